@@ -1,0 +1,135 @@
+# make            build/roibench: one static, hardened, stripped binary
+# make demo       builds it and shows the whole path on two simulated deployments
+# make test       unit tests and command tests; SAN=1 runs them with ASan and UBSan
+# make lint       layers, clang-tidy, cppcheck, shellcheck
+# make bench      speed and memory;  make e2e  real servers;  make install  PREFIX, DESTDIR
+# Whatever a target needs is brought by scripts/deps.sh the first time (as root; otherwise it
+# names what is missing).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+
+PREFIX ?= /usr/local
+VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null || \
+             echo 0.1.0$$(git rev-parse --short HEAD 2>/dev/null | sed 's/^/-g/'))
+V ?= 0
+quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) '$(2)';)
+comma := ,
+
+# --- what is built ---------------------------------------------------------------------
+
+O := build$(if $(SAN),/san)
+DEPS := build/deps
+BIN := $(O)/roibench
+LIB := $(O)/libroibench.a
+
+SRC := $(wildcard src/*/*.c)
+CMD := $(wildcard cmd/roibench/*.c)
+UNIT := $(wildcard tests/unit/*/*_test.c)
+SUPPORT := $(wildcard tests/unit/support/*.c)
+UNIT_BIN := $(UNIT:%.c=$(O)/%)
+BATS := $(wildcard tests/cli/*.bats)
+objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+# --- flags -----------------------------------------------------------------------------
+
+CC ?= gcc
+AR ?= ar
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# A newer compiler's new warning must not stop somebody who only wants the program.
+STRICT := $(filter true 1,$(CI) $(WERROR))$(filter test lint,$(MAKECMDGOALS))
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wvla $(if $(strip $(STRICT)),-Werror)
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+          -ftrivial-auto-var-init=zero -ffunction-sections -fdata-sections
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPTIMIZE := $(if $(SAN),-O1 $(SANITIZE),-O2 $(HARDEN))
+
+ALL_CPPFLAGS := -D_GNU_SOURCE -Isrc -I. -isystem $(DEPS)/include $(CPPFLAGS)
+ALL_CFLAGS := -std=gnu17 -g -fPIE $(WARNINGS) $(OPTIMIZE) $(CFLAGS)
+
+LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson \
+        -levent_extra -levent_core -lz -lpthread -lm
+# The linker warns of getaddrinfo in a static program; that this works is tried (make e2e),
+# and scripts/check-static.sh looks at everything else it could warn of.
+STATIC := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--no-warnings
+SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+
+# --- programs --------------------------------------------------------------------------
+
+.PHONY: all deps demo test lint bench e2e install clean distclean
+all: $(BIN)
+
+build/roibench: build/roibench.debug scripts/check-static.sh
+	$(call quiet,STRIP,$@)strip -o $@ $<
+	@scripts/check-static.sh $@
+
+build/roibench.debug: $(call objects,$(CMD)) build/libroibench.a $(DEPS)/build.stamp
+	$(call quiet,LINK,$@)$(CC) $(STATIC) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) $(LIBS)
+
+build/san/roibench: $(call objects,$(CMD)) build/san/libroibench.a $(DEPS)/build.stamp
+	$(call quiet,LINK,$@)$(CC) $(SHARED) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) $(LIBS)
+
+$(LIB): $(call objects,$(SRC))
+	$(call quiet,AR,$@)rm -f $@; $(AR) rcsD $@ $^
+
+$(O)/obj/%.o: %.c Makefile | $(DEPS)/build.stamp
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Only the files that name the version are compiled again when it changes.
+VERSIONED := $(if $(SRC)$(CMD),$(shell grep -l ROIBENCH_VERSION $(SRC) $(CMD)))
+$(call objects,$(VERSIONED)): ALL_CPPFLAGS += -DROIBENCH_VERSION='"$(VERSION)"'
+$(call objects,$(VERSIONED)): $(O)/version
+$(O)/version: FORCE
+	@mkdir -p $(@D); grep -qsxF '$(VERSION)' $@ || echo '$(VERSION)' >$@
+FORCE:
+
+# --- tests -----------------------------------------------------------------------------
+
+$(O)/obj/tests/%.o: ALL_CPPFLAGS += -Itests/unit
+$(call objects,$(UNIT) $(SUPPORT)): | $(DEPS)/test.stamp
+$(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call objects,$(SUPPORT)) $(LIB) $(DEPS)/build.stamp
+	@mkdir -p $(@D)
+	$(call quiet,LINK,$@)$(CC) $(SHARED) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) -lcmocka $(LIBS)
+
+test: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp
+	@ROIBENCH=$(abspath $(BIN)) tests/run $(UNIT_BIN) $(BATS)
+
+lint: $(DEPS)/build.stamp $(DEPS)/test.stamp $(DEPS)/lint.stamp
+	@scripts/lint.sh $(ALL_CPPFLAGS) -Itests/unit -std=gnu17 $(WARNINGS)
+
+bench: $(BIN) $(DEPS)/bench.stamp
+	@for script in tests/bench/*.sh; do ROIBENCH=$(abspath $(BIN)) "$$script"; done
+
+e2e: $(BIN) $(DEPS)/e2e.stamp
+	@ROIBENCH=$(abspath $(BIN)) tests/e2e/run
+
+demo: $(BIN)
+	@ROIBENCH=$(abspath $(BIN)) scripts/demo.sh
+
+# --- the rest --------------------------------------------------------------------------
+
+$(DEPS)/%.stamp: scripts/deps.sh
+	@scripts/deps.sh $*
+
+deps:
+	@scripts/deps.sh build
+
+install: $(BIN)
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/roibench
+
+# The libraries of build/deps stay: they change with their version, not with the program.
+clean:
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +; fi
+distclean:
+	rm -rf build
+
+-include $(patsubst %.o,%.d,$(call objects,$(SRC) $(CMD) $(UNIT) $(SUPPORT)))
