@@ -1,0 +1,86 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+
+#define LOG_MESSAGE_MAX 8192
+
+static const char *log_level_name(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ERROR:
+        return "error";
+    case LOG_LEVEL_WARNING:
+        return "warning";
+    case LOG_LEVEL_INFO:
+        return "info";
+    case LOG_LEVEL_DEBUG:
+        break;
+    }
+    return "debug";
+}
+
+/* What a server sent must not steer the terminal: no control characters but line ends and tabs. */
+static void log_disarm(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7F)
+            *c = '?';
+        else if (*c == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0)
+            c[0] = c[1] = '?';
+    }
+}
+
+static void log_format_text(const struct log *log, enum log_level level, char *message, struct buf *line)
+{
+    char stamp[CLOCK_RFC3339_SIZE];
+
+    log_disarm(message);
+    switch (level) {
+    case LOG_LEVEL_ERROR:
+        buf_printf(line, "roibench %s: %s\n", log->command, message);
+        break;
+    case LOG_LEVEL_WARNING:
+        buf_printf(line, "roibench %s: warning: %s\n", log->command, message);
+        break;
+    case LOG_LEVEL_INFO:
+    case LOG_LEVEL_DEBUG:
+        clock_format_rfc3339(clock_realtime(log->clock), 0, stamp);
+        buf_printf(line, "%.8s %s\n", strchr(stamp, 'T') + 1, message);
+        break;
+    }
+}
+
+static void log_format_json(const struct log *log, enum log_level level, const char *message, struct buf *line)
+{
+    char stamp[CLOCK_RFC3339_SIZE];
+
+    buf_printf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"command\":",
+               clock_format_rfc3339(clock_realtime(log->clock), 3, stamp), log_level_name(level));
+    json_append_quoted(line, log->command, strlen(log->command));
+    buf_append_text(line, ",\"message\":");
+    json_append_quoted(line, message, strlen(message));
+    buf_append_text(line, "}\n");
+}
+
+void log_write(const struct log *log, enum log_level level, const char *format, ...)
+{
+    char message[LOG_MESSAGE_MAX];
+    cleanup_buf struct buf line = BUF_INIT(LOG_MESSAGE_MAX * 8);
+    va_list arguments;
+
+    if (!log || level > log->threshold)
+        return;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (log->json)
+        log_format_json(log, level, message, &line);
+    else
+        log_format_text(log, level, message, &line);
+    fwrite(buf_text(&line), 1, line.len, log->stream); /* one write: lines of several processes do not mix */
+    fflush(log->stream);
+}
