@@ -103,7 +103,7 @@ $(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call objects,$(SUPPORT)) $(LIB) $(DEPS)/buil
 test: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp
 	@ROIBENCH=$(abspath $(BIN)) tests/run $(UNIT_BIN) $(BATS)
 
-lint: $(DEPS)/build.stamp $(DEPS)/test.stamp $(DEPS)/lint.stamp
+lint: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp $(DEPS)/lint.stamp
 	@scripts/lint.sh $(ALL_CPPFLAGS) -Itests/unit -std=gnu17 $(WARNINGS)
 
 bench: $(BIN) $(DEPS)/bench.stamp
