@@ -131,8 +131,9 @@ static int json_show_part(const char *bytes, size_t length, void *context)
 
     for (size_t i = 0; i < length; i++) {
         if (shown->length == JSON_SHOWN_MAX) {
-            while (shown->length > 0 && ((unsigned char)shown->text[shown->length] & 0xC0) == 0x80)
-                shown->length--;
+            if (((unsigned char)bytes[i] & 0xC0) == 0x80) /* in the middle of a character: leave it out */
+                while (shown->length > 0 && ((unsigned char)shown->text[--shown->length] & 0xC0) == 0x80)
+                    ;
             strcpy(shown->text + shown->length, "...");
             return -1;
         }

@@ -9,11 +9,13 @@
  *
  * Forms: `--name value`, `--name=value`; flags take no value on the command
  * line (`--name`, `--no-name` turns one off; the environment and files say true or false);
- * `--` ends the options. Everything else is a positional argument. No abbreviations.
+ * `--` ends the options. `-h` is `--help`. Everything else is a positional argument, "-" included;
+ * another word that begins with "-" is an unknown option. No abbreviations. A value that begins
+ * with "--" needs the form `--name=value` (else a forgotten value would swallow the next option).
  * A repeatable option (`--header A --header B`) collects; a source of higher
  * precedence replaces all values of a lower one; the environment and files
  * give one value a line / an array. An option given twice that is not
- * repeatable is an error. */
+ * repeatable is an error. An empty environment variable is one that is not set. */
 #ifndef ROIBENCH_BASE_OPTIONS_H
 #define ROIBENCH_BASE_OPTIONS_H
 
@@ -70,7 +72,8 @@ int options_set_from_model(struct options *options, const char *name, const char
 
 bool options_given(const struct options *options, const char *name); /* from any source, a default included */
 enum option_source options_source(const struct options *options, const char *name);
-/* Asking for a name that no row has, or with the wrong type, aborts: a programming error. Owned by options. NULL if not given. */
+/* Asking for a name that no row has, or with the wrong type, aborts: a programming error. Owned by options. NULL if not given.
+ * options_text works for every type: the value as it was written. */
 const char *options_text(const struct options *options, const char *name);
 bool options_flag(const struct options *options, const char *name);
 int64_t options_integer(const struct options *options, const char *name, int64_t if_absent);
@@ -79,6 +82,7 @@ int64_t options_duration(const struct options *options, const char *name, int64_
 int64_t options_usd(const struct options *options, const char *name, int64_t if_absent);      /* micro-dollars */
 size_t options_count(const struct options *options, const char *name);                          /* of a repeatable one */
 const char *options_item(const struct options *options, const char *name, size_t index);
+bool options_chosen(const struct options *options, const char *name, const char *choice);        /* of OPTION_CHOICES */
 size_t options_positional_count(const struct options *options);
 const char *options_positional(const struct options *options, size_t index);
 
