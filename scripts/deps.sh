@@ -2,7 +2,7 @@
 # Brings what a target of the Makefile needs: Debian packages, and the two libraries
 # that Debian's own archives cannot give to a static program (libcurl, libarchive).
 #
-#   scripts/deps.sh build|test|lint|bench|e2e...
+#   scripts/deps.sh build|test|lint...
 #
 # As root it installs missing packages with apt; otherwise it names them and ends 1.
 # `build` also compiles libcurl and libarchive from Debian's source packages into
@@ -25,9 +25,7 @@ packages_of() {
     build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev zlib1g-dev libssl-dev libevent-dev ;;
     test) echo libcmocka-dev bats bats-assert bats-support bats-file ;;
     lint) echo clang clang-tidy cppcheck shellcheck ;;
-    bench) echo bats time ;;
-    e2e) echo nginx-light dnsmasq-base iproute2 curl python3-venv ;;
-    *) fail "unknown set '$1': build, test, lint, bench and e2e are known" ;;
+    *) fail "unknown set '$1': build, test and lint are known" ;;
     esac
 }
 
@@ -70,7 +68,7 @@ need_packages() {
         say "  apt-get update && apt-get install -y --no-install-recommends ${missing% }"
         exit 1
     fi
-    say "installing $missing"
+    say "installing $missing(half a minute or so)"
     # shellcheck disable=SC2086  # a list of package names
     install_packages $missing
 }
@@ -194,7 +192,7 @@ build_library() { # SOURCE CMAKE-TARGET ARCHIVE HEADERS CMAKE-FLAG...
     update_source_lists
     read -r version suite < <(newest_source "$source")
     [[ -n $version ]] || exit 1
-    say "building $source $version ($suite)"
+    say "building $source $version ($suite), once: up to a minute"
     rm -rf "$work"
     mkdir -p "$work" "$deps/lib" "$deps/include"
     # cmake writes through the caller's flags and jobserver otherwise
@@ -232,7 +230,7 @@ build_libraries() {
 
 # ---------------------------------------------------------------------------------------
 
-(($# > 0)) || fail "usage: scripts/deps.sh build|test|lint|bench|e2e..."
+(($# > 0)) || fail "usage: scripts/deps.sh build|test|lint..."
 mkdir -p "$deps"
 exec 9>"$deps/.lock"
 flock 9
