@@ -134,7 +134,7 @@ static int json_show_part(const char *bytes, size_t length, void *context)
             if (((unsigned char)bytes[i] & 0xC0) == 0x80) /* in the middle of a character: leave it out */
                 while (shown->length > 0 && ((unsigned char)shown->text[--shown->length] & 0xC0) == 0x80)
                     ;
-            strcpy(shown->text + shown->length, "...");
+            memcpy(shown->text + shown->length, "...", sizeof "...");
             return -1;
         }
         shown->text[shown->length++] = bytes[i];
