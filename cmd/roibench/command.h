@@ -1,0 +1,70 @@
+/* Subcommands: one file each, ending in its own row.
+ *
+ *     const struct command command_publish = {
+ *         .name = "publish", .summary = "...", .usage = "[--to URL]...", .options = publish_options, .run = publish_run };
+ *
+ * main.c finds the row, builds the options (common_options first, then the
+ * row's own), applies argv, environment and --config, answers --help and
+ * --version, makes the log, and calls run. run returns 0, or -1 with *err
+ * filled; main prints "roibench <name>: <text>" to stderr and turns the class into the exit code.
+ * A command that was told to stop by a signal returns 0 or -1 as it likes after it has put
+ * its data in order: main exits with 130 or 143 whenever app.stop is set. */
+#ifndef ROIBENCH_CMD_COMMAND_H
+#define ROIBENCH_CMD_COMMAND_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "net/http_client.h"
+
+struct app {
+    const struct clock *clock;
+    struct log log;
+    FILE *out;                        /* results go here: stdout */
+    bool out_terminal, err_terminal;  /* colours and live tables only there */
+    bool quiet, verbose;
+    const volatile sig_atomic_t *stop; /* the signal that asked us to stop; 0: none */
+    const char *version;
+};
+
+struct command {
+    const char *name;
+    const char *summary;             /* one line of the list in --help */
+    const char *usage;               /* what follows "roibench <name> " */
+    const struct option_row *options; /* ends in OPTION_END */
+    bool takes_positional;           /* else a positional argument is a usage error */
+    int (*run)(struct app *app, struct options *options, struct error *err);
+};
+
+extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate;
+
+/* Common: --workspace (default "."), --run-id, --config, --log-format text|json, --quiet, --verbose, --help. */
+extern const struct option_row common_options[];
+
+/* Settings for net/ from --cacert and --api-key-file (or ROIBENCH_API_KEY) where the command has these options. The key is read from
+ * the file (one line, trailing white space removed; an empty file or one with control characters is an error).
+ * *key must be freed by the caller and live as long as the settings. */
+int command_net_settings(const struct app *app, const struct options *options, struct net_settings *settings, char **key,
+                         struct error *err);
+
+/* Rows for the two, to be placed in a command's table. */
+#define COMMAND_NET_OPTIONS                                                                                           \
+    {.type = OPTION_TEXT, .name = "api-key-file", .argument = "FILE",                                                \
+     .help = "file with the API key; or the environment variable ROIBENCH_API_KEY", .from_model_file = true},        \
+    {.type = OPTION_TEXT, .name = "cacert", .argument = "FILE",                                                      \
+     .help = "PEM bundle to verify servers with; default: SSL_CERT_FILE, the system's, the pod's service CA",        \
+     .from_model_file = true}
+
+/* Writes one Tekton result file per call: <dir>/<name>, no trailing newline; refuses more than 256 bytes. dir NULL: nothing. */
+int command_tekton_result(const char *dir, const char *name, const char *text, struct error *err);
+
+/* Adds a step to <folder>/manifest.json (record/manifest), with host and version. */
+int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,
+                     const char *note, struct error *err);
+
+#endif

@@ -1,0 +1,94 @@
+/* What several subcommands share: options, API key, Tekton results, the manifest's step. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "cmd/roibench/command.h"
+#include "record/manifest.h"
+
+#define API_KEY_MAX 16384
+#define TEKTON_RESULT_MAX 256
+
+const struct option_row common_options[] = {
+    {.type = OPTION_GROUP, .name = "Common"},
+    {.type = OPTION_TEXT, .name = "workspace", .argument = "DIR", .help = "folder in which the steps meet", .default_text = "."},
+    {.type = OPTION_TEXT, .name = "run-id", .argument = "ID",
+     .help = "the run; default: a new one (prepare), the one named in <workspace>/latest (others)"},
+    {.type = OPTION_TEXT, .name = "config", .argument = "FILE", .help = "JSON file of options by the same names",
+     .command_line_only = true},
+    {.type = OPTION_CHOICE, .name = "log-format", .argument = "FORMAT", .help = "of what goes to stderr",
+     .choices = "text|json", .default_text = "text"},
+    {.type = OPTION_FLAG, .name = "quiet", .help = "warnings and errors only"},
+    {.type = OPTION_FLAG, .name = "verbose", .help = "more detail"},
+    {.type = OPTION_FLAG, .name = "help", .help = "this text", .command_line_only = true},
+    {.type = OPTION_END},
+};
+
+static int key_check(const char *key, const char *where, struct error *err)
+{
+    if (key[0] == '\0')
+        return error_set(err, ERROR_USAGE, "%s: the API key is empty", where);
+    for (const char *c = key; *c; c++)
+        if (iscntrl((unsigned char)*c) || *c == ' ')
+            return error_set(err, ERROR_USAGE, "%s: the API key holds white space or control characters", where);
+    return 0;
+}
+
+int command_net_settings(const struct app *app, const struct options *options, struct net_settings *settings, char **key,
+                         struct error *err)
+{
+    *key = NULL;
+    *settings = (struct net_settings){.ca_file = options_text(options, "cacert"), .stop = app->stop};
+    const char *path = options_text(options, "api-key-file");
+    const char *from_environment = getenv("ROIBENCH_API_KEY");
+    if (path) {
+        cleanup_buf struct buf text = BUF_INIT(API_KEY_MAX);
+        if (file_read(path, &text, ERROR_USAGE, err) < 0)
+            return error_wrap(err, "--api-key-file");
+        while (text.len > 0 && isspace((unsigned char)text.data[text.len - 1]))
+            text.data[--text.len] = '\0';
+        if (key_check(buf_text(&text), path, err) < 0)
+            return -1;
+        *key = buf_steal(&text);
+    } else if (from_environment && from_environment[0]) {
+        if (key_check(from_environment, "ROIBENCH_API_KEY", err) < 0)
+            return -1;
+        *key = mem_strdup(from_environment);
+    }
+    settings->api_key = *key;
+    return 0;
+}
+
+int command_tekton_result(const char *dir, const char *name, const char *text, struct error *err)
+{
+    if (!dir)
+        return 0;
+    size_t length = strlen(text);
+    if (length > TEKTON_RESULT_MAX)
+        return error_set(err, ERROR_INTERNAL, "Tekton result %s is %zu bytes long; the limit is %d", name, length, TEKTON_RESULT_MAX);
+    if (file_make_folder(dir, err) < 0)
+        return error_wrap(err, "--tekton-results");
+    cleanup_free char *path = file_join(dir, name);
+    return file_write_atomic(path, text, length, err);
+}
+
+int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,
+                     const char *note, struct error *err)
+{
+    char host[256] = "unknown";
+    gethostname(host, sizeof host - 1);
+    struct manifest_step row = {
+        .step = step,
+        .version = app->version,
+        .host = host,
+        .started = started,
+        .ended = clock_realtime(app->clock),
+        .exit_code = exit_code,
+        .note = note,
+    };
+    return manifest_update(folder, &row, err);
+}

@@ -1,0 +1,166 @@
+/* roibench: what a model deployment is worth. The table of subcommands, and what all of them need. */
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "cmd/roibench/command.h"
+
+#ifndef ROIBENCH_VERSION
+#define ROIBENCH_VERSION "unknown"
+#endif
+
+#define HELP_MAX ((size_t)1 << 20)
+#define SIGNAL_EXIT_BASE 128
+
+static const struct command *const commands[] = {
+    &command_prepare, &command_run, &command_summarize, &command_publish, &command_simulate,
+};
+
+/* The only thing a signal handler touches. Handed down as app.stop, never used by name elsewhere. */
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number)
+{
+    stop_signal = number;
+}
+
+static void handle_signals(void)
+{
+    /* No SA_RESTART: a blocking call comes back at once, so that the stop is noticed. */
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
+        if (strcmp(commands[k]->name, name) == 0)
+            return commands[k];
+    return NULL;
+}
+
+static void print_overview(FILE *stream)
+{
+    fputs("usage: roibench <command> [options]\n\n"
+          "Measures an OpenAI-compatible LLM server: where it saturates, where it breaks, and what a dollar buys.\n\n"
+          "commands:\n", stream);
+    for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
+        fprintf(stream, "  %-10s  %s\n", commands[k]->name, commands[k]->summary);
+    fputs("\n`roibench <command> --help` lists a command's options; `roibench --version` the version.\n", stream);
+}
+
+static int usage_error(const char *what, const char *name)
+{
+    fprintf(stderr, "roibench: %s%s%s. Known:", what, name ? " " : "", name ? name : "");
+    for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
+        fprintf(stderr, "%s %s", k ? "," : "", commands[k]->name);
+    fputs(". See roibench --help\n", stderr);
+    return ERROR_USAGE;
+}
+
+static int print_help(const struct command *command, const struct options *options)
+{
+    cleanup_buf struct buf text = BUF_INIT(HELP_MAX);
+    cleanup_buf struct buf usage = BUF_INIT(HELP_MAX);
+    buf_printf(&usage, "roibench %s %s", command->name, command->usage);
+    options_print_help(options, buf_text(&usage), command->summary, &text);
+    fputs(buf_text(&text), stdout);
+    return fflush(stdout) == 0 ? 0 : ERROR_INTERNAL;
+}
+
+/* argv first, so that --help and --config are known; the file's and the environment's values do not replace argv's. */
+static int read_options(const struct command *command, struct options *options, int argc, char **argv, struct error *err)
+{
+    extern char **environ;
+    if (options_parse_argv(options, argc, argv, err) < 0)
+        return -1;
+    if (options_flag(options, "help"))
+        return 0;
+    if (!command->takes_positional && options_positional_count(options) > 0)
+        return error_set(err, ERROR_USAGE, "unexpected argument '%s'", options_positional(options, 0));
+    if (options_parse_environment(options, environ, err) < 0)
+        return -1;
+    const char *config = options_text(options, "config");
+    return config ? options_parse_config(options, config, err) : 0;
+}
+
+static struct app make_app(const struct command *command, const struct options *options)
+{
+    struct app app = {
+        .clock = clock_system(),
+        .out = stdout,
+        .out_terminal = isatty(STDOUT_FILENO) == 1,
+        .err_terminal = isatty(STDERR_FILENO) == 1,
+        .quiet = options_flag(options, "quiet"),
+        .verbose = options_flag(options, "verbose"),
+        .stop = &stop_signal,
+        .version = ROIBENCH_VERSION,
+    };
+    app.log = (struct log){
+        .stream = stderr,
+        .clock = app.clock,
+        .command = command->name,
+        .json = strcmp(options_text(options, "log-format"), "json") == 0,
+        .threshold = app.quiet ? LOG_LEVEL_WARNING : app.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+    };
+    return app;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    const struct option_row *tables[] = {command->options, common_options};
+    struct options *options = options_new(tables, 2);
+    struct error err = {.class = ERROR_NONE};
+    int exit_code = 0;
+    if (read_options(command, options, argc, argv, &err) < 0) {
+        fprintf(stderr, "roibench %s: %s. See roibench %s --help\n", command->name, err.text, command->name);
+        exit_code = err.class;
+    } else if (options_flag(options, "help")) {
+        exit_code = print_help(command, options);
+    } else {
+        struct app app = make_app(command, options);
+        if (command->run(&app, options, &err) < 0) {
+            log_error(&app.log, "%s", err.text);
+            exit_code = err.class;
+        }
+        if (fflush(stdout) != 0 && exit_code == 0) {
+            log_error(&app.log, "cannot write to standard output");
+            exit_code = ERROR_INTERNAL;
+        }
+        if (stop_signal)
+            exit_code = SIGNAL_EXIT_BASE + stop_signal;
+    }
+    options_free(options);
+    return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "C.UTF-8"); /* numbers keep their point, names their bytes */
+    umask(002);                     /* another UID of group 0 may go on where this one stopped */
+    handle_signals();
+    if (argc < 2) {
+        print_overview(stderr);
+        return ERROR_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_overview(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("roibench " ROIBENCH_VERSION);
+        return 0;
+    }
+    const struct command *command = find_command(argv[1]);
+    if (!command)
+        return usage_error(argv[1][0] == '-' ? "unknown option" : "unknown command", argv[1]);
+    return run_command(command, argc - 2, argv + 2);
+}

@@ -1,0 +1,65 @@
+/* One HTTP request at a time, waited for: what prepare, the scraper and publish need.
+ *
+ * The client owns a libcurl handle, so consecutive requests to one host reuse
+ * the connection. One client belongs to one thread. net/curl_setup does what
+ * every handle needs: TLS always verified, roots from --cacert, SSL_CERT_FILE,
+ * the usual bundle paths and the pod's service CA; proxies from the environment
+ * as libcurl reads them; only http and https; no redirects to other schemes.
+ *
+ * The API key travels in an Authorization header and stands in no error text. */
+#ifndef ROIBENCH_NET_HTTP_CLIENT_H
+#define ROIBENCH_NET_HTTP_CLIENT_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define HTTP_RESPONSE_MAX ((size_t)32 << 20) /* a response body larger than this is an error */
+
+struct net_settings {
+    const char *ca_file;  /* --cacert; NULL: found as above */
+    const char *api_key;  /* NULL: no Authorization header */
+    const char *user_agent; /* NULL: "roibench/<version>" */
+    const volatile sig_atomic_t *stop; /* becomes non-zero when a signal asked us to stop; may be NULL */
+};
+
+struct http_client;
+struct http_client *http_client_new(const struct net_settings *settings, struct error *err); /* copies what it keeps */
+void http_client_free(struct http_client *client);
+
+enum http_trouble { HTTP_FINE, HTTP_DNS, HTTP_CONNECT, HTTP_TLS, HTTP_TIMEOUT, HTTP_BROKEN, HTTP_STOPPED, HTTP_LOCAL };
+
+struct http_response {
+    int status;           /* 0: none came */
+    enum http_trouble trouble;
+    struct buf body;      /* buf_free it; whatever the status is */
+    int64_t connect_ns, total_ns;
+    char content_type[128];
+    char etag[256];
+    char message[512];    /* of trouble: "connection refused" */
+};
+
+/* GET, or POST of a JSON body (body not NULL). Returns 0 when a whole response came, whatever its status; -1 with *err
+ * (ERROR_TARGET: "<method> <url>: <message>") and response->trouble otherwise. The response must be given to
+ * http_response_free in both cases. timeout_ns is the limit for the whole request. */
+int http_client_get(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err);
+int http_client_post(struct http_client *client, const char *url, const char *body, size_t length, int64_t timeout_ns,
+                     struct http_response *response, struct error *err);
+
+/* PUT of `length` bytes that `read` delivers (returns bytes, 0 at the end, -1: give up). content_type as given.
+ * No overall limit; gives up when nothing moves for stall_timeout_ns. */
+int http_client_put(struct http_client *client, const char *url, const char *content_type, uint64_t length,
+                    long (*read)(void *context, char *bytes, size_t size), void *context, int64_t stall_timeout_ns,
+                    struct http_response *response, struct error *err);
+void http_response_free(struct http_response *response);
+
+/* "http://user:secret@host/x?token=1" -> "http://host/x": what may stand in logs, files and errors. free() it. */
+char *http_url_redacted(const char *url);
+/* Scheme http or https, a host, no user part, no spaces or control characters; *err (ERROR_USAGE) says what is wrong. */
+int http_url_check(const char *url, struct error *err);
+
+#endif

@@ -1,0 +1,131 @@
+/* plan.json: everything `run` needs to know, written by `prepare`; and the same as a struct.
+ *
+ * All durations and rates of a plan are in MODEL time: what a person asked for. A simulated server that runs
+ * `server.time_scale` times faster than its model has them divided (durations) or multiplied (rates) by the engine;
+ * on real servers the scale is 1. Times of records stay wall time. `calibration.e2e_ns` was measured and is wall time.
+ *
+ * A plan owns all its strings through its arena: plan_free frees everything. Strings are never NULL unless said. */
+#ifndef ROIBENCH_PLAN_PLAN_H
+#define ROIBENCH_PLAN_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+#define PLAN_SCHEMA "roibench/plan/v1"
+#define PLAN_LEVELS_MAX 1000
+#define PLAN_STREAMS_MAX 1000000
+#define PLAN_NONCE_SIZE 33 /* 32 hex digits */
+
+enum load_unit { LOAD_STREAMS, LOAD_REQUESTS_PER_S };
+const char *load_unit_name(enum load_unit unit); /* "streams", "req/s" */
+
+/* One step of the load. kind is the name of a profile that has a schedule (plan/profile.h): synchronous, concurrent, throughput, constant, poisson. */
+struct level {
+    int index;
+    char kind[16];
+    double load; /* streams (closed loop), or requests per second of model time (open loop) */
+    enum load_unit unit;
+};
+
+/* What is known of a finished level when a sweep without given levels chooses the next. */
+struct level_result {
+    struct level level;
+    double request_rps; /* ended ok / length of the level, model time */
+};
+
+/* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]. */
+struct token_lengths {
+    int64_t mean, stddev, min, max;
+};
+
+/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1) or a time. */
+struct trim {
+    enum { TRIM_NONE, TRIM_SHARE, TRIM_TIME } kind;
+    double share;
+    int64_t ns;
+};
+
+enum endpoint { ENDPOINT_CHAT, ENDPOINT_COMPLETIONS };
+enum stream_start { STREAM_START_SPREAD, STREAM_START_TOGETHER };
+
+/* The server as prepare's probes found it. */
+struct server_identity {
+    const char *kind;    /* "vllm", "llamacpp", "simulator", "openai" */
+    const char *version; /* "" unknown */
+    const char *preset;  /* of a simulator, else "" */
+    double time_scale;   /* 1 but for a simulator */
+    int64_t max_model_len; /* -1 unknown */
+    bool usage, continuous_usage, ignore_eos, token_ids, tokenize, metrics;
+    /* token_ids: takes token-id arrays as prompts of /v1/completions. tokenize: "" none, see probe. */
+};
+
+struct workload {
+    const char *scenario; /* "" none of the named */
+    enum endpoint endpoint;
+    struct token_lengths prompt, output;
+};
+
+struct limits {
+    int64_t max_seconds_ns; /* per level; 0: none */
+    int64_t max_requests;   /* per level; 0: none */
+    int64_t drain_ns, timeout_ns, stall_timeout_ns; /* timeout 0: none */
+    int64_t max_concurrency;
+    struct trim warmup, cooldown;
+};
+
+struct deployment {
+    const char *hardware;      /* "" unknown */
+    int64_t gpus;              /* 0 unknown */
+    int64_t price_micro_usd;   /* per hour, all GPUs together; -1 unknown */
+    const char *price_source;  /* "" unknown */
+};
+
+struct calibration {
+    const char *method;        /* "token_ids", "tokenize", "usage": how prompt lengths were made exact */
+    bool exact;                /* the server counted every checked prompt as asked */
+    int64_t template_tokens;   /* tokens that the chat template (or BOS) adds to an empty prompt, inside the asked length */
+    int64_t e2e_ns;            /* wall time of one full-length request, alone; 0 unknown */
+};
+
+struct plan {
+    struct arena *arena;
+    const char *run_id;
+    int64_t created;           /* realtime ns */
+    const char *target;        /* ".../v1", no trailing slash, no secrets */
+    const char *model;
+    struct server_identity server;
+    const char *profile;       /* name of a row of profiles.def */
+    struct level *levels;      /* none for a sweep that finds its own */
+    size_t level_count;
+    int64_t sweep_levels;      /* how many levels such a sweep has */
+    const char *sweep_arrivals; /* "constant" | "poisson" */
+    enum stream_start stream_start;
+    struct workload workload;
+    struct limits limits;
+    struct deployment deployment;
+    uint64_t seed;
+    char nonce[PLAN_NONCE_SIZE];
+    struct calibration calibration;
+};
+
+struct plan *plan_new(void); /* all zero, strings "", time_scale 1, price -1 */
+void plan_free(struct plan *plan);
+
+/* A new reference (json_decref). */
+json_t *plan_to_json(const struct plan *plan);
+/* Reads and checks <folder>/plan.json: ranges too, so that nobody behind it need check again. ERROR_USAGE naming file, path, expected. */
+struct plan *plan_read(const char *path, struct error *err);
+/* A plan inside another document (summary.json's run). */
+
+/* "6 levels of concurrent: 1, 3, 5, 8, 10, 15 streams; 256 + 256 tokens; 60 s each" for people. Appends to out. */
+struct buf;
+void plan_describe(const struct plan *plan, struct buf *out);
+
+/* The level that follows `done_count` finished ones. 1: *next is filled; 0: the plan is done. */
+int plan_next_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next);
+
+#endif

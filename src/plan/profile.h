@@ -1,0 +1,44 @@
+/* Load profiles: how --rate becomes levels, and when a level's requests are due.
+ *
+ * To add one: write src/plan/profile_<name>.c that defines
+ * `const struct profile profile_<name>`, and add PROFILE(<name>) to profiles.def. Nothing else. */
+#ifndef ROIBENCH_PLAN_PROFILE_H
+#define ROIBENCH_PLAN_PROFILE_H
+
+#include "base/error.h"
+#include "base/random.h"
+#include "plan/plan.h"
+
+struct profile {
+    const char *name, *summary;
+    const char *rate_help; /* what --rate means: "streams", "requests/s", "number of levels"; NULL: takes none */
+    /* Fills plan->levels (in the plan's arena) from the numbers of --rate (none: the profile's default, or an error). */
+    int (*make_levels)(struct plan *plan, const double *rates, size_t count, struct error *err);
+    /* A profile that chooses levels while it runs (sweep without --levels); NULL: plan->levels are all. As plan_next_level. */
+    int (*next_level)(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next);
+    /* Can be the kind of a level. Closed loop: requests follow one another in `load` streams. */
+    bool is_kind, open_loop;
+    /* Open loop: seconds of model time from one arrival to the next. The first arrival comes one gap after the level's start. */
+    double (*gap)(const struct level *level, struct random *random);
+};
+
+/* NULL: no such profile. */
+const struct profile *profile_find(const char *name);
+/* By position, NULL behind the last: for --help and "known:" lists. */
+const struct profile *profile_at(size_t index);
+
+/* --levels "concurrent:1,3,5" | "poisson:0.1-5.0/8" (geometric): appends to plan->levels, kinds checked. */
+int levels_parse(const char *text, struct plan *plan, struct error *err);
+
+/* Arrivals of one open-loop level, drawn one by one, the same for the same plan, level and repeat. Offsets from the level's start,
+ * ns of WALL time (divided by time_scale), never decreasing. */
+struct arrivals {
+    const struct profile *profile;
+    struct level level;
+    struct random random;
+    double time_scale, offset_s;
+};
+void arrivals_init(struct arrivals *arrivals, const struct plan *plan, const struct level *level, int repeat);
+int64_t arrivals_next(struct arrivals *arrivals);
+
+#endif

@@ -1,0 +1,38 @@
+/* Prompts of an exact length as the server counts them, without a tokenizer, and never twice the same.
+ *
+ * body(i) = f(material, seed, nonce, level, repeat, i) is pure: any worker, shard or resumed run makes the same bytes for the same
+ * index, in any order. The material is what calibration learned about the server:
+ *   token ids  (completions, where the server takes arrays): ids are drawn, the length is exact by construction;
+ *   text       words whose marginal token counts were measured, drawn so that the sum is exact, behind a fixed overhead (chat template, BOS).
+ * The first tokens of every prompt are drawn from (nonce, level, repeat, i), so no prefix cache serves what an earlier prompt left
+ * there; the body's rest from (seed, level, repeat, i). Lengths are drawn from (seed, level, repeat, i).
+ *
+ * prompts.jsonl.gz: first line {"schema":"roibench/prompts/v1",...}, then the material, one JSON object a line. */
+#ifndef ROIBENCH_PLAN_PROMPTS_H
+#define ROIBENCH_PLAN_PROMPTS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "plan/plan.h"
+
+struct prompts;
+
+/* Reads <folder>/prompts.jsonl.gz for this plan (borrowed; must outlive the prompts). */
+struct prompts *prompts_read(const struct plan *plan, const char *folder, struct error *err);
+void prompts_free(struct prompts *prompts);
+
+struct prompt_lengths {
+    int64_t prompt_tokens, output_tokens;
+};
+
+/* Puts the request's JSON body into *out (reset first; its ceiling holds PROMPT_BODY_MAX). Hot path: no DOM, a few microseconds per 100 tokens. */
+#define PROMPT_BODY_MAX ((size_t)64 << 20)
+int prompts_body(const struct prompts *prompts, int level, int repeat, int64_t i, struct buf *out, struct prompt_lengths *lengths,
+                 struct error *err);
+
+/* "/chat/completions" or "/completions": what follows the target. */
+const char *prompts_path(const struct plan *plan);
+
+#endif

@@ -1,0 +1,30 @@
+/* manifest.json: sha256 and size of every content file of a run (or comparison) folder, tool version, host, and what each step did.
+ *
+ * {"schema":"roibench/manifest/v1","tool":{"name","version"},"identity":"<sha256>","files":{"plan.json":{"sha256","size"}…},
+ *  "steps":[{"step":"prepare","version","host","started","ended","exit_code","note"}…]}
+ * Content files: all regular files in the folder but manifest.json, publish.json and temporary ones.
+ * identity: sha256 over the lines "<name> <sha256>\n" of the content files sorted by name (bytes). */
+#ifndef ROIBENCH_RECORD_MANIFEST_H
+#define ROIBENCH_RECORD_MANIFEST_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct manifest_step {
+    const char *step;    /* "run" */
+    const char *version; /* of roibench */
+    const char *host;
+    int64_t started, ended; /* realtime ns */
+    int exit_code;
+    const char *note;    /* NULL or a sentence */
+};
+
+/* Hashes the folder anew, adds the step to those already there (same step: replaced), writes manifest.json. */
+int manifest_update(const char *folder, const struct manifest_step *step, struct error *err);
+/* Compares the folder's files with its manifest; *err names the first difference (ERROR_INTERNAL). */
+int manifest_verify(const char *folder, struct error *err);
+/* The identity of the folder's present files. hex holds 65. */
+int manifest_identity(const char *folder, char *hex, struct error *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* Reads a run's files back, whatever state a crash left them in.
+ *
+ * A gzip stream cut off in the middle is read up to its last whole byte, a last
+ * line without newline is dropped, and `truncated` says so: never an error.
+ * A broken line in the middle is an error that names file and line. */
+#ifndef ROIBENCH_RECORD_RECORD_READER_H
+#define ROIBENCH_RECORD_RECORD_READER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "record/record.h"
+
+#define RECORD_LINE_MAX ((size_t)16 << 20)
+#define RECORD_LEVELS_MAX ((size_t)10000)     /* levels times repeats of one file */
+#define RECORD_RECORDS_MAX ((size_t)20000000) /* of one file: 4.8 GB of memory */
+
+/* truncated may be NULL everywhere below. */
+
+/* Lines of any gzip-members or plain file. line is NUL-terminated, without newline. Non-zero from the handler stops and is returned. */
+typedef int (*line_handler)(void *context, char *line, size_t length, size_t number, struct error *err);
+int record_read_lines(const char *path, line_handler handler, void *context, bool *truncated, struct error *err);
+
+struct level_bounds {
+    int index, repeat;
+    char kind[16], unit[16];
+    double load;
+    /* ns from the anchor. Without a level_end line (the run was cut off): from the first sent (never sent: due) to the last
+     * end of its records, and the window is the same; TIME_NEVER: it has none. */
+    int64_t start, end, window_start, window_end;
+    bool ended; /* a level_end line was there */
+};
+
+struct record_file {
+    char run_id[256];
+    int64_t anchor_realtime_ns;
+    struct level_bounds *levels; /* in order of (index, repeat) */
+    size_t level_count;
+    struct record *records; /* in the order of the file */
+    size_t record_count;
+    bool truncated;
+};
+
+/* All of records.jsonl.gz in memory (about 240 bytes a record). A level that only its records know has kind "" (a further
+ * repeat: what repeat 0 has). Levels of the header that were never reached are there too, as repeat 0. A second header (of a
+ * resumed run) moves the times after it to the first one's anchor. No header at all: run_id "", anchor 0, truncated. */
+int record_file_read(const char *folder, struct record_file *file, struct error *err);
+void record_file_free(struct record_file *file);
+
+/* tokens.bin.gz, streamed: one call a request. A request whose frame is cut off is left out. Returns 1 when there is no such file.
+ * The handler's arrays are valid only during the call. */
+struct token_frame {
+    int level, repeat;
+    int64_t i;
+    size_t arrivals;
+    const int64_t *gaps; /* ns; the first since sent */
+    const int32_t *n;
+};
+typedef int (*token_handler)(void *context, const struct token_frame *frame, struct error *err);
+int record_read_tokens(const char *folder, token_handler handler, void *context, bool *truncated, struct error *err);
+
+/* metrics.jsonl.gz: one call a scrape; series is the {"name{labels}": value} object. Returns 1 when there is no such file. */
+typedef int (*metrics_handler)(void *context, int64_t t, int64_t took, const json_t *series, struct error *err);
+int record_read_metrics(const char *folder, metrics_handler handler, void *context, bool *truncated, struct error *err);
+
+/* journal.jsonl: one call a line, parsed. Returns 1 when there is no such file. */
+typedef int (*journal_handler)(void *context, const json_t *line, struct error *err);
+int record_read_journal(const char *folder, journal_handler handler, void *context, bool *truncated, struct error *err);
+
+#endif
