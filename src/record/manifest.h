@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 
+#define MANIFEST_FILES_MAX ((size_t)10000) /* content files of one folder */
+
 struct manifest_step {
     const char *step;    /* "run" */
     const char *version; /* of roibench */
@@ -26,5 +28,8 @@ int manifest_update(const char *folder, const struct manifest_step *step, struct
 int manifest_verify(const char *folder, struct error *err);
 /* The identity of the folder's present files. hex holds 65. */
 int manifest_identity(const char *folder, char *hex, struct error *err);
+
+/* When the first step of the folder's manifest began; 0 when there is no manifest or no step in it. realtime ns */
+int manifest_first_start(const char *folder, int64_t *realtime_ns, struct error *err);
 
 #endif

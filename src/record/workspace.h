@@ -14,13 +14,18 @@
 #include "base/error.h"
 
 int workspace_check_run_id(const char *run_id, struct error *err);
+/* The same rule for the id of a comparison (ERROR_USAGE, as above). */
+int workspace_check_comparison_id(const char *id, struct error *err);
 /* "<model>-<UTC time with ms>": "mistral-3-int4-20261124T040651.123Z"; characters a folder name cannot have become '-'. free() it. */
 char *workspace_make_run_id(const char *model, int64_t realtime_ns);
 /* run_id if given, else the name in <workspace>/latest. free() it. NULL: ERROR_USAGE saying that prepare comes first. */
 char *workspace_find_run_id(const char *workspace, const char *run_id_or_null, struct error *err);
 /* Creates <workspace>/<run-id> (it must not hold a plan.json already) and checks that it can be written. free() it. */
 char *workspace_create_run(const char *workspace, const char *run_id, struct error *err);
-char *workspace_run_folder(const char *workspace, const char *run_id);
+char *workspace_run_folder(const char *workspace, const char *run_id);                /* of a checked id; free() it */
+char *workspace_comparison_folder(const char *workspace, const char *comparison_id); /* of a checked id; free() it */
+char *workspace_archives_folder(const char *workspace);                              /* free() it */
+/* Replaces <workspace>/latest atomically. */
 int workspace_set_latest(const char *workspace, const char *run_id, struct error *err);
 
 #endif

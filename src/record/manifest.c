@@ -1,0 +1,329 @@
+#include "record/manifest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define MANIFEST_SCHEMA "roibench/manifest/v1"
+#define SHA256_HEX_SIZE 65
+#define IDENTITY_TEXT_MAX (MANIFEST_FILES_MAX * (NAME_MAX + SHA256_HEX_SIZE + 2))
+
+struct content_file {
+    char *name;
+    unsigned long long size;
+    char sha256[SHA256_HEX_SIZE];
+};
+
+struct content {
+    struct content_file *files; /* by name */
+    size_t count, capacity;
+};
+
+static void cleanup_content(struct content *content)
+{
+    for (size_t k = 0; k < content->count; k++)
+        free(content->files[k].name);
+    free(content->files);
+}
+
+static bool is_content_name(const char *name)
+{
+    const size_t length = strlen(name);
+
+    return strcmp(name, "manifest.json") != 0 && strcmp(name, "publish.json") != 0 &&
+           !(length > 4 && strcmp(name + length - 4, ".tmp") == 0);
+}
+
+/* A name must survive JSON and stand on a line of the identity. */
+static int check_name(const char *folder, const char *name, struct error *err)
+{
+    json_t *text = json_string(name);
+    const bool fine = text && !strpbrk(name, "\n\r");
+
+    json_decref(text);
+    return fine ? 0 : error_set(err, ERROR_INTERNAL, "%s holds a file whose name is no text of one line. Remove it", folder);
+}
+
+static int content_add(struct content *content, const char *folder, const char *name, struct error *err)
+{
+    if (check_name(folder, name, err) < 0)
+        return -1;
+    if (content->count == MANIFEST_FILES_MAX)
+        return error_set(err, ERROR_INTERNAL, "%s holds more than %zu files: no folder of a run", folder, MANIFEST_FILES_MAX);
+    MEM_GROW(content->files, content->capacity, content->count + 1);
+
+    struct content_file *file = &content->files[content->count++];
+    cleanup_free char *path = file_join(folder, name);
+
+    *file = (struct content_file){.name = mem_strdup(name)};
+    return file_sha256(path, file->sha256, &file->size, err);
+}
+
+static int compare_files(const void *a, const void *b)
+{
+    return strcmp(((const struct content_file *)a)->name, ((const struct content_file *)b)->name);
+}
+
+static int content_read_folder(struct content *content, const char *folder, DIR *directory, struct error *err)
+{
+    const struct dirent *entry;
+    struct stat status;
+
+    while (errno = 0, (entry = readdir(directory))) {
+        if (!is_content_name(entry->d_name))
+            continue;
+        if (fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+            return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read %s/%s", folder, entry->d_name);
+        if (S_ISREG(status.st_mode) && content_add(content, folder, entry->d_name, err) < 0)
+            return -1;
+    }
+    if (errno != 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read the folder %s", folder);
+    if (content->count > 0)
+        qsort(content->files, content->count, sizeof *content->files, compare_files);
+    return 0;
+}
+
+static int content_read(struct content *content, const char *folder, struct error *err)
+{
+    DIR *directory = opendir(folder);
+
+    if (!directory)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read the folder %s", folder);
+
+    const int result = content_read_folder(content, folder, directory, err);
+
+    closedir(directory);
+    return result;
+}
+
+static void content_identity(const struct content *content, char *hex)
+{
+    cleanup_buf struct buf lines = BUF_INIT(IDENTITY_TEXT_MAX);
+
+    for (size_t k = 0; k < content->count; k++)
+        buf_printf(&lines, "%s %s\n", content->files[k].name, content->files[k].sha256);
+    file_sha256_bytes(buf_text(&lines), lines.len, hex);
+}
+
+int manifest_identity(const char *folder, char *hex, struct error *err)
+{
+    __attribute__((cleanup(cleanup_content))) struct content content = {0};
+
+    if (content_read(&content, folder, err) < 0)
+        return -1;
+    content_identity(&content, hex);
+    return 0;
+}
+
+/* ---- the document ---- */
+
+static json_t *step_to_json(const struct manifest_step *step)
+{
+    char date[CLOCK_RFC3339_SIZE];
+    json_t *object = json_object();
+
+    json_set_text(object, "step", step->step);
+    json_set_text(object, "version", step->version);
+    json_set_text(object, "host", step->host);
+    json_set_text(object, "started", clock_format_rfc3339(step->started, 3, date));
+    json_set_text(object, "ended", clock_format_rfc3339(step->ended, 3, date));
+    json_set_integer(object, "exit_code", step->exit_code);
+    if (step->note)
+        json_set_text(object, "note", step->note);
+    return object;
+}
+
+static void put_step(json_t *steps, const struct manifest_step *step)
+{
+    json_t *before;
+    size_t k;
+
+    json_array_foreach(steps, k, before) {
+        const char *name = json_string_value(json_object_get(before, "step"));
+
+        if (name && strcmp(name, step->step) == 0) {
+            json_array_set_new(steps, k, step_to_json(step));
+            return;
+        }
+    }
+    json_array_append_new(steps, step_to_json(step));
+}
+
+static json_t *manifest_build(const struct content *content, json_t *steps, const struct manifest_step *step)
+{
+    char identity[SHA256_HEX_SIZE];
+    json_t *document = json_object();
+
+    json_set_text(document, "schema", MANIFEST_SCHEMA);
+
+    json_t *tool = json_add_object(document, "tool");
+
+    json_set_text(tool, "name", "roibench");
+    json_set_text(tool, "version", step->version);
+    content_identity(content, identity);
+    json_set_text(document, "identity", identity);
+
+    json_t *files = json_add_object(document, "files");
+
+    for (size_t k = 0; k < content->count; k++) {
+        json_t *file = json_add_object(files, content->files[k].name);
+
+        json_set_text(file, "sha256", content->files[k].sha256);
+        json_set_integer(file, "size", (int64_t)content->files[k].size);
+    }
+    put_step(steps, step);
+    json_object_set(document, "steps", steps);
+    return document;
+}
+
+/* The document, NULL without error when there is no manifest yet, NULL with *failed. */
+static json_t *manifest_open(const char *folder, struct json_reader *reader, char **path, bool *failed, struct error *err)
+{
+    *path = file_join(folder, "manifest.json");
+    *failed = false;
+    if (!file_exists(*path))
+        return NULL;
+
+    json_t *document = json_open(reader, *path, MANIFEST_SCHEMA, err);
+
+    *failed = !document;
+    return document;
+}
+
+int manifest_update(const char *folder, const struct manifest_step *step, struct error *err)
+{
+    __attribute__((cleanup(cleanup_content))) struct content content = {0};
+    cleanup_free char *path = NULL;
+    struct json_reader reader;
+    bool failed;
+    json_t *before = manifest_open(folder, &reader, &path, &failed, err);
+
+    if (failed)
+        return -1;
+
+    json_t *steps = before ? json_get_array_or_null(&reader, before, "steps") : NULL;
+    int result = before && reader.failed ? -1 : content_read(&content, folder, err);
+
+    steps = steps ? json_incref(steps) : json_array();
+    if (result == 0) {
+        json_t *document = manifest_build(&content, steps, step);
+
+        result = json_write_file(document, path, err);
+        json_decref(document);
+    }
+    json_decref(steps);
+    json_decref(before);
+    return result;
+}
+
+int manifest_first_start(const char *folder, int64_t *realtime_ns, struct error *err)
+{
+    cleanup_free char *path = NULL;
+    struct json_reader reader;
+    bool failed;
+    json_t *document = manifest_open(folder, &reader, &path, &failed, err);
+
+    *realtime_ns = 0;
+    if (!document)
+        return failed ? -1 : 0;
+
+    const json_t *first = json_array_get(json_get_array_or_null(&reader, document, "steps"), 0);
+
+    if (first && !reader.failed) {
+        json_enter(&reader, "steps", 0);
+
+        const char *started = json_get_text(&reader, first, "started");
+
+        if (started && clock_parse_rfc3339(started, realtime_ns) < 0)
+            json_fail(&reader, "started", "expected an RFC 3339 date");
+    }
+    json_decref(document);
+    return reader.failed ? -1 : 0;
+}
+
+/* ---- comparing ---- */
+
+static int verify_file(const char *folder, struct json_reader *reader, const json_t *files, const struct content_file *file,
+                       struct error *err)
+{
+    const json_t *entry = json_object_get(files, file->name);
+    const size_t mark = json_enter(reader, file->name, -1);
+
+    if (!entry)
+        return error_set(err, ERROR_INTERNAL, "%s/%s is not in the manifest", folder, file->name);
+
+    const int64_t size = json_get_integer(reader, entry, "size");
+    const char *sha256 = json_get_text(reader, entry, "sha256");
+
+    json_leave(reader, mark);
+    if (reader->failed)
+        return -1;
+    if (size < 0 || (unsigned long long)size != file->size)
+        return error_set(err, ERROR_INTERNAL, "%s/%s has %llu bytes, its manifest says %lld", folder, file->name, file->size,
+                         (long long)size);
+    if (strcmp(sha256, file->sha256) != 0)
+        return error_set(err, ERROR_INTERNAL, "%s/%s is not what its manifest says: sha256 %s, not %.64s", folder, file->name,
+                         file->sha256, sha256);
+    return 0;
+}
+
+static int verify_none_missing(const char *folder, const json_t *files, const struct content *content, struct error *err)
+{
+    const char *name;
+    const json_t *entry;
+
+    json_object_foreach((json_t *)(uintptr_t)files, name, entry) {
+        const struct content_file wanted = {.name = (char *)(uintptr_t)name};
+
+        if (!content->count || !bsearch(&wanted, content->files, content->count, sizeof wanted, compare_files))
+            return error_set(err, ERROR_INTERNAL, "%s/%s is missing: its manifest has it", folder, name);
+    }
+    return 0;
+}
+
+static int verify_document(const char *folder, struct json_reader *reader, const json_t *document, struct error *err)
+{
+    __attribute__((cleanup(cleanup_content))) struct content content = {0};
+    char identity[SHA256_HEX_SIZE];
+    const json_t *files = json_get_object(reader, document, "files");
+    const char *expected = json_get_text(reader, document, "identity");
+
+    if (reader->failed || content_read(&content, folder, err) < 0 || verify_none_missing(folder, files, &content, err) < 0)
+        return -1;
+    for (size_t k = 0; k < content.count; k++) {
+        if (verify_file(folder, reader, files, &content.files[k], err) < 0)
+            return -1;
+    }
+    content_identity(&content, identity);
+    return strcmp(identity, expected) == 0 ? 0
+                                           : error_set(err, ERROR_INTERNAL, "%s has the identity %s, its manifest says %.64s", folder,
+                                                       identity, expected);
+}
+
+int manifest_verify(const char *folder, struct error *err)
+{
+    cleanup_free char *path = NULL;
+    struct json_reader reader;
+    bool failed;
+    json_t *document = manifest_open(folder, &reader, &path, &failed, err);
+
+    if (!document)
+        return failed ? -1 : error_set(err, ERROR_INTERNAL, "%s does not exist: nothing to compare the folder with", path);
+
+    const int result = verify_document(folder, &reader, document, err);
+
+    json_decref(document);
+    return result;
+}
