@@ -90,7 +90,8 @@ static void test_a_device_is_written_not_replaced(void **state)
 
 static void test_reading_has_a_ceiling(void **state)
 {
-    cleanup_free char *path = file_join(folder, "big"), *bytes = calloc(1, 100001);
+    static const char bytes[100001];
+    cleanup_free char *path = file_join(folder, "big");
     cleanup_buf struct buf exact = BUF_INIT(100001), small = BUF_INIT(100000);
     struct error err = {0};
 

@@ -40,15 +40,15 @@ static struct options *new_options(void)
     return options_new(tables, 2);
 }
 
-static int parse(struct options *options, struct error *err, const char *const *words)
+static int parse(struct options *options, struct error *err, char *const *words)
 {
     int count = 0;
 
     while (words[count])
         count++;
-    return options_parse_argv(options, count, (char *const *)(uintptr_t)words, err);
+    return options_parse_argv(options, count, words, err);
 }
-#define PARSE(options, err, ...) parse((options), (err), (const char *const[]){__VA_ARGS__, NULL})
+#define PARSE(options, err, ...) parse((options), (err), (char *const[]){__VA_ARGS__, NULL})
 
 static void test_defaults(void **state)
 {
@@ -105,7 +105,7 @@ static void test_command_line_forms(void **state)
     options_free(o);
 }
 
-static void expect_error(const char *first, const char *second, const char *expected)
+static void expect_error(char *first, char *second, const char *expected)
 {
     struct options *o = new_options();
     struct error err = {0};
