@@ -57,9 +57,7 @@ ALL_CFLAGS := -std=gnu17 -g -fPIE $(WARNINGS) $(OPTIMIZE) $(CFLAGS)
 
 LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson \
         -levent_extra -levent_core -lz -lpthread -lm
-# The linker warns of getaddrinfo in a static program; that this works is tried (make e2e),
-# and scripts/check-static.sh looks at everything else it could warn of.
-STATIC := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--no-warnings
+STATIC := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 
 # --- programs --------------------------------------------------------------------------
@@ -71,8 +69,8 @@ build/roibench: build/roibench.debug scripts/check-static.sh
 	$(call quiet,STRIP,$@)strip -o $@ $<
 	@scripts/check-static.sh $@
 
-build/roibench.debug: $(call objects,$(CMD)) build/libroibench.a $(DEPS)/build.stamp
-	$(call quiet,LINK,$@)$(CC) $(STATIC) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) $(LIBS)
+build/roibench.debug: $(call objects,$(CMD)) build/libroibench.a $(DEPS)/build.stamp scripts/link-static.sh
+	$(call quiet,LINK,$@)scripts/link-static.sh $(CC) $(STATIC) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) $(LIBS)
 
 build/san/roibench: $(call objects,$(CMD)) build/san/libroibench.a $(DEPS)/build.stamp
 	$(call quiet,LINK,$@)$(CC) $(SHARED) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) $(LIBS)
