@@ -4,7 +4,10 @@
  * the connection. One client belongs to one thread. net/curl_setup does what
  * every handle needs: TLS always verified, roots from --cacert, SSL_CERT_FILE,
  * the usual bundle paths and the pod's service CA; proxies from the environment
- * as libcurl reads them; only http and https; no redirects to other schemes.
+ * as libcurl reads them; only http and https. Redirects are not followed: what is
+ * measured must be named, and a key must not travel on; the response is then the
+ * 3xx one, with `location`. The program must ignore SIGPIPE (OpenSSL writes with
+ * write(2)).
  *
  * The API key travels in an Authorization header and stands in no error text. */
 #ifndef ROIBENCH_NET_HTTP_CLIENT_H
@@ -21,7 +24,8 @@
 #define HTTP_RESPONSE_MAX ((size_t)32 << 20) /* a response body larger than this is an error */
 
 struct net_settings {
-    const char *ca_file;  /* --cacert; NULL: found as above */
+    const char *ca_file;  /* --cacert: these roots and no others. NULL: those found as above */
+    const char *ca_environment; /* the value of SSL_CERT_FILE; used before the usual bundle if it can be read; NULL: not set */
     const char *api_key;  /* NULL: no Authorization header */
     const char *user_agent; /* NULL: "roibench/<version>" */
     const volatile sig_atomic_t *stop; /* becomes non-zero when a signal asked us to stop; may be NULL */
@@ -40,6 +44,7 @@ struct http_response {
     int64_t connect_ns, total_ns;
     char content_type[128];
     char etag[256];
+    char location[1024];  /* of a redirect, made absolute; "" otherwise */
     char message[512];    /* of trouble: "connection refused" */
 };
 

@@ -1,0 +1,109 @@
+#include "net/curl_error.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Our own machine has run out of something. */
+static bool net_failure_is_local(long errno_value)
+{
+    switch (errno_value) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL: /* no ephemeral port is left */
+    case EADDRINUSE:
+    case EACCES:
+    case EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool net_failure_says(const struct net_failure *failure, const char *words)
+{
+    return strstr(failure->text, words) != NULL;
+}
+
+/* The connection broke while the response was awaited or read. */
+static enum transport_result net_failure_receive_class(const struct net_failure *failure)
+{
+    if (net_failure_says(failure, "chunked") || net_failure_says(failure, "Too large response headers"))
+        return TRANSPORT_PROTOCOL;
+    return TRANSPORT_RESET;
+}
+
+/* In the middle of the handshake: the peer hung up, or it and we do not agree. */
+static enum transport_result net_failure_handshake_class(const struct net_failure *failure)
+{
+    return net_failure_says(failure, "SSL_ERROR_SYSCALL") || net_failure_says(failure, "reset by peer") ? TRANSPORT_CONNECT
+                                                                                                       : TRANSPORT_TLS;
+}
+
+enum transport_result net_failure_class(const struct net_failure *failure)
+{
+    switch (failure->code) {
+    case CURLE_OK:
+        return TRANSPORT_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return TRANSPORT_DNS;
+    case CURLE_COULDNT_CONNECT:
+        return net_failure_is_local(failure->errno_value) ? TRANSPORT_LOCAL : TRANSPORT_CONNECT;
+    case CURLE_PROXY:
+        return TRANSPORT_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+        return net_failure_handshake_class(failure);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_USE_SSL_FAILED:
+        return TRANSPORT_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return failure->sent ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_SSL_SHUTDOWN_FAILED:
+        return TRANSPORT_RESET;
+    case CURLE_RECV_ERROR:
+        return net_failure_receive_class(failure);
+    case CURLE_PARTIAL_FILE:
+        return TRANSPORT_TRUNCATED;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return TRANSPORT_CANCELLED;
+    case CURLE_FAILED_INIT:
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_READ_ERROR:
+        return TRANSPORT_LOCAL;
+    case CURLE_OUT_OF_MEMORY: /* also libcurl's word for a header line beyond 100 kB */
+        return failure->sent ? TRANSPORT_PROTOCOL : TRANSPORT_LOCAL;
+    default:
+        return TRANSPORT_PROTOCOL;
+    }
+}
+
+void net_failure_describe(const struct net_failure *failure, char *message, size_t size)
+{
+    char reason[128];
+    const bool connecting = failure->code == CURLE_COULDNT_CONNECT;
+
+    if (connecting && failure->errno_value)
+        snprintf(message, size, "%s", strerror_r((int)failure->errno_value, reason, sizeof reason));
+    else
+        snprintf(message, size, "%s", *failure->text ? failure->text : curl_easy_strerror(failure->code));
+    if (size > 1 && isupper((unsigned char)message[0]) && islower((unsigned char)message[1]))
+        message[0] = (char)tolower((unsigned char)message[0]);
+    message[strcspn(message, "\r\n")] = '\0';
+}

@@ -1,0 +1,312 @@
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/curl_error.h"
+#include "net/curl_setup.h"
+
+/* How long a signal that did not interrupt the waiting may go unnoticed. */
+#define HTTP_POLL_MS 20
+#define HTTP_CONNECT_MS_MAX 30000
+
+struct http_client {
+    struct net_setup *setup;
+    const volatile sig_atomic_t *stop;
+    CURLM *multi;
+    CURL *easy;
+    char text[CURL_ERROR_SIZE];
+};
+
+/* One request on its way. */
+struct http_exchange {
+    struct http_client *client;
+    const char *method, *url;
+    struct http_response *response;
+    long (*read)(void *context, char *bytes, size_t size);
+    void *read_context;
+    uint64_t left;            /* bytes still to be read */
+    const char *own_message;  /* why a callback of ours gave up; NULL: none did */
+    enum http_trouble own_trouble;
+};
+
+struct http_client *http_client_new(const struct net_settings *settings, struct error *err)
+{
+    struct net_setup *setup = net_setup_new(settings, err);
+
+    if (!setup)
+        return NULL;
+
+    struct http_client *client = mem_alloc(sizeof *client);
+
+    client->setup = setup;
+    client->stop = settings->stop;
+    client->multi = curl_multi_init();
+    client->easy = curl_easy_init();
+    if (!client->multi || !client->easy)
+        abort();
+    return client;
+}
+
+void http_client_free(struct http_client *client)
+{
+    if (!client)
+        return;
+    curl_easy_cleanup(client->easy);
+    curl_multi_cleanup(client->multi);
+    net_setup_free(client->setup);
+    free(client);
+}
+
+void http_response_free(struct http_response *response)
+{
+    buf_free(&response->body);
+}
+
+/* ---- callbacks of libcurl ---- */
+
+static size_t http_client_take(char *bytes, size_t size, size_t count, void *context)
+{
+    struct http_exchange *exchange = context;
+
+    if (buf_append(&exchange->response->body, bytes, size * count) == 0)
+        return size * count;
+    exchange->own_message = "the response is larger than 32 MiB";
+    exchange->own_trouble = HTTP_BROKEN;
+    return CURL_WRITEFUNC_ERROR;
+}
+
+static size_t http_client_give(char *bytes, size_t size, size_t count, void *context)
+{
+    struct http_exchange *exchange = context;
+    size_t room = size * count;
+
+    if (room > exchange->left)
+        room = (size_t)exchange->left;
+    if (room == 0)
+        return 0;
+
+    const long got = exchange->read(exchange->read_context, bytes, room);
+
+    if (got > 0 && (size_t)got <= room) {
+        exchange->left -= (uint64_t)got;
+        return (size_t)got;
+    }
+    exchange->own_message = got == 0 ? "the data ended before the announced length" : "reading the data failed";
+    exchange->own_trouble = HTTP_LOCAL;
+    return CURL_READFUNC_ABORT;
+}
+
+/* ---- one exchange ---- */
+
+static long http_client_ms(int64_t ns)
+{
+    const int64_t ms = ns / NS_PER_MS;
+
+    return ms < 1 ? 1 : ms > INT32_MAX ? INT32_MAX : (long)ms;
+}
+
+static void http_client_prepare(struct http_exchange *exchange, struct curl_slist *headers)
+{
+    CURL *easy = exchange->client->easy;
+
+    curl_easy_reset(easy);
+    net_setup_apply(exchange->client->setup, easy);
+    exchange->client->text[0] = '\0';
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->client->text);
+    curl_easy_setopt(easy, CURLOPT_URL, exchange->url);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_client_take);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
+    *exchange->response = (struct http_response){.body = BUF_INIT(HTTP_RESPONSE_MAX)};
+}
+
+static void http_client_limit(CURL *easy, int64_t timeout_ns)
+{
+    const long ms = http_client_ms(timeout_ns);
+
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms < HTTP_CONNECT_MS_MAX ? ms : HTTP_CONNECT_MS_MAX);
+}
+
+/* Drives the handle to its end; CURLE_ABORTED_BY_CALLBACK when a signal asked to stop. */
+static CURLcode http_client_drive(struct http_client *client)
+{
+    CURLcode result = CURLE_ABORTED_BY_CALLBACK;
+    int running = 1;
+
+    curl_multi_add_handle(client->multi, client->easy);
+    while (!(client->stop && *client->stop)) {
+        if (curl_multi_perform(client->multi, &running) != CURLM_OK) {
+            result = CURLE_FAILED_INIT;
+            break;
+        }
+
+        int left;
+        const CURLMsg *done = curl_multi_info_read(client->multi, &left);
+
+        if (done) {
+            result = done->data.result;
+            break;
+        }
+        curl_multi_poll(client->multi, NULL, 0, HTTP_POLL_MS, NULL);
+    }
+    curl_multi_remove_handle(client->multi, client->easy);
+    return result;
+}
+
+static void http_client_copy_header(CURL *easy, const char *name, char *out, size_t size)
+{
+    struct curl_header *header;
+
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        snprintf(out, size, "%s", header->value);
+}
+
+static void http_client_note(struct http_exchange *exchange)
+{
+    struct http_response *response = exchange->response;
+    CURL *easy = exchange->client->easy;
+    curl_off_t connect = 0, handshake = 0, total = 0;
+    const char *location = NULL;
+    long status = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect);
+    curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
+    curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &total);
+    curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &location);
+    response->status = (int)status;
+    response->connect_ns = (handshake > connect ? handshake : connect) * NS_PER_US;
+    response->total_ns = total * NS_PER_US;
+    http_client_copy_header(easy, "Content-Type", response->content_type, sizeof response->content_type);
+    http_client_copy_header(easy, "ETag", response->etag, sizeof response->etag);
+    snprintf(response->location, sizeof response->location, "%s", location ? location : "");
+}
+
+static enum http_trouble http_client_trouble(enum transport_result result)
+{
+    switch (result) {
+    case TRANSPORT_OK:
+        return HTTP_FINE;
+    case TRANSPORT_DNS:
+        return HTTP_DNS;
+    case TRANSPORT_LOCAL:
+        return HTTP_LOCAL;
+    case TRANSPORT_CONNECT:
+        return HTTP_CONNECT;
+    case TRANSPORT_TLS:
+        return HTTP_TLS;
+    case TRANSPORT_TIMEOUT:
+    case TRANSPORT_STALL:
+        return HTTP_TIMEOUT;
+    case TRANSPORT_CANCELLED:
+        return HTTP_STOPPED;
+    case TRANSPORT_RESET:
+    case TRANSPORT_TRUNCATED:
+    case TRANSPORT_PROTOCOL:
+        break;
+    }
+    return HTTP_BROKEN;
+}
+
+static void http_client_explain(struct http_exchange *exchange, CURLcode code)
+{
+    struct http_response *response = exchange->response;
+    curl_off_t begun = 0;
+    struct net_failure failure = {.code = code, .text = exchange->client->text};
+
+    if (exchange->own_message) {
+        response->trouble = exchange->own_trouble;
+        snprintf(response->message, sizeof response->message, "%s", exchange->own_message);
+        return;
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        response->trouble = HTTP_STOPPED;
+        snprintf(response->message, sizeof response->message, "stopped by a signal");
+        return;
+    }
+    curl_easy_getinfo(exchange->client->easy, CURLINFO_OS_ERRNO, &failure.errno_value);
+    curl_easy_getinfo(exchange->client->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+    failure.sent = begun > 0;
+    response->trouble = http_client_trouble(net_failure_class(&failure));
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        response->trouble = HTTP_TIMEOUT;
+    net_failure_describe(&failure, response->message, sizeof response->message);
+    if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        const size_t length = strlen(response->message);
+
+        snprintf(response->message + length, sizeof response->message - length, "; if its CA is a private one, give it by --cacert");
+    }
+}
+
+static int http_client_exchange(struct http_exchange *exchange, struct error *err)
+{
+    const CURLcode code = http_client_drive(exchange->client);
+
+    http_client_note(exchange);
+    if (code == CURLE_OK)
+        return 0;
+    http_client_explain(exchange, code);
+
+    cleanup_free char *shown = http_url_redacted(exchange->url);
+
+    return error_set(err, ERROR_TARGET, "%s %s: %s", exchange->method, shown, exchange->response->message);
+}
+
+CLEANUP_DEFINE(struct curl_slist, curl_slist_free_all)
+
+int http_client_get(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err)
+{
+    struct http_exchange exchange = {.client = client, .method = "GET", .url = url, .response = response};
+    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
+
+    http_client_prepare(&exchange, headers);
+    http_client_limit(client->easy, timeout_ns);
+    return http_client_exchange(&exchange, err);
+}
+
+int http_client_post(struct http_client *client, const char *url, const char *body, size_t length, int64_t timeout_ns,
+                     struct http_response *response, struct error *err)
+{
+    struct http_exchange exchange = {.client = client, .method = "POST", .url = url, .response = response};
+    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, "application/json", false);
+
+    http_client_prepare(&exchange, headers);
+    http_client_limit(client->easy, timeout_ns);
+    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
+    return http_client_exchange(&exchange, err);
+}
+
+int http_client_put(struct http_client *client, const char *url, const char *content_type, uint64_t length,
+                    long (*read)(void *context, char *bytes, size_t size), void *context, int64_t stall_timeout_ns,
+                    struct http_response *response, struct error *err)
+{
+    struct http_exchange exchange = {
+        .client = client,
+        .method = "PUT",
+        .url = url,
+        .response = response,
+        .read = read,
+        .read_context = context,
+        .left = length,
+    };
+    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, content_type, true);
+    CURL *easy = client->easy;
+
+    http_client_prepare(&exchange, headers);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)length);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_client_give);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &exchange);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, http_client_ms(stall_timeout_ns));
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (http_client_ms(stall_timeout_ns) + 999) / 1000);
+    return http_client_exchange(&exchange, err);
+}

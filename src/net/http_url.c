@@ -1,0 +1,67 @@
+#include <curl/curl.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+
+#define URL_MAX 8192
+
+CLEANUP_DEFINE(CURLU, curl_url_cleanup)
+
+static void http_url_free_part(char **part)
+{
+    curl_free(*part);
+}
+#define cleanup_part __attribute__((cleanup(http_url_free_part)))
+
+char *http_url_redacted(const char *url)
+{
+    const char *scheme_end = strstr(url, "://");
+    const char *authority = scheme_end && scheme_end < url + strcspn(url, "/?#") + 1 ? scheme_end + 3 : url;
+    const char *path = authority + strcspn(authority, "/?#");
+    const char *host = authority;
+
+    for (const char *c = authority; c < path; c++)
+        if (*c == '@')
+            host = c + 1;
+    return mem_printf("%.*s%.*s", (int)(authority - url), url, (int)strcspn(host, "?#"), host);
+}
+
+static int http_url_check_parts(CURLU *parts, const char *shown, struct error *err)
+{
+    cleanup_part char *scheme = NULL;
+    cleanup_part char *user = NULL;
+    cleanup_part char *host = NULL;
+
+    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+    curl_url_get(parts, CURLUPART_HOST, &host, 0);
+    if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        return error_set(err, ERROR_USAGE, "%s: expected a URL that begins with http:// or https://", shown);
+    if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK)
+        return error_set(err, ERROR_USAGE, "%s: a user name in the URL is not supported; give a key by its own option", shown);
+    if (!host || !*host)
+        return error_set(err, ERROR_USAGE, "%s: the URL names no host", shown);
+    return 0;
+}
+
+int http_url_check(const char *url, struct error *err)
+{
+    cleanup_free char *shown = http_url_redacted(url);
+
+    for (const unsigned char *c = (const unsigned char *)url; *c; c++)
+        if (*c <= ' ' || *c == 0x7F)
+            return error_set(err, ERROR_USAGE, "'%.200s': a URL holds no spaces or control characters", shown);
+    if (strlen(url) > URL_MAX)
+        return error_set(err, ERROR_USAGE, "%.100s...: the URL is longer than %d bytes", shown, URL_MAX);
+    if (!strstr(url, "://"))
+        return error_set(err, ERROR_USAGE, "'%s': expected a URL that begins with http:// or https://", shown);
+
+    cleanup_with(curl_url_cleanup) CURLU *parts = curl_url();
+    const CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+
+    if (code != CURLUE_OK)
+        return error_set(err, ERROR_USAGE, "%s: not a URL: %s", shown, curl_url_strerror(code));
+    return http_url_check_parts(parts, shown, err);
+}
