@@ -10,36 +10,50 @@ RANDOM_USER=1000660000
 NAME=tiny-predictor.private-ai.svc
 
 setup_file() {
-    export SERVER_SPACE=roibench-server-$$ CLIENT_SPACE=roibench-client-$$ ROOT=$BATS_FILE_TMPDIR/root
+    export ROOT=$BATS_FILE_TMPDIR/root
     make_network
     make_root
-    start_process dnsmasq ip netns exec "$SERVER_SPACE" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv \
+    start_process dnsmasq nsenter --net="$(space server)" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv \
         --no-hosts --user=root --pid-file="$BATS_FILE_TMPDIR/dnsmasq.own.pid" --listen-address="$SERVER_ADDRESS" \
         --bind-interfaces --log-queries --log-facility=- --local=/cluster.local/ --local=/svc/ \
         --host-record="$NAME.cluster.local,$SERVER_ADDRESS"
-    start_process simulator ip netns exec "$SERVER_SPACE" "$ROIBENCH" simulate --listen "$SERVER_ADDRESS:8080" \
+    start_process simulator nsenter --net="$(space server)" "$ROIBENCH" simulate --listen "$SERVER_ADDRESS:8080" \
         --model tiny --preset instant
-    wait_for simulator 20 ip netns exec "$CLIENT_SPACE" curl --silent --fail "http://$SERVER_ADDRESS:8080/health"
+    wait_for simulator 20 nsenter --net="$(space client)" curl --silent --fail "http://$SERVER_ADDRESS:8080/health"
     wait_for dnsmasq 20 grep -q started "$BATS_FILE_TMPDIR/dnsmasq.log"
 }
 
 teardown_file() {
-    stop_process simulator
-    stop_process dnsmasq
-    ip netns delete "$CLIENT_SPACE" || true
-    ip netns delete "$SERVER_SPACE" || true
+    local name
+    for name in simulator dnsmasq client server; do stop_process "$name"; done
 }
 
+# A namespace lives as long as the process that holds it, and takes its interfaces along: nothing has to be
+# removed, however the test ends.
 make_network() {
-    ip netns add "$SERVER_SPACE"
-    ip netns add "$CLIENT_SPACE"
-    ip -netns "$CLIENT_SPACE" link add link0 type veth peer name link0 netns "$SERVER_SPACE"
-    ip -netns "$CLIENT_SPACE" address add "$CLIENT_ADDRESS/24" dev link0
-    ip -netns "$SERVER_SPACE" address add "$SERVER_ADDRESS/24" dev link0
-    for space in "$CLIENT_SPACE" "$SERVER_SPACE"; do
-        ip -netns "$space" link set lo up
-        ip -netns "$space" link set link0 up
+    local name
+    for name in client server; do
+        start_process "$name" unshare --net sleep infinity
+        wait_for "$name" 10 has_own_network "$name"
     done
+    ip_in client link add link0 type veth peer name link0 netns "$(cat "$BATS_FILE_TMPDIR/server.pid")"
+    ip_in client address add "$CLIENT_ADDRESS/24" dev link0
+    ip_in server address add "$SERVER_ADDRESS/24" dev link0
+    for name in client server; do
+        ip_in "$name" link set lo up
+        ip_in "$name" link set link0 up
+    done
+}
+
+space() { echo "/proc/$(cat "$BATS_FILE_TMPDIR/$1.pid")/ns/net"; }
+
+has_own_network() { [[ $(readlink "$(space "$1")") != $(readlink /proc/self/ns/net) ]]; }
+
+ip_in() {
+    local space
+    space=$(space "$1")
+    shift
+    nsenter --net="$space" ip "$@"
 }
 
 # Read-only for the user but for the workspace, which belongs to group 0.
@@ -55,7 +69,7 @@ make_root() {
 
 # Runs the binary in the empty root, with an empty environment.
 in_root() {
-    ip netns exec "$CLIENT_SPACE" env -i chroot --userspec="$RANDOM_USER:0" --groups=0 "$ROOT" /roibench "$@"
+    nsenter --net="$(space client)" env -i "$(type -P chroot)" --userspec="$RANDOM_USER:0" --groups=0 "$ROOT" /roibench "$@"
 }
 
 # prepare_in_root RUN_ID TARGET_OPTION...

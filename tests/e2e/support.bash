@@ -20,12 +20,12 @@ free_port() {
     return 1
 }
 
-# start_process NAME COMMAND...: starts it in a process group of its own, which stop_process NAME ends.
-# What it says goes to $BATS_FILE_TMPDIR/NAME.log.
+# start_process NAME COMMAND...: starts it in a process group of its own, which stop_process NAME ends; should
+# bats itself be killed, the process is asked to end too. What it says goes to $BATS_FILE_TMPDIR/NAME.log.
 start_process() {
     local name=$1
     shift
-    setsid "$@" >"$BATS_FILE_TMPDIR/$name.log" 2>&1 </dev/null 3>&- &
+    setsid setpriv --pdeathsig TERM "$@" >"$BATS_FILE_TMPDIR/$name.log" 2>&1 </dev/null 3>&- &
     echo $! >"$BATS_FILE_TMPDIR/$name.pid"
 }
 
