@@ -1,0 +1,79 @@
+#include "stats/advice.h"
+
+#include <math.h>
+
+static const char *value_text(struct arena *arena, const struct level_summary *level, const struct sla *sla, int metric)
+{
+    double values[SLA_METRIC_COUNT];
+    level_sla_values(level, values);
+    const struct sla_row *row = &sla->row[metric];
+    if (metric == SLA_TTFT && isinf(values[metric]))
+        return arena_printf(arena, "%s is above %.1f s", row->title, level->ttft_p95_at_least_ms / 1000);
+    if (metric == SLA_TTFT)
+        return arena_printf(arena, "%s is %.0f ms", row->title, values[metric]);
+    if (row->unit[0] == '%')
+        return arena_printf(arena, "the %s is %.3g %%", row->title, 100 * values[metric]);
+    return arena_printf(arena, "the %s is %.3g%s%s", row->title, values[metric], row->unit[0] ? " " : "", row->unit);
+}
+
+static const struct level_summary *next_above(const struct level_summary *const *levels, size_t count, double load)
+{
+    for (size_t k = 0; k < count; k++)
+        if (levels[k]->load > load)
+            return levels[k];
+    return NULL;
+}
+
+/* What goes wrong at the next tested load. */
+static const char *limit_text(struct arena *arena, const struct level_summary *chosen, const struct level_summary *next,
+                              const struct sla *sla, enum capacity_set set)
+{
+    if (!next)
+        return arena_printf(arena, "it is the highest load tested, so what limits it was not seen");
+    int metric = set == CAPACITY_ALL ? next->verdict.decided_by : SLA_TTFT;
+    enum sla_class worst = set == CAPACITY_TTFT_2S ? SLA_DEGRADED : SLA_ACCEPTABLE;
+    if (metric < 0 || next->verdict.metric[metric] <= worst)
+        return arena_printf(arena, "%s gives less throughput", points_load_text(arena, next->load, chosen->unit));
+    return arena_printf(arena, "at %s %s (%s)", points_load_text(arena, next->load, chosen->unit),
+                        value_text(arena, next, sla, metric), sla_class_name(next->verdict.metric[metric]));
+}
+
+/* What is not acceptable even at the level advised. */
+static const char *reservation_text(struct arena *arena, const struct level_summary *level, const struct sla *sla)
+{
+    if (level->verdict.level <= SLA_ACCEPTABLE)
+        return "";
+    return arena_printf(arena, " Even there %s: %s.", value_text(arena, level, sla, level->verdict.decided_by),
+                        sla_class_name(level->verdict.level));
+}
+
+static enum capacity_set strictest_met(const struct points *points)
+{
+    static const enum capacity_set order[] = {CAPACITY_ALL, CAPACITY_TTFT, CAPACITY_TTFT_2S};
+    for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
+        if (points->capacity[order[k]].level)
+            return order[k];
+    return CAPACITY_COUNT;
+}
+
+void advice_give(struct points *points, struct arena *arena, const struct level_summary *const *levels, size_t count,
+                 const struct sla *sla)
+{
+    static const char *const promise[CAPACITY_COUNT] = {
+        [CAPACITY_ALL] = "every metric stays acceptable",
+        [CAPACITY_TTFT] = "95 % of the users wait less than 1 s for the first token",
+        [CAPACITY_TTFT_2S] = "95 % of the users wait at most 2 s for the first token",
+    };
+    enum capacity_set set = strictest_met(points);
+    if (set == CAPACITY_COUNT) {
+        points->advice = arena_printf(arena, "No tested load can be advised for production (%s).", points->capacity[CAPACITY_TTFT_2S].none);
+        return;
+    }
+    const struct level_summary *chosen = points->capacity[set].level;
+    const struct level_summary *next = next_above(levels, count, chosen->load);
+    points->advised = chosen;
+    points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out; %s.%s",
+                                  points_load_text(arena, chosen->load, chosen->unit), promise[set],
+                                  chosen->rate[RATE_TOTAL_TPS], limit_text(arena, chosen, next, sla, set),
+                                  reservation_text(arena, chosen, sla));
+}

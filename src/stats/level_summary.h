@@ -1,0 +1,141 @@
+/* One level of a run, summarized: every number of docs/metrics.md.
+ *
+ * All times are model time: a simulated server that runs faster than its model has been scaled already. Shares are
+ * shares of 1. NAN (and count 0) is "not known"; `missing` says why. Texts belong to the run's summary. */
+#ifndef ROIBENCH_STATS_LEVEL_SUMMARY_H
+#define ROIBENCH_STATS_LEVEL_SUMMARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stats/series.h"
+#include "stats/verdict.h"
+
+/* Distributions of a level: enum, name in files, over which requests. All in ms. */
+#define LATENCIES(X)                                                                                      \
+    X(TTFT, "ttft_ms", "members that got a first token")                                                  \
+    X(TTFT_CENSORED, "ttft_censored_ms", "all members; those without a first token as +infinity")         \
+    X(TTFT_WITHOUT_FIRST, "ttft_without_first_ms", "as ttft_censored_ms, without each stream's first request") \
+    X(TTFT_INTENDED, "ttft_intended_ms", "from when the request was due")                                 \
+    X(ITL, "itl_ms", "an arrival of n tokens after a gap g: n samples g/n")                               \
+    X(ARRIVAL_GAP, "arrival_gap_ms", "between arrivals")                                                  \
+    X(TPOT, "tpot_ms", "(last token - first token) / (N - n of the first arrival)")                       \
+    X(TPOT_VLLM, "tpot_vllm_ms", "(last token - first token) / (N - 1)")                                  \
+    X(TPOT_WITH_FIRST, "tpot_with_first_ms", "(last token - sent) / N")                                   \
+    X(E2E, "e2e_ms", "end - sent")                                                                        \
+    X(E2E_INTENDED, "e2e_intended_ms", "end - due")                                                       \
+    X(SCHEDULE_SLIP, "schedule_slip_ms", "sent - due")
+
+enum latency {
+#define X(name, key, over) LATENCY_##name,
+    LATENCIES(X)
+#undef X
+        LATENCY_COUNT
+};
+const char *latency_name(enum latency latency); /* "ttft_ms" */
+
+/* Single numbers: enum, name in files. Rates are per second of model time. */
+#define RATES(X)                                \
+    X(USER_TPS, "user_tps")                     \
+    X(OUTPUT_TPS, "output_tps")                 \
+    X(TOTAL_TPS, "total_tps")                   \
+    X(REQUEST_RPS, "request_rps")               \
+    X(CONCURRENCY, "concurrency")               \
+    X(ERROR_RATE, "error_rate")                 \
+    X(OFFERED_RPS, "offered_rps")               \
+    X(DRAWN_RPS, "drawn_rps")                   \
+    X(DELIVERED_RPS, "delivered_rps")           \
+    X(SYNCHRONY, "synchrony")
+
+enum rate {
+#define X(name, key) RATE_##name,
+    RATES(X)
+#undef X
+        RATE_COUNT
+};
+const char *rate_name(enum rate rate); /* "output_tps" */
+
+struct request_counts {
+    uint64_t members, ok, error, incomplete;
+    uint64_t no_first_token; /* members counted as +infinity in ttft_censored_ms */
+    uint64_t never_sent;     /* open loop: due and not sent before the level ended */
+};
+
+/* Failures of members by class, in the order of the classes; only those that happened. */
+#define FAILURE_CLASSES_MAX 16
+struct failure_count {
+    const char *name;
+    uint64_t count;
+};
+
+/* A gauge of the server over the window. A scrape's value holds until the next one. */
+struct gauge {
+    double mean, max;
+    double limit, share_above; /* share of the time above the limit */
+};
+
+/* Differences of the server's own sums between two scrapes around the window, and the client's count of the same. */
+struct server_sums {
+    double from_s, to_s; /* NAN: not enough scrapes */
+    double output_tokens, prompt_tokens;
+    double client_output_tokens, client_prompt_tokens;
+    double ttft_mean_ms, itl_mean_ms;
+    double client_ttft_mean_ms, client_itl_mean_ms;
+    const char *disagreement; /* NULL: none that matters */
+};
+
+struct server_summary {
+    struct gauge queue_depth, kv_cache, running;
+    struct server_sums sums;
+};
+
+enum validity { VALIDITY_VALID, VALIDITY_SUSPECT, VALIDITY_INVALID };
+const char *validity_name(enum validity validity);
+
+#define REASONS_MAX 16
+struct validity_summary {
+    enum validity verdict;
+    const char *reasons[REASONS_MAX];
+    size_t count;
+};
+
+#define MISSING_MAX 32
+struct missing {
+    const char *field, *reason;
+};
+
+struct level_summary {
+    int index, repeat;
+    double load;
+    char unit[16], kind[16];
+    double start_s, end_s, window_start_s, window_end_s; /* from the run's anchor */
+    bool ended;                                          /* false: the run was cut off in this level */
+    bool imported;                                       /* read from a table: one TTFT p95, no samples */
+    struct request_counts requests;
+    struct failure_count failures[FAILURE_CLASSES_MAX];
+    size_t failure_count;
+    struct distribution latency[LATENCY_COUNT];
+    double ttft_p95_at_least_ms; /* p95 when a request without first token counts with the time it waited: a lower bound */
+    double unfinished_share;     /* no_first_token / samples of ttft_censored_ms */
+    double ttft_slices_above;    /* share of ten slices whose TTFT p95 is above the saturation limit; NAN: under 100 requests */
+    double rate[RATE_COUNT];
+    struct server_summary server;
+    struct verdict verdict;
+    struct validity_summary validity;
+    struct missing missing[MISSING_MAX];
+    size_t missing_count;
+};
+
+/* Everything not known. */
+void level_summary_init(struct level_summary *level);
+
+/* Shorthands. */
+double level_ttft_p95(const struct level_summary *level); /* censored; ms; may be +infinity */
+bool level_is_open_loop(const struct level_summary *level);
+/* The five values that have classes, in the order and units of the SLA table. */
+void level_sla_values(const struct level_summary *level, double values[SLA_METRIC_COUNT]);
+void level_add_reason(struct level_summary *level, enum validity verdict, const char *reason);
+void level_add_missing(struct level_summary *level, const char *field, const char *reason);
+
+#endif

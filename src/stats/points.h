@@ -1,0 +1,72 @@
+/* Points on a sweep: where it saturates, where it breaks, what it can carry.
+ *
+ * Loads of different units are never compared: a run that has both gets its points twice. "First" means the lowest
+ * load L such that L and every tested load above it satisfy the condition, so that a cold first level does not break a sweep.
+ * Levels for which a condition is not known count as not tested. Texts belong to the arena. */
+#ifndef ROIBENCH_STATS_POINTS_H
+#define ROIBENCH_STATS_POINTS_H
+
+#include "base/arena.h"
+#include "stats/level_summary.h"
+#include "stats/saturation.h"
+
+struct point {
+    double held, broke;     /* NAN: no tested load held; none broke */
+    const char *metric;     /* what decided; NULL: nothing is known */
+    int decided;            /* 1 both levels lie clearly on their side of the limit, 0 they do not, -1 not known */
+    int64_t needs_requests; /* about how many a level needs to decide it; -1 */
+    const char *text;       /* "(5, 8] streams", "> 30 streams", "<= 1 streams", "unknown: …" */
+    const struct level_summary *held_level, *broke_level; /* NULL as held and broke */
+};
+
+/* Sets of objectives: nothing worse than a class, for TTFT alone or for all metrics. */
+#define CAPACITIES(X)       \
+    X(TTFT, "ttft")         \
+    X(TTFT_2S, "ttft_2s")   \
+    X(ALL, "all")
+
+enum capacity_set {
+#define X(name, key) CAPACITY_##name,
+    CAPACITIES(X)
+#undef X
+        CAPACITY_COUNT
+};
+const char *capacity_name(enum capacity_set set);
+
+struct capacity {
+    const struct level_summary *level; /* NULL: none */
+    const char *none;                  /* then why: "none: user_tps 19.3 < 20 at every load" */
+};
+
+struct knee {
+    double load; /* NAN: there is none */
+    const char *text;
+};
+
+struct sweet_spot {
+    double low, high;  /* NAN: there is none */
+    const char *none;  /* then why */
+};
+
+struct points {
+    const char *unit;
+    size_t level_count; /* tested loads of this unit */
+    struct point saturation, breaking;
+    struct point breaking_by[SLA_METRIC_COUNT]; /* each metric's class alone */
+    struct knee knee;
+    struct sweet_spot sweet_spot;
+    struct capacity capacity[CAPACITY_COUNT];
+    const struct level_summary *max_throughput; /* NULL: no throughput is known */
+    /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named). */
+    const struct level_summary *advised;
+    const char *advice;
+};
+
+/* Of the levels with this unit, whatever their order. levels must outlive the points. */
+void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
+                 const struct sla *sla);
+
+/* "5 streams", "0.25 req/s" */
+const char *points_load_text(struct arena *arena, double load, const char *unit);
+
+#endif

@@ -1,0 +1,39 @@
+/* When is a level saturated, when is it broken? One answer a level and condition.
+ *
+ * Saturated: TTFT is consistently above 1.0 s (its median is, or in >= 80 % of ten slices of equal request count, >= 10
+ * requests each, the p95 is), or the server's queue was above 0 for >= 50 % of the window. Broken: a metric is of the
+ * class "breaking". */
+#ifndef ROIBENCH_STATS_SATURATION_H
+#define ROIBENCH_STATS_SATURATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stats/level_summary.h"
+
+#define SATURATION_TTFT_MS 1000.0
+#define SATURATION_SLICES 10
+#define SATURATION_SLICE_MIN 10        /* requests in a slice */
+#define SATURATION_SLICES_SHARE 0.80
+#define SATURATION_QUEUE_SHARE 0.50
+
+/* Share of the slices whose p95 is above the limit. ttft_ms: in the order of sending, +infinity for those that never
+ * came; it is left in another order. NAN: fewer than 100. */
+double saturation_slices_above(double *ttft_ms, size_t count);
+
+enum answer { ANSWER_UNKNOWN, ANSWER_NO, ANSWER_YES };
+
+struct condition {
+    enum answer answer;
+    const char *metric;    /* what decided: "ttft_p50", "ttft_slices", "queue_depth", or an SLA metric's name; NULL: unknown */
+    int decided;           /* 1: the 95 % interval lies on one side of the limit; 0: it does not; -1: no interval is known */
+    int64_t needs_requests; /* about how many would decide it; -1: decided, or not known */
+};
+
+struct condition saturation_judge(const struct level_summary *level);
+/* TTFT or error rate is of class breaking. */
+struct condition breaking_judge(const struct level_summary *level, const struct sla *sla);
+/* One metric is. */
+struct condition breaking_judge_metric(const struct level_summary *level, const struct sla *sla, enum sla_metric metric);
+
+#endif
