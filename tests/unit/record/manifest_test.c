@@ -1,0 +1,194 @@
+#include "record/manifest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "support/temp_folder.h"
+
+static int make_folder(void **state)
+{
+    char *folder = temp_folder_make();
+
+    temp_file_write(folder, "b.json", "b\n", 2);
+    temp_file_write(folder, "a.json", "a\n", 2);
+    *state = folder;
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    temp_folder_remove(*state);
+    return 0;
+}
+
+static struct manifest_step make_step(const char *name, int exit_code)
+{
+    return (struct manifest_step){.step = name, .version = "1.2.3", .host = "h", .started = 1000 * NS_PER_S,
+                                  .ended = 1001 * NS_PER_S + 5 * NS_PER_MS, .exit_code = exit_code};
+}
+
+static int count_text(const char *folder, const char *text)
+{
+    size_t length;
+    cleanup_free char *bytes = temp_file_read(folder, "manifest.json", &length);
+    int count = 0;
+
+    for (const char *at = bytes; (at = strstr(at, text)); at++)
+        count++;
+    return count;
+}
+
+static void update(const char *folder, const char *name, int exit_code)
+{
+    const struct manifest_step step = make_step(name, exit_code);
+    struct error err = {0};
+
+    if (manifest_update(folder, &step, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void test_steps_and_files(void **state)
+{
+    update(*state, "prepare", 0);
+    update(*state, "run", 143);
+    update(*state, "run", 0);
+    assert_int_equal(count_text(*state, "\"step\": "), 2);
+    assert_int_equal(count_text(*state, "\"exit_code\": 143"), 0);
+    assert_int_equal(count_text(*state, "\"ended\": \"1970-01-01T00:16:41.005Z\""), 2);
+    assert_int_equal(count_text(*state, "\"a.json\""), 1);
+    assert_int_equal(count_text(*state, "\"sha256\": \"87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7\""), 1);
+    assert_int_equal(count_text(*state, "manifest.json"), 0);
+    assert_int_equal(manifest_verify(*state, NULL), 0);
+}
+
+/* sha256 of "a.json <sha256>\nb.json <sha256>\n", as sha256sum computes it. */
+static void test_identity(void **state)
+{
+    char identity[65], again[65];
+
+    assert_int_equal(manifest_identity(*state, identity, NULL), 0);
+    assert_string_equal(identity, "d0eb78793c2510badbbaa6fed510910fae6a3f04528aca2720104ae1105c0a43");
+    update(*state, "run", 0);
+    temp_file_write(*state, "publish.json", "{}", 2);
+    temp_file_write(*state, "x.json.1a2b.tmp", "x", 1);
+    assert_int_equal(manifest_identity(*state, again, NULL), 0);
+    assert_string_equal(again, identity);
+    temp_file_write(*state, "c", "", 0);
+    assert_int_equal(manifest_identity(*state, again, NULL), 0);
+    assert_string_not_equal(again, identity);
+}
+
+static void assert_differs(const char *folder, const char *says)
+{
+    struct error err = {0};
+
+    assert_int_equal(manifest_verify(folder, &err), -1);
+    assert_int_equal(err.class, ERROR_INTERNAL);
+    if (!strstr(err.text, says))
+        fail_msg("got '%s', expected '%s'", err.text, says);
+}
+
+static void test_differences_are_named(void **state)
+{
+    cleanup_free char *path = file_join(*state, "a.json");
+
+    assert_differs(*state, "manifest.json does not exist");
+    update(*state, "run", 0);
+    temp_file_write(*state, "a.json", "x\n", 2);
+    assert_differs(*state, "a.json is not what its manifest says");
+    temp_file_write(*state, "a.json", "longer\n", 7);
+    assert_differs(*state, "a.json has 7 bytes, its manifest says 2");
+    unlink(path);
+    assert_differs(*state, "a.json is missing");
+    temp_file_write(*state, "a.json", "a\n", 2);
+    assert_int_equal(manifest_verify(*state, NULL), 0);
+    temp_file_write(*state, "c.json", "a\n", 2);
+    assert_differs(*state, "c.json is not in the manifest");
+}
+
+static void test_links_and_folders_are_no_content(void **state)
+{
+    cleanup_free char *link = file_join(*state, "link"), *folder = file_join(*state, "folder");
+    char identity[65], again[65];
+
+    assert_int_equal(manifest_identity(*state, identity, NULL), 0);
+    assert_int_equal(symlink("/etc/passwd", link), 0);
+    assert_int_equal(mkdir(folder, 0777), 0);
+    assert_int_equal(manifest_identity(*state, again, NULL), 0);
+    assert_string_equal(again, identity);
+}
+
+static void test_broken_manifests_are_named(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } broken[] = {
+        {"{", "manifest.json"},
+        {"{\"schema\":\"roibench/manifest/v2\"}", "newer"},
+        {"{\"schema\":\"roibench/manifest/v1\",\"steps\":7}", "steps"},
+    };
+    const struct manifest_step step = make_step("run", 0);
+
+    for (size_t k = 0; k < sizeof broken / sizeof *broken; k++) {
+        struct error err = {0};
+
+        temp_file_write(*state, "manifest.json", broken[k].text, strlen(broken[k].text));
+        assert_int_equal(manifest_update(*state, &step, &err), -1);
+        assert_non_null(strstr(err.text, broken[k].says));
+    }
+    temp_file_write(*state, "manifest.json", "{\"schema\":\"roibench/manifest/v1\",\"identity\":\"x\",\"files\":{\"a.json\":1}}", 70);
+    assert_int_equal(manifest_verify(*state, NULL), -1);
+}
+
+static void test_names_that_are_no_text(void **state)
+{
+    struct error err = {0};
+    char identity[65];
+
+    temp_file_write(*state, "a\nb", "", 0);
+    assert_int_equal(manifest_identity(*state, identity, &err), -1);
+    assert_non_null(strstr(err.text, "whose name is no text of one line"));
+}
+
+static void test_first_start(void **state)
+{
+    int64_t start = 7;
+    struct error err = {0};
+    static const char wrong[] = "{\"schema\":\"roibench/manifest/v1\",\"steps\":[{\"started\":\"yesterday\"}]}";
+
+    assert_int_equal(manifest_first_start(*state, &start, NULL), 0);
+    assert_int_equal(start, 0);
+    update(*state, "prepare", 0);
+    update(*state, "run", 0);
+    assert_int_equal(manifest_first_start(*state, &start, NULL), 0);
+    assert_true(start == 1000 * NS_PER_S);
+    temp_file_write(*state, "manifest.json", wrong, sizeof wrong - 1);
+    assert_int_equal(manifest_first_start(*state, &start, &err), -1);
+    assert_non_null(strstr(err.text, "steps[0].started: expected an RFC 3339 date"));
+}
+
+#define MANIFEST_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MANIFEST_TEST(test_steps_and_files),
+        MANIFEST_TEST(test_identity),
+        MANIFEST_TEST(test_differences_are_named),
+        MANIFEST_TEST(test_links_and_folders_are_no_content),
+        MANIFEST_TEST(test_broken_manifests_are_named),
+        MANIFEST_TEST(test_names_that_are_no_text),
+        MANIFEST_TEST(test_first_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

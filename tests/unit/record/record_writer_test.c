@@ -1,0 +1,182 @@
+/* Disks that are full and folders that are not there. */
+#include "record/record_writer.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "support/temp_folder.h"
+
+static int make_folder(void **state)
+{
+    *state = temp_folder_make();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    temp_folder_remove(*state);
+    return 0;
+}
+
+/* A folder in which this one file lies on a device that is always full. */
+static struct record_writer *open_with_full(const char *folder, const char *name)
+{
+    cleanup_free char *path = file_join(folder, name);
+
+    assert_int_equal(symlink("/dev/full", path), 0);
+
+    struct record_writer *writer = record_writer_open(folder, NULL);
+
+    assert_non_null(writer);
+    return writer;
+}
+
+static void assert_says_full(const struct error *err, const char *name)
+{
+    assert_int_equal(err->class, ERROR_INTERNAL);
+    assert_non_null(strstr(err->text, name));
+    assert_non_null(strstr(err->text, "No space left on device. Free some space"));
+}
+
+static void test_full_for_records(void **state)
+{
+    struct record_writer *writer = open_with_full(*state, "records.jsonl.gz");
+    const struct record record = record_empty();
+    struct error err = {0}, again = {0}, last = {0};
+
+    assert_int_equal(record_writer_add(writer, &record, NULL, NULL, 0, &err), 0); /* still in the buffer */
+    assert_int_equal(record_writer_flush(writer, &err), -1);
+    assert_says_full(&err, "/records.jsonl.gz");
+    assert_int_equal(record_writer_tick(writer, 1, 1, &again), -1);
+    assert_string_equal(again.text, err.text);
+    assert_int_equal(record_writer_add(writer, &record, NULL, NULL, 0, NULL), -1);
+    assert_int_equal(record_writer_close(writer, &last), -1);
+    assert_string_equal(last.text, err.text);
+}
+
+static void test_full_for_tokens_without_a_flush(void **state)
+{
+    struct record_writer *writer = open_with_full(*state, "tokens.bin.gz");
+    const struct record record = record_empty();
+    struct error err = {0};
+    int64_t gaps[1000];
+    int32_t n[1000];
+    int result = 0;
+
+    srandom(1);
+    for (int k = 0; k < 1000; k++) {
+        gaps[k] = random();
+        n[k] = 1;
+    }
+    for (int k = 0; k < 1000 && result == 0; k++)
+        result = record_writer_add(writer, &record, gaps, n, 1000, &err);
+    assert_int_equal(result, -1);
+    assert_says_full(&err, "/tokens.bin.gz");
+    assert_int_equal(record_writer_close(writer, NULL), -1);
+}
+
+static void test_full_for_the_journal(void **state)
+{
+    struct record_writer *writer = open_with_full(*state, "journal.jsonl");
+    json_t *line = json_pack("{s:{}}", "level_start");
+    struct error err = {0};
+
+    assert_int_equal(record_writer_journal(writer, line, &err), -1);
+    assert_says_full(&err, "/journal.jsonl");
+    assert_int_equal(record_writer_close(writer, NULL), -1);
+    json_decref(line);
+}
+
+static void test_full_only_at_close(void **state)
+{
+    struct record_writer *writer = open_with_full(*state, "records.jsonl.gz");
+    const struct record record = record_empty();
+    struct error err = {0};
+
+    assert_int_equal(record_writer_add(writer, &record, NULL, NULL, 0, NULL), 0);
+    assert_int_equal(record_writer_close(writer, &err), -1);
+    assert_says_full(&err, "/records.jsonl.gz");
+}
+
+static void test_a_limit_on_the_file_size(void **state)
+{
+    cleanup_free char *path = file_join(*state, "x.gz");
+    struct gzip_stream *stream = gzip_stream_open(path, NULL);
+    struct rlimit before, tiny;
+    struct error err = {0};
+    char block[5000];
+
+    for (size_t k = 0; k < sizeof block; k++)
+        block[k] = (char)random();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tiny = (struct rlimit){1000, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(gzip_stream_write(stream, block, sizeof block, NULL), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+
+    const int result = gzip_stream_flush(stream, &err);
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(result, -1);
+    assert_non_null(strstr(err.text, "x.gz: File too large"));
+    assert_int_equal(gzip_stream_close(stream, NULL), -1);
+}
+
+static void test_no_folder(void **state)
+{
+    cleanup_free char *missing = file_join(*state, "missing");
+    struct error err = {0};
+
+    assert_null(record_writer_open(missing, &err));
+    assert_int_equal(err.class, ERROR_INTERNAL);
+    assert_non_null(strstr(err.text, missing));
+    assert_non_null(strstr(err.text, "No such file"));
+}
+
+/* Members are closed by each flush that has something to close, and only then. */
+static void test_flush_closes_members(void **state)
+{
+    cleanup_free char *path = file_join(*state, "x.gz");
+    struct gzip_stream *stream = gzip_stream_open(path, NULL);
+    struct stat first, second;
+
+    assert_int_equal(gzip_stream_flush(stream, NULL), 0);
+    assert_int_equal(stat(path, &first), 0);
+    assert_int_equal(first.st_size, 0);
+    assert_int_equal(gzip_stream_write(stream, "abc", 3, NULL), 0);
+    assert_int_equal(gzip_stream_flush(stream, NULL), 0);
+    assert_int_equal(stat(path, &first), 0);
+    assert_true(first.st_size > 20);
+    assert_int_equal(gzip_stream_flush(stream, NULL), 0);
+    assert_int_equal(gzip_stream_close(stream, NULL), 0);
+    assert_int_equal(stat(path, &second), 0);
+    assert_int_equal(second.st_size, first.st_size);
+}
+
+#define WRITE_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WRITE_TEST(test_full_for_records),
+        WRITE_TEST(test_full_for_tokens_without_a_flush),
+        WRITE_TEST(test_full_for_the_journal),
+        WRITE_TEST(test_full_only_at_close),
+        WRITE_TEST(test_a_limit_on_the_file_size),
+        WRITE_TEST(test_no_folder),
+        WRITE_TEST(test_flush_closes_members),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
