@@ -1,0 +1,313 @@
+/* roibench run: carries out the plan and records what came back. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "cmd/roibench/command.h"
+#include "cmd/roibench/progress.h"
+#include "load/engine.h"
+#include "load/scraper.h"
+#include "load/sink_workspace.h"
+#include "plan/plan.h"
+#include "plan/profile.h"
+#include "plan/prompts.h"
+#include "record/record_writer.h"
+#include "record/workspace.h"
+
+#define DESCRIPTORS_BESIDE 64             /* files, /metrics, epoll, the C library's own */
+#define ROOM_MIN_BYTES ((uint64_t)8 << 20)
+#define CGROUP_CPU_STAT "/sys/fs/cgroup/cpu.stat"
+#define CPU_STAT_MAX ((size_t)16 << 10)
+
+CLEANUP_DEFINE(struct plan, plan_free)
+CLEANUP_DEFINE(struct prompts, prompts_free)
+
+/* Everything a run holds; let go in run_close. */
+struct run {
+    struct app *app;
+    const struct plan *plan;
+    const char *folder;
+    char *url;
+    struct net_settings net;
+    char *key;
+    struct record_writer *writer;
+    struct transport *transport;
+    struct scraper *scraper;
+    struct sink_workspace sink;
+    struct progress progress;
+    const struct prompts *prompts;
+};
+
+static const struct option_row run_options[] = {
+    {.type = OPTION_GROUP, .name = "Run"},
+    COMMAND_NET_OPTIONS,
+    {.type = OPTION_END},
+};
+
+/* --- before any load -------------------------------------------------------------------- */
+
+static int64_t most_streams(const struct plan *plan)
+{
+    int64_t most = plan->level_count == 0 ? plan->limits.max_concurrency : 1;
+    for (size_t k = 0; k < plan->level_count; k++) {
+        const struct level *level = &plan->levels[k];
+        int64_t streams = level->unit == LOAD_STREAMS ? (int64_t)level->load : plan->limits.max_concurrency;
+        most = streams > most ? streams : most;
+    }
+    return most;
+}
+
+static int check_descriptors(const struct plan *plan, struct error *err)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)most_streams(plan) + DESCRIPTORS_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read the limit of open files");
+    if (limit.rlim_cur < wanted) {
+        struct rlimit raised = {.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max, .rlim_max = limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    if (limit.rlim_cur < wanted)
+        return error_set(err, ERROR_INTERNAL, "%lld streams need %llu open files, and the limit is %llu. Raise it (ulimit -n, or the "
+                         "container runtime's setting) or prepare with fewer streams (--max-concurrency)",
+                         (long long)most_streams(plan), (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
+    return 0;
+}
+
+static int check_folder(const char *folder, struct error *err)
+{
+    cleanup_free char *records = file_join(folder, "records.jsonl.gz");
+    if (file_exists(records))
+        return error_set(err, ERROR_USAGE, "%s is there already: this plan was run. Summarize it, or prepare a new run", records);
+    if (file_check_writable(folder, err) < 0)
+        return -1;
+    struct statvfs room;
+    if (statvfs(folder, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < ROOM_MIN_BYTES) {
+        char needed[UNITS_TEXT_SIZE];
+        return error_set(err, ERROR_INTERNAL, "%s: the disk is full: less than %s is left for what is measured. Make room first", folder,
+                         units_format_bytes(ROOM_MIN_BYTES, needed));
+    }
+    return 0;
+}
+
+/* --- what the engine is given ------------------------------------------------------------ */
+
+static int make_body(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err)
+{
+    struct prompt_lengths lengths;
+    return prompts_body(context, level, repeat, i, out, &lengths, err);
+}
+
+static int64_t thread_cpu_ns(void *context)
+{
+    struct timespec time;
+    (void)context;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) < 0)
+        return -1;
+    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+static int64_t cgroup_throttled_ns(void *context)
+{
+    (void)context;
+    cleanup_buf struct buf text = BUF_INIT(CPU_STAT_MAX);
+    if (file_read(CGROUP_CPU_STAT, &text, ERROR_INTERNAL, NULL) < 0)
+        return -1;
+    const char *line = strstr(buf_text(&text), "throttled_usec ");
+    return line ? strtoll(line + strlen("throttled_usec "), NULL, 10) * NS_PER_US : -1;
+}
+
+static void on_level_ended(void *context, const struct level_end *end)
+{
+    struct run *run = context;
+    (void)end;
+    progress_level_ended(&run->progress);
+}
+
+/* The server's root is the target without its last part: http://host:8080/v1 -> http://host:8080/metrics. */
+static char *metrics_url(const char *target)
+{
+    const char *slash = strrchr(target, '/');
+    int length = slash && strcmp(slash, "/v1") == 0 ? (int)(slash - target) : (int)strlen(target);
+    return mem_printf("%.*s/metrics", length, target);
+}
+
+static int open_scraper(struct run *run, int64_t anchor, struct error *err)
+{
+    if (!run->plan->server.metrics)
+        return 0;
+    cleanup_free char *url = metrics_url(run->plan->target);
+    cleanup_free char *path = file_join(run->folder, "metrics.jsonl.gz");
+    struct scraper_settings settings = {
+        .net = run->net,
+        .clock = run->app->clock,
+        .log = &run->app->log,
+        .url = url,
+        .path = path,
+        .anchor = anchor,
+        .interval_ns = (int64_t)((double)NS_PER_S / run->plan->server.time_scale),
+    };
+    run->scraper = scraper_new(&settings, err);
+    return run->scraper ? 0 : -1;
+}
+
+static int open_writer(struct run *run, int64_t anchor_realtime, struct error *err)
+{
+    const struct plan *plan = run->plan;
+    run->writer = record_writer_open(run->folder, err);
+    if (!run->writer)
+        return -1;
+    cleanup_free struct level_header *headers = mem_calloc(plan->level_count + 1, sizeof *headers);
+    for (size_t k = 0; k < plan->level_count; k++)
+        headers[k] = (struct level_header){
+            .index = plan->levels[k].index,
+            .kind = plan->levels[k].kind,
+            .load = plan->levels[k].load,
+            .unit = load_unit_name(plan->levels[k].unit),
+        };
+    if (record_writer_header(run->writer, plan->run_id, anchor_realtime, headers, plan->level_count, err) < 0)
+        return -1;
+    sink_workspace_init(&run->sink, run->writer);
+    run->sink.level_ended = on_level_ended;
+    run->sink.context = run;
+    return record_writer_flush(run->writer, err);
+}
+
+static int open_transport(struct run *run, struct error *err)
+{
+    const struct limits *limits = &run->plan->limits;
+    double scale = run->plan->server.time_scale;
+    struct transport_curl_settings settings = {
+        .net = run->net,
+        .clock = run->app->clock,
+        .timeout_ns = (int64_t)((double)limits->timeout_ns / scale),
+        .stall_timeout_ns = (int64_t)((double)limits->stall_timeout_ns / scale),
+        .max_streams = (size_t)most_streams(run->plan),
+        .pin_url = run->plan->target,
+    };
+    run->transport = transport_curl_new(&settings, err);
+    return run->transport ? 0 : -1;
+}
+
+/* Frees everything; the first write error is the run's error, unless it has one. */
+static int run_close(struct run *run, int status, struct error *err)
+{
+    struct error closing = {.class = ERROR_NONE};
+    progress_level_ended(&run->progress);
+    if (run->transport)
+        transport_free(run->transport);
+    if (scraper_free(run->scraper, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
+    if (run->writer && record_writer_close(run->writer, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
+    free(run->url);
+    free(run->key);
+    return status;
+}
+
+/* --- the run ------------------------------------------------------------------------------ */
+
+static int carry_out(struct run *run, struct engine_result *result, struct error *err)
+{
+    struct app *app = run->app;
+    int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
+    if (open_writer(run, anchor_realtime, err) < 0 || open_transport(run, err) < 0 || open_scraper(run, anchor, err) < 0)
+        return -1;
+    struct engine_settings settings = {
+        .plan = run->plan,
+        .clock = app->clock,
+        .transport = run->transport,
+        .sink = &run->sink.sink,
+        .log = &app->log,
+        .url = run->url,
+        .anchor = anchor,
+        .body = make_body,
+        .body_context = (void *)run->prompts,
+        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = cgroup_throttled_ns},
+        .stop = app->stop,
+        .progress = progress_show,
+        .progress_context = &run->progress,
+        .progress_interval_ns = progress_interval(app),
+        .secret = run->key,
+    };
+    if (run->scraper)
+        settings.watch = (struct engine_watch){
+            .level_start = scraper_level_start, .level_end = scraper_level_end, .context = run->scraper,
+        };
+    return engine_run(&settings, result, err);
+}
+
+static int tell_outcome(const struct run *run, const struct engine_result *result, struct error *err)
+{
+    const struct app *app = run->app;
+    if (result->ended == 0 && !*app->stop)
+        return error_set(err, ERROR_NO_DATA, "not a single request ended%s%s. Look at --max-seconds and --drain",
+                         result->last_error[0] ? "; the last error: " : "", result->last_error);
+    if (result->ended > result->ok)
+        log_warning(&app->log, "%lld of %lld requests failed; the newest: %s", (long long)(result->ended - result->ok),
+                    (long long)result->ended, result->last_error);
+    log_info(&app->log, "%s: %lld requests in %zu finished level%s are in %s. Next: roibench summarize",
+             *app->stop ? "stopped" : "done", (long long)result->ended, result->levels_done, result->levels_done == 1 ? "" : "s",
+             run->folder);
+    return 0;
+}
+
+static int run_plan(struct app *app, const struct options *options, const struct plan *plan, const char *folder, struct error *err)
+{
+    struct run run = {.app = app, .plan = plan, .folder = folder, .progress = {.app = app}};
+    struct engine_result result = {0};
+    cleanup_with(prompts_free) struct prompts *prompts = prompts_read(plan, folder, err);
+    if (!prompts)
+        return -1;
+    run.prompts = prompts;
+    run.url = mem_printf("%s%s", plan->target, prompts_path(plan));
+    int status = command_net_settings(app, options, &run.net, &run.key, err);
+    if (status == 0)
+        status = carry_out(&run, &result, err);
+    status = run_close(&run, status, err);
+    return status < 0 ? -1 : tell_outcome(&run, &result, err);
+}
+
+static int run_run(struct app *app, struct options *options, struct error *err)
+{
+    int64_t started = clock_realtime(app->clock);
+    const char *workspace = options_text(options, "workspace");
+    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), err);
+    if (!run_id)
+        return -1;
+    cleanup_free char *folder = workspace_run_folder(workspace, run_id);
+    cleanup_free char *path = file_join(folder, "plan.json");
+    cleanup_with(plan_free) struct plan *plan = plan_read(path, err);
+    if (!plan || check_folder(folder, err) < 0 || check_descriptors(plan, err) < 0)
+        return -1;
+    int status = run_plan(app, options, plan, folder, err);
+    int exit_code = *app->stop ? 128 + *app->stop : status < 0 ? (int)err->class : 0;
+    struct error manifest_error = {.class = ERROR_NONE};
+    if (command_manifest(app, folder, "run", started, exit_code, status < 0 ? err->text : NULL, &manifest_error) < 0) {
+        if (status == 0)
+            *err = manifest_error;
+        return -1;
+    }
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .summary = "carry out the plan: load the server and record every request",
+    .usage = "[--workspace DIR] [--run-id ID]",
+    .options = run_options,
+    .run = run_run,
+};

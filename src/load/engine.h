@@ -1,0 +1,99 @@
+/* The load engine: sends a plan's requests when they are due and measures what comes back.
+ *
+ *     clock, arrivals, bodies, transport -> engine -> struct record -> sink
+ *
+ * One engine drives one transport on one thread. It reads no clock but the one
+ * given, so with a fake clock and a fake transport an hour of load takes
+ * milliseconds, and every scheduling rule is tested to the nanosecond.
+ *
+ * The rules (docs/metrics.md has the definitions; engine.c runs the levels one after the other, level.c runs one):
+ *   closed loop  `load` streams; each sends its next request when its last one ended. Stream j of n starts with the others
+ *                (together) or j/n of a mean request time later (spread). i = stream + k x streams.
+ *   open loop    request i is sent when arrival i is due, or, with max_concurrency in flight, as soon as one ends: late, never dropped.
+ *   limits       no new request after max_seconds or max_requests, which count from the end of the start phase; what is in flight is
+ *                drained for `drain`, then cancelled.
+ *   a failure    a stream whose request failed waits before its next one: 0.1 s, doubled with each failure in a row up to 1 s (wall
+ *                time), so that a dead server is not hammered.
+ *   a refusal    when the first REFUSALS_MAX ended requests of the run all got 4xx (not 429), load will not mend it: the run stops.
+ *   a dead server when a whole level got nothing but failures to connect: the run stops after it.
+ *   stop         a signal: no new requests, those in flight are cancelled at once, everything is recorded.
+ * Durations and rates of the plan are model time and are scaled here, once; times handed to the sink are wall ns from the anchor. */
+#ifndef ROIBENCH_LOAD_ENGINE_H
+#define ROIBENCH_LOAD_ENGINE_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "load/sink.h"
+#include "net/transport.h"
+#include "plan/plan.h"
+#include "plan/prompts.h"
+
+#define REFUSALS_MAX 10
+
+/* What a person watching sees. Times named _model are what the server would show at time scale 1. */
+struct engine_progress {
+    struct level level;
+    size_t levels_done, levels_total;  /* total 0: unknown */
+    double elapsed_s, planned_s;       /* of the level, model time; planned 0: bounded by requests only */
+    int64_t planned_requests;          /* 0: bounded by time only */
+    int64_t sent, ended, failed, in_flight, tokens; /* of the level so far */
+    double tokens_per_s;               /* output tokens since the level's start, model time */
+    double ttft_ms;                    /* median of the newest requests, model time; NAN: none yet */
+    bool draining;
+    const char *last_error;            /* NULL, or the newest failure's sentence */
+};
+
+/* What the thread costs: asked at each level's start and end. NULL functions: unknown. */
+struct engine_costs {
+    int64_t (*cpu_ns)(void *context);       /* CPU time of the calling thread */
+    int64_t (*throttled_ns)(void *context); /* of the cgroup; -1: unknown */
+    void *context;
+};
+
+/* Eyes on the server between levels. NULL functions: none. */
+struct engine_watch {
+    void (*level_start)(void *context);                     /* before a level's first request */
+    /* After a level's last request: waits until the server has nothing running, at most until `deadline`.
+     * 1: idle, 0: still busy (foreign traffic), -1: the server does not tell. */
+    int (*level_end)(void *context, int64_t deadline);
+    void *context;
+};
+
+struct engine_settings {
+    const struct plan *plan;
+    const struct clock *clock;
+    struct transport *transport;
+    struct sink *sink;
+    const struct log *log;
+    const char *url;   /* the requests' */
+    int64_t anchor;    /* clock_now() of time 0 */
+    /* Fills *out with the body of request i: prompts_body, or a test's. */
+    int (*body)(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err);
+    void *body_context;
+    struct engine_costs costs;
+    struct engine_watch watch;
+    const volatile sig_atomic_t *stop;
+    void (*progress)(void *context, const struct engine_progress *progress); /* NULL: none */
+    void *progress_context;
+    int64_t progress_interval_ns;
+    const char *secret; /* never repeated in a message: the API key; NULL: none */
+};
+
+struct engine_result {
+    size_t levels_done;   /* that ended by their limits */
+    int64_t ended;        /* requests that ended, ok or failed */
+    int64_t ok;
+    enum level_reason reason; /* of the last level */
+    char last_error[512]; /* "" none */
+};
+
+/* 0 when the plan was carried out or a signal stopped it; -1 with *err: the sink failed (ERROR_INTERNAL), the transport broke, or the
+ * target refuses or is gone (ERROR_TARGET). The result is filled in any case, and what was measured is in the sink. */
+int engine_run(const struct engine_settings *settings, struct engine_result *result, struct error *err);
+
+#endif

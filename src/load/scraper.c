@@ -1,0 +1,272 @@
+#include "load/scraper.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "record/record_writer.h"
+#include "wire/promtext.h"
+
+#define SCRAPE_TIMEOUT_NS (10 * NS_PER_S)
+#define SCRAPE_LINE_MAX ((size_t)8 << 20)
+#define SETTLE_INTERVAL_NS (50 * NS_PER_MS)
+
+struct scraper {
+    struct scraper_settings settings;
+    struct http_client *client;
+    struct gzip_stream *stream;
+    pthread_t thread;
+    pthread_mutex_t mutex;      /* guards what follows */
+    pthread_cond_t changed;
+    bool stopping;
+    uint64_t full_asked, full_done; /* scrapes of all series: asked for, and answered (or failed) */
+    bool known, busy;           /* does the newest full scrape tell, and does the server still run or queue requests? */
+    struct error failure;       /* of writing; the first */
+    bool told;                  /* that /metrics is missing */
+};
+
+/* Beside these: whatever ends in _sum, _count or _total of the same families' prefix. */
+static const char *const gauges[] = {
+    "vllm:num_requests_running",   "vllm:num_requests_waiting",     "vllm:kv_cache_usage_perc",
+    "vllm:gpu_cache_usage_perc",   "llamacpp:requests_processing",  "llamacpp:requests_deferred",
+    "llamacpp:kv_cache_usage_ratio",
+};
+
+static bool ends_with(const char *name, size_t length, const char *ending)
+{
+    size_t ending_length = strlen(ending);
+    return length >= ending_length && memcmp(name + length - ending_length, ending, ending_length) == 0;
+}
+
+static bool starts_with(const char *name, size_t length, const char *start)
+{
+    size_t start_length = strlen(start);
+    return length >= start_length && memcmp(name, start, start_length) == 0;
+}
+
+static bool is_one_of(const char *name, size_t length, const char *const *names, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        if (strlen(names[k]) == length && memcmp(name, names[k], length) == 0)
+            return true;
+    return false;
+}
+
+bool scraper_keeps(const char *name, size_t length)
+{
+    if (!starts_with(name, length, "vllm:") && !starts_with(name, length, "llamacpp:"))
+        return false;
+    return is_one_of(name, length, gauges, sizeof gauges / sizeof gauges[0]) || ends_with(name, length, "_sum") ||
+           ends_with(name, length, "_count") || ends_with(name, length, "_total");
+}
+
+struct scrape {
+    struct buf line;
+    bool full, known, first;
+    double running, waiting;
+};
+
+static void take_sample(void *context, const struct promtext_sample *sample)
+{
+    static const char *const running[] = {"vllm:num_requests_running", "llamacpp:requests_processing"};
+    static const char *const waiting[] = {"vllm:num_requests_waiting", "llamacpp:requests_deferred"};
+    struct scrape *scrape = context;
+    if (is_one_of(sample->series, sample->name_length, running, 2)) {
+        scrape->running += sample->value;
+        scrape->known = true;
+    }
+    if (is_one_of(sample->series, sample->name_length, waiting, 2))
+        scrape->waiting += sample->value;
+    if (!scrape->full && !scraper_keeps(sample->series, sample->name_length))
+        return;
+    if (!scrape->first)
+        buf_append_char(&scrape->line, ',');
+    scrape->first = false;
+    json_append_quoted(&scrape->line, sample->series, sample->series_length);
+    if (isfinite(sample->value))
+        buf_printf(&scrape->line, ":%.15g", sample->value);
+    else
+        buf_append_text(&scrape->line, ":null");
+}
+
+static void write_scrape(struct scraper *scraper, const struct buf *line)
+{
+    struct error err = {.class = ERROR_NONE};
+    if (line->overflowed)
+        return;
+    if (gzip_stream_write(scraper->stream, line->data, line->len, &err) < 0 || gzip_stream_flush(scraper->stream, &err) < 0) {
+        pthread_mutex_lock(&scraper->mutex);
+        if (scraper->failure.class == ERROR_NONE)
+            scraper->failure = err;
+        pthread_mutex_unlock(&scraper->mutex);
+    }
+}
+
+static void tell_once(struct scraper *scraper, const char *what)
+{
+    if (!scraper->told)
+        log_warning(scraper->settings.log, "%s: %s; queue depth and KV cache are unknown", scraper->settings.url, what);
+    scraper->told = true;
+}
+
+/* One GET, one line. Fills scrape->known, running, waiting. */
+static void scrape_once(struct scraper *scraper, struct scrape *scrape)
+{
+    struct http_response response;
+    struct error err = {.class = ERROR_NONE};
+    const struct scraper_settings *settings = &scraper->settings;
+    int64_t asked = clock_now(settings->clock);
+    int status = http_client_get(scraper->client, settings->url, SCRAPE_TIMEOUT_NS, &response, &err);
+    int64_t took = clock_now(settings->clock) - asked;
+    if (status < 0) {
+        if (response.trouble != HTTP_STOPPED)
+            tell_once(scraper, response.message);
+    } else if (response.status != 200) {
+        tell_once(scraper, response.status == 404 ? "not found" : "no answer that can be used");
+    } else {
+        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,\"series\":{", (long long)(asked - settings->anchor), (long long)took);
+        scrape->first = true;
+        promtext_read(buf_text(&response.body), response.body.len, take_sample, scrape, NULL);
+        buf_append_text(&scrape->line, "}}\n");
+        write_scrape(scraper, &scrape->line);
+    }
+    http_response_free(&response);
+}
+
+static void do_scrape(struct scraper *scraper, bool full)
+{
+    struct scrape scrape = {.line = BUF_INIT(SCRAPE_LINE_MAX), .full = full};
+    pthread_mutex_lock(&scraper->mutex);
+    uint64_t asked = scraper->full_asked;
+    pthread_mutex_unlock(&scraper->mutex);
+    scrape_once(scraper, &scrape);
+    buf_free(&scrape.line);
+    pthread_mutex_lock(&scraper->mutex);
+    if (full) {
+        scraper->full_done = asked;
+        scraper->known = scrape.known;
+        scraper->busy = scrape.running > 0 || scrape.waiting > 0;
+        pthread_cond_broadcast(&scraper->changed);
+    }
+    pthread_mutex_unlock(&scraper->mutex);
+}
+
+/* With the mutex held: waits for a change, at most until `deadline`. */
+static void wait_until(struct scraper *scraper, int64_t deadline)
+{
+    struct timespec until = {.tv_sec = deadline / NS_PER_S, .tv_nsec = deadline % NS_PER_S};
+    pthread_cond_timedwait(&scraper->changed, &scraper->mutex, &until);
+}
+
+static void *scraper_main(void *context)
+{
+    struct scraper *scraper = context;
+    const struct scraper_settings *settings = &scraper->settings;
+    int64_t next = clock_now(settings->clock) + settings->interval_ns;
+    for (;;) {
+        pthread_mutex_lock(&scraper->mutex);
+        while (!scraper->stopping && scraper->full_asked == scraper->full_done && clock_now(settings->clock) < next)
+            wait_until(scraper, next);
+        bool stopping = scraper->stopping, full = scraper->full_asked != scraper->full_done;
+        pthread_mutex_unlock(&scraper->mutex);
+        if (stopping && !full)
+            return NULL;
+        do_scrape(scraper, full);
+        int64_t now = clock_now(settings->clock);
+        while (next <= now)
+            next += settings->interval_ns;
+    }
+}
+
+/* Asks for a scrape of all series and waits for it, at most until `deadline`. False: it is still under way. */
+static bool scrape_all(struct scraper *scraper, int64_t deadline)
+{
+    pthread_mutex_lock(&scraper->mutex);
+    uint64_t wanted = ++scraper->full_asked;
+    pthread_cond_broadcast(&scraper->changed);
+    while (scraper->full_done < wanted && clock_now(scraper->settings.clock) < deadline)
+        wait_until(scraper, deadline);
+    bool done = scraper->full_done >= wanted;
+    pthread_mutex_unlock(&scraper->mutex);
+    return done;
+}
+
+void scraper_level_start(void *context)
+{
+    struct scraper *scraper = context;
+    scrape_all(scraper, clock_now(scraper->settings.clock) + SCRAPER_FIRST_PATIENCE_NS);
+}
+
+int scraper_level_end(void *context, int64_t deadline)
+{
+    struct scraper *scraper = context;
+    const struct clock *clock = scraper->settings.clock;
+    const volatile sig_atomic_t *stop = scraper->settings.net.stop;
+    for (;;) {
+        int64_t patience = clock_now(clock) + SCRAPE_TIMEOUT_NS;
+        bool done = scrape_all(scraper, patience);
+        pthread_mutex_lock(&scraper->mutex);
+        bool known = done && scraper->known, busy = scraper->busy;
+        pthread_mutex_unlock(&scraper->mutex);
+        if (!known)
+            return -1;
+        if (!busy)
+            return 1;
+        int64_t now = clock_now(clock);
+        if (now >= deadline || (stop && *stop))
+            return 0;
+        clock_sleep_until(clock, now + SETTLE_INTERVAL_NS);
+    }
+}
+
+struct scraper *scraper_new(const struct scraper_settings *settings, struct error *err)
+{
+    struct scraper *scraper = mem_alloc(sizeof *scraper);
+    scraper->settings = *settings;
+    if (scraper->settings.interval_ns < SCRAPER_INTERVAL_MIN_NS)
+        scraper->settings.interval_ns = SCRAPER_INTERVAL_MIN_NS;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&scraper->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&scraper->mutex, NULL);
+    scraper->client = http_client_new(&settings->net, err);
+    scraper->stream = scraper->client ? gzip_stream_open(settings->path, err) : NULL;
+    int status = scraper->stream ? pthread_create(&scraper->thread, NULL, scraper_main, scraper) : 0;
+    if (scraper->stream && status == 0)
+        return scraper;
+    if (scraper->stream) {
+        gzip_stream_close(scraper->stream, NULL);
+        error_set_errno(err, ERROR_INTERNAL, status, "cannot start the thread that reads /metrics");
+    }
+    http_client_free(scraper->client);
+    free(scraper);
+    return NULL;
+}
+
+int scraper_free(struct scraper *scraper, struct error *err)
+{
+    if (!scraper)
+        return 0;
+    pthread_mutex_lock(&scraper->mutex);
+    scraper->stopping = true;
+    pthread_cond_broadcast(&scraper->changed);
+    pthread_mutex_unlock(&scraper->mutex);
+    pthread_join(scraper->thread, NULL);
+    struct error close_error = {.class = ERROR_NONE};
+    gzip_stream_close(scraper->stream, &close_error);
+    struct error *first = scraper->failure.class != ERROR_NONE ? &scraper->failure : &close_error;
+    int status = first->class == ERROR_NONE ? 0 : -1;
+    if (status < 0 && err)
+        *err = *first;
+    http_client_free(scraper->client);
+    pthread_cond_destroy(&scraper->changed);
+    pthread_mutex_destroy(&scraper->mutex);
+    free(scraper);
+    return status;
+}

@@ -1,0 +1,46 @@
+/* Looks at the server while it is loaded: GET /metrics once a model second, into metrics.jsonl.gz.
+ *
+ * A thread of its own with a connection of its own, so that a slow /metrics
+ * (vLLM takes up to 1.3 s under load) never delays a request's time stamp.
+ * Each interval the series of series_kept are written; before a level's first
+ * request and after its last one, all of them. A scrape that fails is counted and
+ * left out; a server without /metrics has no file's lines, and that is said once.
+ *
+ * {"t":<ns from the anchor, when the answer was asked for>,"took":<ns>,"series":{"name{labels}":value}} */
+#ifndef ROIBENCH_LOAD_SCRAPER_H
+#define ROIBENCH_LOAD_SCRAPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "net/http_client.h"
+
+#define SCRAPER_FIRST_PATIENCE_NS (30 * NS_PER_MS) /* the first request must not wait longer for the first scrape */
+#define SCRAPER_INTERVAL_MIN_NS (100 * NS_PER_MS)  /* wall time, whatever the time scale */
+
+struct scraper_settings {
+    struct net_settings net;
+    const struct clock *clock; /* CLOCK_MONOTONIC: the thread also waits by it */
+    const struct log *log;
+    const char *url;           /* ".../metrics" */
+    const char *path;          /* metrics.jsonl.gz, created */
+    int64_t anchor;
+    int64_t interval_ns;       /* wall */
+};
+
+struct scraper;
+struct scraper *scraper_new(const struct scraper_settings *settings, struct error *err);
+/* Stops the thread, closes the file; -1 with *err when it could not be written (a full disk). Frees in any case. */
+int scraper_free(struct scraper *scraper, struct error *err);
+
+/* For engine_watch. */
+void scraper_level_start(void *scraper);
+int scraper_level_end(void *scraper, int64_t deadline);
+
+/* Is this series kept at every interval? name: without labels. Exposed for its test. */
+bool scraper_keeps(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,40 @@
+/* Where an engine puts what it measured. The workspace (sink_workspace) is one; tests have another.
+ *
+ * Every function returns 0, or -1 with *err; the engine then stops the load and hands the error up. */
+#ifndef ROIBENCH_LOAD_SINK_H
+#define ROIBENCH_LOAD_SINK_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "load/lag.h"
+#include "plan/plan.h"
+#include "record/record.h"
+
+/* Why a level ended. */
+enum level_reason { LEVEL_MAX_SECONDS, LEVEL_MAX_REQUESTS, LEVEL_STOPPED, LEVEL_TARGET_LOST, LEVEL_TARGET_REFUSES };
+const char *level_reason_name(enum level_reason reason); /* "max_seconds" … */
+
+/* Times: ns from the run's anchor, wall. */
+struct level_end {
+    struct level level;
+    int repeat;
+    int64_t start, end, window_start, window_end;
+    int64_t drawn, sent;             /* requests due, and really sent */
+    struct lag_summary lag, slip;    /* event loop; sent - intended */
+    double cpu;                      /* share of one CPU that the engine's thread used; NAN: unknown */
+    int64_t throttled_ns;            /* by the cgroup, during the level; -1: unknown */
+    enum level_reason reason;
+};
+
+struct sink {
+    int (*level_start)(struct sink *sink, const struct level *level, int repeat, int64_t start, struct error *err);
+    int (*level_end)(struct sink *sink, const struct level_end *end, struct error *err);
+    /* gaps and n as record_writer_add */
+    int (*add)(struct sink *sink, const struct record *record, const int64_t *gaps, const int32_t *n, size_t arrivals,
+               struct error *err);
+    int (*tick)(struct sink *sink, int64_t t, int64_t tokens, struct error *err);
+    int (*flush)(struct sink *sink, struct error *err);
+};
+
+#endif
