@@ -271,6 +271,17 @@ int http_client_get(struct http_client *client, const char *url, int64_t timeout
     return http_client_exchange(&exchange, err);
 }
 
+int http_client_head(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err)
+{
+    struct http_exchange exchange = {.client = client, .method = "HEAD", .url = url, .response = response};
+    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
+
+    http_client_prepare(&exchange, headers);
+    http_client_limit(client->easy, timeout_ns);
+    curl_easy_setopt(client->easy, CURLOPT_NOBODY, 1L);
+    return http_client_exchange(&exchange, err);
+}
+
 int http_client_post(struct http_client *client, const char *url, const char *body, size_t length, int64_t timeout_ns,
                      struct http_response *response, struct error *err)
 {

@@ -55,6 +55,9 @@ int http_client_get(struct http_client *client, const char *url, int64_t timeout
 int http_client_post(struct http_client *client, const char *url, const char *body, size_t length, int64_t timeout_ns,
                      struct http_response *response, struct error *err);
 
+/* HEAD: the status and headers that a GET would give, no body. Errors as above. */
+int http_client_head(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err);
+
 /* PUT of `length` bytes that `read` delivers (returns bytes, 0 at the end, -1: give up). content_type as given.
  * No overall limit; gives up when nothing moves for stall_timeout_ns. */
 int http_client_put(struct http_client *client, const char *url, const char *content_type, uint64_t length,

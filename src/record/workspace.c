@@ -35,7 +35,7 @@ static void id_for_message(const char *id, char shown[64])
 
     for (; id[k] && k < 60; k++)
         shown[k] = id[k] > ' ' && id[k] < 0x7f ? id[k] : '?';
-    strcpy(shown + k, id[k] ? "..." : "");
+    snprintf(shown + k, 64 - k, "%s", id[k] ? "..." : "");
 }
 
 static int check_id(const char *what, const char *id, struct error *err)

@@ -1,0 +1,213 @@
+/* A server that takes a PUT: nginx with dav_methods, artifact stores, presigned URLs.
+ *
+ * A URL whose path ends in '/' is a folder: the archive's name is appended;
+ * any other URL is the archive's own. Before the PUT a HEAD asks what is there,
+ * and the small "<url>.sha256" tells whether it is the same archive. A URL with
+ * a query is taken for one that was made (signed) for this one PUT: it gets just that. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ship/destination.h"
+
+#define QUESTION_TIMEOUT_NS (30 * NS_PER_S)
+#define SHA256_HEX 64
+#define BODY_SHOWN_MAX 200
+
+CLEANUP_DEFINE(FILE, fclose)
+CLEANUP_DEFINE(struct http_client, http_client_free)
+
+#define cleanup_response __attribute__((cleanup(http_response_free)))
+
+struct http_target {
+    struct http_client *client;
+    const struct destination_settings *settings;
+    char *url, *checksum_url; /* checksum_url NULL: the URL has a query */
+    const char *shown;
+};
+
+/* "<base><name if base ends in '/'><suffix><query>" */
+static char *http_url(const char *to, const char *name, const char *suffix)
+{
+    const size_t path = strcspn(to, "?#"), query = path + strcspn(to + path, "#");
+    const bool folder = to[path - 1] == '/';
+
+    return mem_printf("%.*s%s%s%.*s", (int)path, to, folder ? name : "", suffix, (int)(query - path), to + path);
+}
+
+static int http_check(const char *to, struct error *err)
+{
+    if (http_url_check(to, err) < 0)
+        return -1;
+
+    const char *host = strstr(to, "://") + 3;
+
+    if (host[strcspn(host, "/?#")] == '/')
+        return 0;
+
+    cleanup_free char *shown = http_url_redacted(to);
+
+    return error_set(err, ERROR_USAGE, "%s: the URL has no path: end it in '/' to put the archive there by its name", shown);
+}
+
+static char *http_place(const char *to, const char *name)
+{
+    cleanup_free char *url = http_url(to, name, "");
+
+    return http_url_redacted(url);
+}
+
+static int as_publish_error(struct error *err)
+{
+    if (err)
+        err->class = ERROR_PUBLISH;
+    return -1;
+}
+
+/* The first line of what the server said, without what could play tricks on a terminal. */
+static void first_words(const struct buf *body, char *shown, size_t size)
+{
+    const char *text = buf_text(body);
+    size_t length = 0;
+
+    for (; text[length] && text[length] != '\n' && length + 1 < size; length++)
+        shown[length] = text[length] >= ' ' && text[length] < 0x7f ? text[length] : '?';
+    shown[length] = '\0';
+}
+
+static const char *advice(int status)
+{
+    switch (status) {
+    case 401:
+    case 403: return ". The server wants credentials, or does not let this URL be written";
+    case 404:
+    case 409: return ". Does the folder exist there?";
+    case 405:
+    case 501: return ". The server takes no PUT at this URL";
+    case 413: return ". The archive is larger than the server allows";
+    case 507: return ". The server's disk is full";
+    default: return "";
+    }
+}
+
+static int fail_status(const char *shown, const struct http_response *response, struct error *err)
+{
+    char words[BODY_SHOWN_MAX];
+
+    if (response->status / 100 == 3)
+        return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d: the server sends us elsewhere. Give the URL it redirects to", shown,
+                         response->status);
+    first_words(&response->body, words, sizeof words);
+    return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d%s%s%s", shown, response->status, *words && *words != '<' ? ": " : "",
+                     *words != '<' ? words : "", advice(response->status));
+}
+
+/* ---- what is there ---- */
+
+/* Does "<url>.sha256" name our archive's content? */
+static int http_is_same(const struct http_target *target, const struct archive_file *file, bool *same, struct error *err)
+{
+    cleanup_response struct http_response response = {0};
+
+    if (http_client_get(target->client, target->checksum_url, QUESTION_TIMEOUT_NS, &response, err) < 0)
+        return as_publish_error(err);
+    *same = response.status == 200 && strncasecmp(buf_text(&response.body), file->sha256, SHA256_HEX) == 0;
+    return 0;
+}
+
+/* 1: the same archive is there; 0: nothing, or the server does not tell; -1. */
+static int http_look(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
+                     struct error *err)
+{
+    cleanup_response struct http_response response = {0};
+    bool same;
+
+    if (!target->checksum_url || target->settings->overwrite)
+        return 0;
+    if (http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err) < 0)
+        return as_publish_error(err);
+    if (response.status != 200)
+        return 0;
+    if (http_is_same(target, file, &same, err) < 0)
+        return -1;
+    if (!same)
+        return error_set(err, ERROR_PUBLISH, "%s is there already, with other content or without its .sha256. Give --overwrite to replace it",
+                         target->shown);
+    delivery->status = response.status;
+    memcpy(delivery->etag, response.etag, sizeof delivery->etag);
+    return 1;
+}
+
+/* ---- putting ---- */
+
+static long read_file(void *context, char *bytes, size_t size)
+{
+    const size_t got = fread(bytes, 1, size, context);
+
+    return got == 0 && ferror((FILE *)context) ? -1 : (long)got;
+}
+
+static int http_put_archive(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
+                            struct error *err)
+{
+    cleanup_response struct http_response response = {0};
+    cleanup_with(fclose) FILE *bytes = fopen(file->path, "rbe");
+
+    if (!bytes)
+        return error_set(err, ERROR_PUBLISH, "cannot open %s", file->path);
+    if (http_client_put(target->client, target->url, "application/gzip", file->size, read_file, bytes,
+                        target->settings->stall_timeout_ns, &response, err) < 0)
+        return as_publish_error(err);
+    delivery->status = response.status;
+    memcpy(delivery->etag, response.etag, sizeof delivery->etag);
+    return response.status / 100 == 2 ? 0 : fail_status(target->shown, &response, err);
+}
+
+static int http_put_checksum(const struct http_target *target, const struct archive_file *file, struct error *err)
+{
+    cleanup_response struct http_response response = {0};
+    cleanup_free char *line = archive_checksum_line(file);
+    cleanup_with(fclose) FILE *bytes = fmemopen(line, strlen(line), "r");
+    cleanup_free char *shown = mem_printf("%s.sha256", target->shown);
+
+    if (!bytes)
+        abort();
+    if (http_client_put(target->client, target->checksum_url, "text/plain", strlen(line), read_file, bytes,
+                        target->settings->stall_timeout_ns, &response, err) < 0)
+        return as_publish_error(err);
+    return response.status / 100 == 2 ? 0 : fail_status(shown, &response, err);
+}
+
+static int http_deliver(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
+                        struct error *err)
+{
+    const int found = http_look(target, file, delivery, err);
+
+    if (found != 0) {
+        delivery->already_there = found == 1;
+        return found == 1 ? 0 : -1;
+    }
+    if (http_put_archive(target, file, delivery, err) < 0)
+        return -1;
+    return target->checksum_url ? http_put_checksum(target, file, err) : 0;
+}
+
+static int http_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
+                    struct delivery *delivery, struct error *err)
+{
+    cleanup_with(http_client_free) struct http_client *client = http_client_new(&settings->net, err);
+
+    if (!client)
+        return -1;
+
+    cleanup_free char *url = http_url(to, file->name, "");
+    cleanup_free char *checksum_url = strchr(to, '?') ? NULL : http_url(to, file->name, ".sha256");
+    const struct http_target target = {client, settings, url, checksum_url, delivery->to};
+
+    return http_deliver(&target, file, delivery, err);
+}
+
+const struct destination destination_http = {.check = http_check, .place = http_place, .put = http_put};
