@@ -136,7 +136,7 @@ static int sync_folder(const char *folder)
     return fd < 0 ? -1 : fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP ? -1 : 0;
 }
 
-/* A second name for the same bytes where the file system has that, a copy elsewhere; the final name appears at once. */
+/* A copy, never a second name for the same bytes: two destinations must not change together. The final name appears at once. */
 static int place_file(const struct archive_file *file, const char *folder, const char *path,
                       const struct destination_settings *settings, struct error *err)
 {
@@ -146,7 +146,7 @@ static int place_file(const struct archive_file *file, const char *folder, const
 
     cleanup_free char *temporary = mem_printf("%s.%016" PRIx64 ".tmp", path, random);
 
-    if (link(file->path, temporary) < 0 && copy_file(file->path, temporary, settings) < 0)
+    if (copy_file(file->path, temporary, settings) < 0)
         return error_set_errno(err, ERROR_PUBLISH, errno, "cannot write %s", temporary);
     if (rename(temporary, path) < 0) {
         const int reason = errno;

@@ -1,0 +1,227 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "ship/destination.h"
+#include "support/put_server.h"
+#include "support/temp_folder.h"
+
+#define CONTENT_SIZE ((size_t)3 << 20) /* more than libcurl sends without asking (Expect: 100-continue) */
+
+struct scene {
+    struct put_server *server;
+    char *root, *content;
+    struct archive_file file;
+};
+
+static int make_scene(void **state)
+{
+    struct scene *scene = mem_alloc(sizeof *scene);
+
+    scene->server = put_server_start();
+    scene->root = temp_folder_make();
+    scene->content = mem_alloc(CONTENT_SIZE);
+    for (size_t k = 0; k < CONTENT_SIZE; k++)
+        scene->content[k] = (char)(k * k >> 7);
+    temp_file_write(scene->root, "made.tmp", scene->content, CONTENT_SIZE);
+    scene->file.path = file_join(scene->root, "made.tmp");
+    scene->file.name = mem_strdup("r.tar.gz");
+    scene->file.size = CONTENT_SIZE;
+    file_sha256_bytes(scene->content, CONTENT_SIZE, scene->file.sha256);
+    *state = scene;
+    return 0;
+}
+
+static int remove_scene(void **state)
+{
+    struct scene *scene = *state;
+
+    put_server_stop(scene->server);
+    archive_file_free(&scene->file);
+    temp_folder_remove(scene->root);
+    free(scene->content);
+    free(scene);
+    return 0;
+}
+
+/* delivery must be freed. */
+static int put(const struct scene *scene, const char *rest, bool overwrite, struct delivery *delivery, struct error *err)
+{
+    const struct destination_settings settings = {.overwrite = overwrite, .stall_timeout_ns = 20 * NS_PER_S};
+    cleanup_free char *to = mem_printf("http://127.0.0.1:%d%s", put_server_port(scene->server), rest);
+
+    return destination_put(to, &scene->file, &settings, delivery, err);
+}
+
+static void assert_put(const struct scene *scene, const char *rest, bool overwrite, bool already_there, int status)
+{
+    struct delivery delivery;
+    struct error err = {0};
+
+    if (put(scene, rest, overwrite, &delivery, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(delivery.already_there, already_there);
+    assert_int_equal(delivery.status, status);
+    assert_string_equal(delivery.etag, already_there ? "\"e0\"" : "\"e1\"");
+    delivery_free(&delivery);
+}
+
+static void assert_not_put(const struct scene *scene, const char *rest, const char *says)
+{
+    struct delivery delivery;
+    struct error err = {0};
+
+    assert_int_equal(put(scene, rest, false, &delivery, &err), -1);
+    assert_int_equal(err.class, ERROR_PUBLISH);
+    if (!strstr(err.text, says))
+        fail_msg("got '%s', expected '%s'", err.text, says);
+    assert_null(strstr(err.text, "secret"));
+    assert_null(strstr(delivery.to, "secret"));
+    delivery_free(&delivery);
+}
+
+static void assert_stored(const struct scene *scene, const char *path)
+{
+    size_t length;
+    const char *bytes = put_server_content(scene->server, path, &length);
+
+    assert_non_null(bytes);
+    assert_int_equal(length, CONTENT_SIZE);
+    assert_memory_equal(bytes, scene->content, length);
+}
+
+static void assert_requests(const struct scene *scene, const char *expected)
+{
+    cleanup_free char *requests = put_server_requests(scene->server);
+
+    assert_string_equal(requests, expected);
+}
+
+static void test_a_folder_url(void **state)
+{
+    const struct scene *scene = *state;
+    cleanup_free char *line = mem_printf("%s  r.tar.gz\n", scene->file.sha256);
+    size_t length;
+
+    assert_put(scene, "/dir/", false, false, 201);
+    assert_stored(scene, "/dir/r.tar.gz");
+    assert_string_equal(put_server_content(scene->server, "/dir/r.tar.gz.sha256", &length), line);
+    assert_requests(scene, "HEAD /dir/r.tar.gz\nPUT /dir/r.tar.gz\nPUT /dir/r.tar.gz.sha256\n");
+}
+
+static void test_a_url_of_its_own(void **state)
+{
+    assert_put(*state, "/mine.tgz", false, false, 201);
+    assert_stored(*state, "/mine.tgz");
+    assert_requests(*state, "HEAD /mine.tgz\nPUT /mine.tgz\nPUT /mine.tgz.sha256\n");
+}
+
+static void test_a_signed_url_gets_one_put(void **state)
+{
+    struct delivery delivery;
+
+    assert_int_equal(put(*state, "/x?signature=secret", false, &delivery, NULL), 0);
+    assert_null(strstr(delivery.to, "secret"));
+    assert_requests(*state, "PUT /x?signature=secret\n");
+    delivery_free(&delivery);
+}
+
+static void test_what_is_there_is_kept(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_put(scene, "/d/", false, false, 201);
+    assert_put(scene, "/d/", false, true, 200);
+    assert_requests(scene, "HEAD /d/r.tar.gz\nPUT /d/r.tar.gz\nPUT /d/r.tar.gz.sha256\n"
+                           "HEAD /d/r.tar.gz\nGET /d/r.tar.gz.sha256\n");
+    scene->file.sha256[0] = scene->file.sha256[0] == '0' ? '1' : '0';
+    assert_not_put(scene, "/d/", "/d/r.tar.gz is there already, with other content or without its .sha256. Give --overwrite");
+    assert_put(scene, "/d/", true, false, 201);
+    assert_put(scene, "/d/", false, true, 200);
+}
+
+static void test_a_server_that_takes_no_head(void **state)
+{
+    const struct scene *scene = *state;
+
+    put_server_answer(scene->server, 0, "", 405);
+    assert_put(scene, "/d/", false, false, 201);
+    assert_stored(scene, "/d/r.tar.gz");
+}
+
+static const struct {
+    int status;
+    const char *body, *says;
+} refusals[] = {
+    {400, "quota of\033[2J project\nmore", "/d/r.tar.gz: HTTP 400: quota of?[2J project"},
+    {403, "<html>", "HTTP 403. The server wants credentials"},
+    {404, "", "HTTP 404. Does the folder exist there?"},
+    {405, "", "HTTP 405. The server takes no PUT"},
+    {413, "", "larger than the server allows"},
+    {302, "", "HTTP 302: the server sends us elsewhere"},
+    {500, "oops", "HTTP 500: oops"},
+};
+
+static void test_refusals_are_told(void **state)
+{
+    const struct scene *scene = *state;
+
+    for (size_t k = 0; k < sizeof refusals / sizeof *refusals; k++) {
+        put_server_answer(scene->server, refusals[k].status, refusals[k].body, 404);
+        assert_not_put(scene, "/d/", refusals[k].says);
+    }
+    put_server_answer(scene->server, 403, "", 404);
+    assert_not_put(scene, "/d/x?token=secret", "HTTP 403");
+}
+
+static void test_nobody_listens(void **state)
+{
+    const struct scene *scene = *state;
+    const struct destination_settings settings = {.stall_timeout_ns = 20 * NS_PER_S};
+    struct put_server *gone = put_server_start();
+    cleanup_free char *to = mem_printf("http://127.0.0.1:%d/d/?token=secret", put_server_port(gone));
+    struct delivery delivery;
+    struct error err = {0};
+
+    put_server_stop(gone);
+    assert_int_equal(destination_put(to, &scene->file, &settings, &delivery, &err), -1);
+    assert_int_equal(err.class, ERROR_PUBLISH);
+    assert_non_null(strstr(err.text, "/d/r.tar.gz: "));
+    assert_non_null(strstr(err.text, "refused"));
+    assert_null(strstr(err.text, "secret"));
+    delivery_free(&delivery);
+}
+
+static void test_the_file_went_away(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->file.size++;
+    assert_not_put(scene, "/d/", "the data ended before the announced length");
+}
+
+#define HTTP_TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, remove_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HTTP_TEST(test_a_folder_url),
+        HTTP_TEST(test_a_url_of_its_own),
+        HTTP_TEST(test_a_signed_url_gets_one_put),
+        HTTP_TEST(test_what_is_there_is_kept),
+        HTTP_TEST(test_a_server_that_takes_no_head),
+        HTTP_TEST(test_refusals_are_told),
+        HTTP_TEST(test_nobody_listens),
+        HTTP_TEST(test_the_file_went_away),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

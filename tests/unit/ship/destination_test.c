@@ -1,0 +1,232 @@
+/* Names of destinations, folders, and receipts. HTTP: destination_http_test.c. */
+#include "ship/destination.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "ship/receipt.h"
+#include "support/temp_folder.h"
+
+static const struct destination_settings plain, overwriting = {.overwrite = true};
+
+struct scene {
+    char *root;
+    struct archive_file file;
+};
+
+static int make_scene(void **state)
+{
+    struct scene *scene = mem_alloc(sizeof *scene);
+
+    scene->root = temp_folder_make();
+    temp_file_write(scene->root, "made.tmp", "archive", 7);
+    scene->file.path = file_join(scene->root, "made.tmp");
+    scene->file.name = mem_strdup("r.tar.gz");
+    scene->file.size = 7;
+    file_sha256_bytes("archive", 7, scene->file.sha256);
+    *state = scene;
+    return 0;
+}
+
+static int remove_scene(void **state)
+{
+    struct scene *scene = *state;
+
+    archive_file_free(&scene->file);
+    temp_folder_remove(scene->root);
+    free(scene);
+    return 0;
+}
+
+static const struct {
+    const char *to, *says; /* NULL: fine */
+} names[] = {
+    {"archives", NULL},
+    {"/tmp/x", NULL},
+    {"a:b", NULL},
+    {"file:///tmp/a%20b", NULL},
+    {"file://localhost/tmp", NULL},
+    {"http://h/x/", NULL},
+    {"HTTPS://h:8443/x.tar.gz?signature=1", NULL},
+    {"", "names no folder"},
+    {"file://host/tmp", "names no folder"},
+    {"file://", "names no folder"},
+    {"file:///tmp/%0", "names no folder"},
+    {"file:///tmp/%00", "names no folder"},
+    {"s3://bucket/prefix", "unknown kind of destination 's3://'. Known: file://, http://, https://, or a path"},
+    {"ftp://h/x", "unknown kind of destination 'ftp://'"},
+    {"http://", "http://"},
+    {"http://h", "has no path"},
+    {"http://h?x=/", "has no path"},
+    {"http://u:p@h/x/", "user name"},
+    {"http://h/a b", "spaces"},
+};
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        struct error err = {0};
+        const int result = destination_check(names[k].to, &err);
+
+        if ((result == 0) != !names[k].says)
+            fail_msg("'%s': %d %s", names[k].to, result, err.text);
+        if (!names[k].says)
+            continue;
+        assert_int_equal(err.class, ERROR_USAGE);
+        if (!strstr(err.text, names[k].says))
+            fail_msg("'%s': got '%s'", names[k].to, err.text);
+        assert_null(strstr(err.text, "u:p"));
+    }
+}
+
+static int count_entries(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    int count = -2;
+
+    assert_non_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void assert_put(const struct scene *scene, const char *to, const struct destination_settings *settings, bool already_there)
+{
+    struct delivery delivery;
+    struct error err = {0};
+
+    if (destination_put(to, &scene->file, settings, &delivery, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(delivery.already_there, already_there);
+    assert_int_equal(delivery.status, 0);
+    delivery_free(&delivery);
+}
+
+static void assert_not_put(const struct scene *scene, const char *to, const char *says)
+{
+    struct delivery delivery;
+    struct error err = {0};
+
+    assert_int_equal(destination_put(to, &scene->file, &plain, &delivery, &err), -1);
+    assert_int_equal(err.class, ERROR_PUBLISH);
+    if (!strstr(err.text, says))
+        fail_msg("got '%s', expected '%s'", err.text, says);
+    assert_non_null(delivery.to);
+    delivery_free(&delivery);
+}
+
+static void test_a_folder(void **state)
+{
+    const struct scene *scene = *state;
+    cleanup_free char *to = mem_printf("file://%s/new%%20one/deep/", scene->root);
+    cleanup_free char *folder = mem_printf("%s/new one/deep", scene->root);
+    struct delivery delivery;
+    size_t length;
+
+    assert_int_equal(destination_put(to, &scene->file, &plain, &delivery, NULL), 0);
+
+    cleanup_free char *expected = file_join(folder, "r.tar.gz");
+    cleanup_free char *bytes = temp_file_read(folder, "r.tar.gz", &length);
+    cleanup_free char *sum = temp_file_read(folder, "r.tar.gz.sha256", &length);
+    cleanup_free char *line = mem_printf("%s  r.tar.gz\n", scene->file.sha256);
+
+    assert_string_equal(delivery.to, expected);
+    assert_string_equal(bytes, "archive");
+    assert_string_equal(sum, line);
+    assert_int_equal(count_entries(folder), 2);
+    delivery_free(&delivery);
+}
+
+static void test_what_is_there_is_kept(void **state)
+{
+    const struct scene *scene = *state;
+    size_t length;
+
+    assert_put(scene, scene->root, &plain, false);
+    assert_put(scene, scene->root, &plain, true);
+    temp_file_write(scene->root, "r.tar.gz", "another", 7);
+    assert_not_put(scene, scene->root, "r.tar.gz is there already with other content. Give --overwrite");
+    temp_file_write(scene->root, "r.tar.gz", "longer than it", 14);
+    assert_not_put(scene, scene->root, "r.tar.gz is there already with other content. Give --overwrite");
+
+    cleanup_free char *kept = temp_file_read(scene->root, "r.tar.gz", &length);
+
+    assert_string_equal(kept, "longer than it");
+    assert_put(scene, scene->root, &overwriting, false);
+    assert_put(scene, scene->root, &overwriting, true);
+    assert_int_equal(count_entries(scene->root), 3);
+}
+
+static void test_folders_that_take_nothing(void **state)
+{
+    const struct scene *scene = *state;
+    cleanup_free char *path = file_join(scene->root, "r.tar.gz"), *file = file_join(scene->root, "made.tmp");
+
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_not_put(scene, scene->root, "is no regular file");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_not_put(scene, scene->root, "is no regular file");
+    assert_not_put(scene, file, "made.tmp");
+    assert_not_put(scene, "/proc/nothing", "/proc/nothing");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(count_entries(scene->root), 1);
+}
+
+static void test_receipt(void **state)
+{
+    const struct scene *scene = *state;
+    struct receipt_row rows[2] = {
+        {.delivery = {.to = mem_strdup("/a/r.tar.gz"), .already_there = true}, .started = 0, .ended = 5 * NS_PER_MS},
+        {.delivery = {.to = mem_strdup("http://h/r.tar.gz"), .status = 403, .etag = "\"x\""}, .error = mem_strdup("no")},
+    };
+    size_t length;
+
+    assert_int_equal(receipt_write(scene->root, "abc", &scene->file, rows, 2, NULL), 0);
+
+    cleanup_free char *text = temp_file_read(scene->root, "publish.json", &length);
+    cleanup_free char *expected = mem_printf(
+        "{\n  \"schema\": \"roibench/publish/v1\",\n  \"identity\": \"abc\",\n  \"archive\": {\n    \"name\": \"r.tar.gz\",\n"
+        "    \"size\": 7,\n    \"sha256\": \"%s\"\n  },\n  \"destinations\": [\n    {\n      \"to\": \"/a/r.tar.gz\",\n"
+        "      \"status\": null,\n      \"etag\": null,\n      \"already_there\": true,\n"
+        "      \"started\": \"1970-01-01T00:00:00.000Z\",\n      \"ended\": \"1970-01-01T00:00:00.005Z\",\n      \"error\": null\n    },\n"
+        "    {\n      \"to\": \"http://h/r.tar.gz\",\n      \"status\": 403,\n      \"etag\": \"\\\"x\\\"\",\n"
+        "      \"already_there\": false,\n      \"started\": \"1970-01-01T00:00:00.000Z\",\n"
+        "      \"ended\": \"1970-01-01T00:00:00.000Z\",\n      \"error\": \"no\"\n    }\n  ]\n}\n",
+        scene->file.sha256);
+
+    assert_string_equal(text, expected);
+    for (size_t k = 0; k < 2; k++) {
+        delivery_free(&rows[k].delivery);
+        free(rows[k].error);
+    }
+}
+
+#define DESTINATION_TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, remove_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        DESTINATION_TEST(test_a_folder),
+        DESTINATION_TEST(test_what_is_there_is_kept),
+        DESTINATION_TEST(test_folders_that_take_nothing),
+        DESTINATION_TEST(test_receipt),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
