@@ -246,7 +246,8 @@ static int make_archive(const struct app *app, const struct publication *publica
         return -1;
     log_info(&app->log, "%s: %zu files, %s", file->name, file->members, units_format_bytes(file->size, size));
     if (file->folders_left_out > 0)
-        log_warning(&app->log, "%zu subfolders were left out: an archive holds the files of a run's folder", file->folders_left_out);
+        log_warning(&app->log, "%zu subfolder%s left out: an archive holds the files of a run's folder", file->folders_left_out,
+                    file->folders_left_out == 1 ? " was" : "s were");
     return 0;
 }
 

@@ -1,0 +1,206 @@
+#!/usr/bin/env bats
+# roibench publish, on run folders made by hand. PUT: tests/unit/ship/destination_http_test.c and tests/e2e.
+
+bats_load_library bats-support
+bats_load_library bats-assert
+bats_require_minimum_version 1.5.0
+
+setup() {
+    W=$BATS_TEST_TMPDIR/workspace
+    make_run run-1
+    echo run-1 >"$W/latest"
+}
+
+make_run() { # ID
+    mkdir -p "$W/$1"
+    echo '{"schema":"roibench/plan/v1"}' >"$W/$1/plan.json"
+    echo '{"schema":"roibench/summary/v1"}' >"$W/$1/summary.json"
+    echo "records of $1" | gzip -n >"$W/$1/records.jsonl.gz"
+    cat >"$W/$1/manifest.json" <<END
+{"schema":"roibench/manifest/v1","tool":{"name":"roibench","version":"1"},"identity":"x","files":{},
+ "steps":[{"step":"prepare","version":"1","host":"h","started":"2026-11-24T04:06:51Z","ended":"2026-11-24T04:06:52Z","exit_code":0}]}
+END
+}
+
+make_comparison() { # ID RUN...
+    local id=$1 run separator='' runs=''
+    shift
+    for run; do
+        runs+="$separator{\"run\":{\"run_id\":\"$run\"}}"
+        separator=,
+    done
+    mkdir -p "$W/comparisons/$id"
+    echo "{\"schema\":\"roibench/comparison/v1\",\"runs\":[$runs]}" >"$W/comparisons/$id/comparison.json"
+}
+
+publish() {
+    run --separate-stderr "$ROIBENCH" publish --workspace "$W" --quiet "$@"
+}
+
+# No temporary file stays behind, whatever happened.
+assert_clean() {
+    run find "$BATS_TEST_TMPDIR" -name '*.tmp'
+    assert_output ''
+}
+
+@test "the current run goes to the workspace's archives" {
+    publish
+    assert_success
+    [ -z "$stderr" ]
+    cd "$W/archives"
+    local size sum
+    size=$(stat -c %s run-1.tar.gz)
+    sum=$(sha256sum run-1.tar.gz | cut -d ' ' -f 1)
+    assert_output "published $W/archives/run-1.tar.gz, $size bytes, sha256 $sum"
+    sha256sum --check --strict --quiet run-1.tar.gz.sha256
+    run tar -tzf run-1.tar.gz
+    assert_output "run-1/manifest.json
+run-1/plan.json
+run-1/records.jsonl.gz
+run-1/summary.json"
+    TZ=UTC run tar -tvzf run-1.tar.gz --numeric-owner --full-time run-1/plan.json
+    assert_output --regexp '^-rw-r--r-- 0/0 +30 2026-11-24 04:06:51 run-1/plan.json$'
+    assert_clean
+}
+
+@test "what is unpacked is what was there" {
+    publish
+    mkdir "$BATS_TEST_TMPDIR/unpacked"
+    tar -xzf "$W/archives/run-1.tar.gz" -C "$BATS_TEST_TMPDIR/unpacked"
+    run diff -r -x publish.json "$W/run-1" "$BATS_TEST_TMPDIR/unpacked/run-1"
+    assert_success
+}
+
+@test "the receipt lies in the run's folder" {
+    publish --to "$BATS_TEST_TMPDIR/a"
+    local receipt identity name
+    receipt=$(cat "$W/run-1/publish.json")
+    identity=$(cd "$W/run-1" && for name in plan.json records.jsonl.gz summary.json; do
+        echo "$name $(sha256sum <"$name" | cut -d ' ' -f 1)"
+    done | sha256sum | cut -d ' ' -f 1)
+    [[ $receipt == *'"schema": "roibench/publish/v1"'* ]]
+    [[ $receipt == *"\"identity\": \"$identity\""* ]]
+    [[ $receipt == *"\"to\": \"$BATS_TEST_TMPDIR/a/run-1.tar.gz\""* ]]
+    [[ $receipt == *"\"sha256\": \"$(sha256sum "$BATS_TEST_TMPDIR/a/run-1.tar.gz" | cut -d ' ' -f 1)\""* ]]
+    [[ $receipt == *'"error": null'* ]]
+}
+
+@test "publishing again finds the same archive there" {
+    publish
+    publish
+    assert_success
+    assert_output --regexp "^already there: $W/archives/run-1.tar.gz, "
+}
+
+@test "other content is not replaced without --overwrite" {
+    publish
+    echo changed >"$W/run-1/plan.json"
+    publish
+    assert_failure 6
+    [[ $stderr == *"roibench publish: $W/archives/run-1.tar.gz is there already with other content. Give --overwrite to replace it"* ]]
+    grep -q 'other content' "$W/run-1/publish.json"
+    publish --overwrite
+    assert_success
+    assert_output --partial "published $W/archives/run-1.tar.gz"
+    [ "$(tar -xzOf "$W/archives/run-1.tar.gz" run-1/plan.json)" = changed ]
+    assert_clean
+}
+
+@test "each of several destinations has its own outcome" {
+    touch "$BATS_TEST_TMPDIR/file"
+    publish --to "$BATS_TEST_TMPDIR/a" --to "$BATS_TEST_TMPDIR/file" --to "file://$BATS_TEST_TMPDIR/b"
+    assert_failure 6
+    assert_line --index 0 --partial "published $BATS_TEST_TMPDIR/a/run-1.tar.gz"
+    assert_line --index 1 --partial "published $BATS_TEST_TMPDIR/b/run-1.tar.gz"
+    [[ $stderr == *"$BATS_TEST_TMPDIR/file"* ]]
+    [[ $stderr == *"1 of 3 destinations did not take the archive"* ]]
+    cmp "$BATS_TEST_TMPDIR/a/run-1.tar.gz" "$BATS_TEST_TMPDIR/b/run-1.tar.gz"
+    [ "$(grep -c '"to"' "$W/run-1/publish.json")" -eq 3 ]
+    [ "$(grep -c '"error": null' "$W/run-1/publish.json")" -eq 2 ]
+}
+
+@test "a server that is not there is a failed destination" {
+    publish --to http://127.0.0.1:1/x/
+    assert_failure 6
+    [[ $stderr == *'http://127.0.0.1:1/x/run-1.tar.gz'* ]]
+    assert_clean
+}
+
+@test "an unknown scheme names the known ones, before anything is written" {
+    publish --to "$BATS_TEST_TMPDIR/a" --to s3://bucket/x
+    assert_failure 2
+    [[ $stderr == *"'s3://'. Known: file://, http://, https://, or a path"* ]]
+    [ ! -e "$BATS_TEST_TMPDIR/a" ]
+    [ ! -e "$W/run-1/publish.json" ]
+}
+
+@test "a run without summary is published with a warning" {
+    rm "$W/run-1/summary.json"
+    publish
+    assert_success
+    [[ $stderr == *'run-1 has no summary.json'* ]]
+}
+
+@test "a comparison brings its runs along" {
+    make_run run-2
+    make_comparison int4-bf16 run-1 run-2 run-gone run-1
+    publish --comparison int4-bf16
+    assert_success
+    [[ $stderr == *'run-gone is not in the workspace: left out'* ]]
+    run tar -tzf "$W/archives/comparison-int4-bf16.tar.gz"
+    assert_line comparisons/int4-bf16/comparison.json
+    assert_line run-1/plan.json
+    assert_line run-2/records.jsonl.gz
+    [ "${#lines[@]}" -eq 9 ]
+    [ -e "$W/comparisons/int4-bf16/publish.json" ]
+    [ ! -e "$W/run-1/publish.json" ]
+}
+
+@test "a comparison that names a path instead of a run is refused" {
+    make_comparison evil ../../etc
+    publish --comparison evil
+    assert_failure 2
+    [[ $stderr == *"comparison.json: runs[0].run.run_id: the run-id '../../etc' begins with '.'"* ]]
+}
+
+@test "ids that are no folder names, or name no folder" {
+    publish --run-id ../run-1
+    assert_failure 2
+    publish --run-id nothing
+    assert_failure 2
+    [[ $stderr == *'there is no run nothing'* ]]
+    publish --comparison nothing
+    assert_failure 2
+    [[ $stderr == *'there is no comparison nothing'* ]]
+    publish --comparison x --run-id run-1
+    assert_failure 2
+    rm "$W/latest"
+    publish
+    assert_failure 2
+    [[ $stderr == *'prepare first'* ]]
+    [ ! -e "$W/archives" ]
+}
+
+@test "links are not followed" {
+    ln -s /etc/passwd "$W/run-1/notes"
+    publish
+    assert_failure 6
+    [[ $stderr == *'run-1/notes is a symbolic link: only regular files are published'* ]]
+    [ ! -e "$W/archives/run-1.tar.gz" ]
+    assert_clean
+}
+
+@test "subfolders stay behind, and that is said" {
+    mkdir "$W/run-1/inner"
+    publish
+    assert_success
+    [[ $stderr == *'1 subfolder'*'left out'* ]]
+}
+
+@test "what does not exist yet is unknown" {
+    publish --verify
+    assert_failure 2
+    publish run-1
+    assert_failure 2
+    [[ $stderr == *"unexpected argument 'run-1'"* ]]
+}
