@@ -1,0 +1,197 @@
+#include "support/properties.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "record/record.h"
+#include "wire/openai.h"
+#include "wire/openai_chunk.h"
+#include "wire/promtext.h"
+#include "wire/sse.h"
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+/* A copy that ends where the bytes end, so that the sanitizer sees a read beyond them. */
+static char *copy_exact(const uint8_t *data, size_t size)
+{
+    char *copy = malloc(size > 0 ? size : 1);
+    must(copy != NULL);
+    if (size > 0)
+        memcpy(copy, data, size);
+    return copy;
+}
+
+/* --- sse --- */
+
+/* Events with their lengths in front, so that no two sequences look alike. */
+static int log_event(void *context, const char *data, size_t length)
+{
+    struct buf *log = context;
+    buf_append(log, &length, sizeof length);
+    buf_append(log, data, length);
+    return 0;
+}
+
+struct cuts {
+    size_t first, step;
+};
+
+static int feed_cut(struct sse *sse, const uint8_t *data, size_t size, struct cuts cuts)
+{
+    size_t at = 0;
+    while (at < size) {
+        size_t length = at == 0 && cuts.first > 0 ? cuts.first : cuts.step;
+        length = length < size - at ? length : size - at;
+        char *piece = copy_exact(data + at, length);
+        int result = sse_feed(sse, piece, length);
+        free(piece);
+        if (result != 0)
+            return result;
+        at += length;
+    }
+    return 0;
+}
+
+void property_sse(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return;
+    struct cuts cuts = {data[0], (size_t)data[1] + 1};
+    data += 2;
+    size -= 2;
+    cleanup_buf struct buf whole = BUF_INIT(SIZE_MAX - 1), cut = BUF_INIT(SIZE_MAX - 1);
+    struct sse sse, other;
+    sse_init(&sse, log_event, &whole);
+    sse_init(&other, log_event, &cut);
+    must(feed_cut(&sse, data, size, (struct cuts){0, size + 1}) == feed_cut(&other, data, size, cuts));
+    must(whole.len == cut.len && (whole.len == 0 || memcmp(whole.data, cut.data, whole.len) == 0));
+    must(sse.comments == other.comments && sse_unfinished(&sse) == sse_unfinished(&other));
+    sse_free(&sse);
+    sse_free(&other);
+}
+
+/* --- openai --- */
+
+/* Valid UTF-8 in one line, NUL-terminated inside its room. */
+static void must_be_clean(const char *text, size_t room)
+{
+    size_t length = strnlen(text, room);
+    must(length < room);
+    for (size_t at = 0; at < length;) {
+        size_t step = openai_character((const unsigned char *)text + at, length - at);
+        must(step > 0);
+        must((unsigned char)text[at] >= 0x20 && (unsigned char)text[at] != 0x7F);
+        must(step != 2 || (unsigned char)text[at] != 0xC2 || (unsigned char)text[at + 1] >= 0xA0); /* C1 */
+        at += step;
+    }
+}
+
+static bool chunks_equal(const struct openai_chunk *a, const struct openai_chunk *b)
+{
+    return a->done == b->done && a->error == b->error && a->token == b->token && a->text_empty == b->text_empty &&
+           a->token_ids == b->token_ids && a->prompt_tokens == b->prompt_tokens &&
+           a->completion_tokens == b->completion_tokens && a->cached_tokens == b->cached_tokens &&
+           strcmp(a->finish_reason, b->finish_reason) == 0 && strcmp(a->message, b->message) == 0;
+}
+
+static void read_other_bodies(const char *bytes, size_t size)
+{
+    struct openai_chunk response;
+    struct openai_models models;
+    struct error err;
+    char message[40];
+    if (openai_response_read(bytes, size, &response) == 0)
+        must_be_clean(response.message, sizeof response.message);
+    openai_error_message(bytes, size, message, sizeof message);
+    must_be_clean(message, sizeof message);
+    if (openai_models_read(bytes, size, &models, &err) == 0)
+        openai_models_free(&models);
+}
+
+void property_openai_chunk(const uint8_t *data, size_t size)
+{
+    struct openai_chunk chunk, slow;
+    char *bytes = copy_exact(data, size);
+    memset(&chunk, 0x5A, sizeof chunk); /* what is not filled shows */
+    memset(&slow, 0xA5, sizeof slow);
+    int result = openai_chunk_read(bytes, size, &chunk);
+    must(result == openai_chunk_read_by_json(bytes, size, &slow));
+    if (result == 0) {
+        must(chunks_equal(&chunk, &slow));
+        must_be_clean(chunk.finish_reason, sizeof chunk.finish_reason);
+        must_be_clean(chunk.message, sizeof chunk.message);
+        must(chunk.token || !chunk.text_empty);
+    }
+    read_other_bodies(bytes, size);
+    free(bytes);
+}
+
+/* --- promtext --- */
+
+struct samples {
+    const char *begin, *end;
+    struct buf log;
+};
+
+static void log_sample(void *context, const struct promtext_sample *sample)
+{
+    struct samples *samples = context;
+    char value[16];
+    must(sample->series >= samples->begin && sample->series + sample->series_length <= samples->end);
+    must(sample->name_length > 0 && sample->name_length <= sample->series_length);
+    promtext_label(sample, "engine", value, sizeof value);
+    buf_append(&samples->log, &sample->series_length, sizeof sample->series_length);
+    buf_append(&samples->log, sample->series, sample->series_length);
+    buf_append(&samples->log, &sample->value, sizeof sample->value);
+}
+
+static size_t read_samples(struct samples *samples, const char *text, size_t length, size_t *broken)
+{
+    samples->begin = text;
+    samples->end = text + length;
+    return promtext_read(text, length, log_sample, samples, broken);
+}
+
+void property_promtext(const uint8_t *data, size_t size)
+{
+    char *text = copy_exact(data, size);
+    struct samples whole = {.log = BUF_INIT(SIZE_MAX - 1)}, parts = {.log = BUF_INIT(SIZE_MAX - 1)};
+    size_t broken, first_broken, rest_broken;
+    size_t cut = size / 2;
+    while (cut > 0 && text[cut - 1] != '\n')
+        cut--;
+    size_t count = read_samples(&whole, text, size, &broken);
+    size_t first = read_samples(&parts, text, cut, &first_broken);
+    size_t rest = read_samples(&parts, text + cut, size - cut, &rest_broken);
+    must(count == first + rest && broken == first_broken + rest_broken);
+    must(whole.log.len == parts.log.len);
+    must(whole.log.len == 0 || memcmp(whole.log.data, parts.log.data, whole.log.len) == 0);
+    buf_free(&whole.log);
+    buf_free(&parts.log);
+    free(text);
+}
+
+/* --- record --- */
+
+void property_record_line(const uint8_t *data, size_t size)
+{
+    char *line = copy_exact(data, size);
+    struct record record = record_empty(), again = record_empty();
+    struct error err;
+    cleanup_buf struct buf written = BUF_INIT(65536), rewritten = BUF_INIT(65536);
+    if (record_parse_json(line, size, &record, &err) == 0) {
+        record_append_json(&record, &written);
+        must(!written.overflowed);
+        must(record_parse_json(buf_text(&written), written.len, &again, &err) == 0);
+        record_append_json(&again, &rewritten);
+        must(written.len == rewritten.len && memcmp(written.data, rewritten.data, written.len) == 0);
+    }
+    free(line);
+}

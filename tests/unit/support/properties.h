@@ -1,0 +1,21 @@
+/* What must hold for every input of the readers, hostile ones included: abort() when it does not.
+ *
+ * The fuzzers of tests/fuzz call them, and so do unit tests with captures and mutations of these. */
+#ifndef ROIBENCH_TESTS_UNIT_SUPPORT_PROPERTIES_H
+#define ROIBENCH_TESTS_UNIT_SUPPORT_PROPERTIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef void (*property)(const uint8_t *data, size_t size);
+
+/* Cut anywhere, a stream gives the same events. The first two bytes choose the cuts. */
+void property_sse(const uint8_t *data, size_t size);
+/* The scanner and jansson say the same of a chunk; the other readers of bodies survive it; messages are clean lines. */
+void property_openai_chunk(const uint8_t *data, size_t size);
+/* Lines are independent; what is handed out lies inside the text. */
+void property_promtext(const uint8_t *data, size_t size);
+/* A record that was read is written and read again as the same. */
+void property_record_line(const uint8_t *data, size_t size);
+
+#endif
