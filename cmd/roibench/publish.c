@@ -37,11 +37,10 @@ static void publication_free(struct publication *publication)
     free(publication->name);
 }
 
-/* Takes both texts over. */
-static void publication_add(struct publication *publication, char *path, char *prefix)
+static void publication_add(struct publication *publication, const char *path, const char *prefix)
 {
     MEM_GROW(publication->folders, publication->capacity, publication->count + 1);
-    publication->folders[publication->count++] = (struct archive_folder){.path = path, .prefix = prefix};
+    publication->folders[publication->count++] = (struct archive_folder){.path = mem_strdup(path), .prefix = mem_strdup(prefix)};
 }
 
 static bool is_folder(const char *path)
@@ -73,7 +72,7 @@ static int choose_run(const struct app *app, const struct options *options, stru
         return error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, publication->folder);
     warn_without_summary(app, publication->folder);
     publication->name = mem_printf("%s.tar.gz", run_id);
-    publication_add(publication, mem_strdup(publication->folder), mem_strdup(run_id));
+    publication_add(publication, publication->folder, run_id);
     return 0;
 }
 
@@ -94,7 +93,7 @@ static int add_compared_run(const struct app *app, const char *workspace, const 
         return 0;
     }
     warn_without_summary(app, folder);
-    publication_add(publication, steal_pointer(&folder), mem_strdup(run_id));
+    publication_add(publication, folder, run_id);
     return 0;
 }
 
@@ -136,7 +135,10 @@ static int choose_comparison(const struct app *app, const struct options *option
     if (!is_folder(publication->folder))
         return error_set(err, ERROR_USAGE, "there is no comparison %s: %s is no folder", id, publication->folder);
     publication->name = mem_printf("comparison-%s.tar.gz", id);
-    publication_add(publication, mem_strdup(publication->folder), mem_printf("comparisons/%s", id));
+
+    cleanup_free char *prefix = file_join("comparisons", id);
+
+    publication_add(publication, publication->folder, prefix);
 
     cleanup_free char *path = file_join(publication->folder, "comparison.json");
     json_t *document = json_open(&reader, path, "roibench/comparison/v1", err);

@@ -80,6 +80,7 @@ static int content_read_folder(struct content *content, const char *folder, DIR 
     const struct dirent *entry;
     struct stat status;
 
+    /* cppcheck-suppress readdirCalled ; no other thread has this stream */
     while (errno = 0, (entry = readdir(directory))) {
         if (!is_content_name(entry->d_name))
             continue;

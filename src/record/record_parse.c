@@ -73,7 +73,8 @@ struct line_reader {
 
 static int fail(const struct line_reader *reader, const char *what)
 {
-    return error_set(reader->err, ERROR_USAGE, "%s at byte %zu", what, (size_t)(reader->at - reader->line));
+    error_set(reader->err, ERROR_USAGE, "%s at byte %zu", what, (size_t)(reader->at - reader->line));
+    return -1;
 }
 
 static int fail_key(const struct line_reader *reader, const struct text *key, const char *what)

@@ -33,7 +33,7 @@ static void id_for_message(const char *id, char shown[64])
 {
     size_t k = 0;
 
-    for (; id[k] && k < 60; k++)
+    for (; k < 60 && id[k]; k++)
         shown[k] = id[k] > ' ' && id[k] < 0x7f ? id[k] : '?';
     snprintf(shown + k, 64 - k, "%s", id[k] ? "..." : "");
 }

@@ -52,6 +52,7 @@ static int members_read_folder(struct archive_members *members, const struct arc
 {
     const struct dirent *entry;
 
+    /* cppcheck-suppress readdirCalled ; no other thread has this stream */
     while (errno = 0, (entry = readdir(directory))) {
         if (!is_left_out(entry->d_name) && members_look_at(members, folder, dirfd(directory), entry->d_name, err) < 0)
             return -1;

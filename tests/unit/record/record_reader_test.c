@@ -348,8 +348,7 @@ static int collect_journal(void *context, const json_t *line, struct error *err)
     const char *key = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)line));
 
     (void)err;
-    strcat(context, key);
-    strcat(context, " ");
+    buf_printf(context, "%s ", key);
     return 0;
 }
 
@@ -357,20 +356,20 @@ static void test_journal_keeps_the_order(void **state)
 {
     struct record_writer *writer = record_writer_open(*state, NULL);
     json_t *line = json_pack("{s:{s:i}}", "level_start", "index", 0);
-    char keys[100] = "";
+    cleanup_buf struct buf keys = BUF_INIT(1000);
     bool truncated;
 
     assert_int_equal(record_writer_tick(writer, 100, 7, NULL), 0);
     assert_int_equal(record_writer_journal(writer, line, NULL), 0);
     json_decref(line);
     /* Written through: it can be read while the writer is still open. */
-    assert_int_equal(record_read_journal(*state, collect_journal, keys, &truncated, NULL), 0);
-    assert_string_equal(keys, "tick level_start ");
+    assert_int_equal(record_read_journal(*state, collect_journal, &keys, &truncated, NULL), 0);
+    assert_string_equal(buf_text(&keys), "tick level_start ");
     assert_int_equal(record_writer_tick(writer, 200, 8, NULL), 0);
     assert_int_equal(record_writer_flush(writer, NULL), 0);
-    *keys = '\0';
-    assert_int_equal(record_read_journal(*state, collect_journal, keys, &truncated, NULL), 0);
-    assert_string_equal(keys, "tick level_start tick ");
+    buf_reset(&keys);
+    assert_int_equal(record_read_journal(*state, collect_journal, &keys, &truncated, NULL), 0);
+    assert_string_equal(buf_text(&keys), "tick level_start tick ");
     assert_false(truncated);
     assert_int_equal(record_writer_close(writer, NULL), 0);
 }
