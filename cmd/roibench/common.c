@@ -42,7 +42,8 @@ int command_net_settings(const struct app *app, const struct options *options, s
                          struct error *err)
 {
     *key = NULL;
-    *settings = (struct net_settings){.ca_file = options_text(options, "cacert"), .stop = app->stop};
+    *settings = (struct net_settings){
+        .ca_file = options_text(options, "cacert"), .ca_environment = getenv("SSL_CERT_FILE"), .stop = app->stop};
     const char *path = options_text(options, "api-key-file");
     const char *from_environment = getenv("ROIBENCH_API_KEY");
     if (path) {
