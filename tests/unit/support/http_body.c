@@ -14,8 +14,8 @@ void http_body_init(struct http_body *body, http_body_piece piece, void *context
 
 static void take_head_line(struct http_body *body)
 {
-    if (body->status == 0)
-        body->status = body->line_length > 9 ? (int)strtol(body->line + 9, NULL, 10) : -1;
+    if (body->head_lines++ == 0)
+        body->status = body->line_length > 9 ? (int)strtol(body->line + 9, NULL, 10) : 0;
     else if (strncasecmp(body->line, "transfer-encoding: chunked", 26) == 0)
         body->chunked = true;
     else if (body->line_length == 0)

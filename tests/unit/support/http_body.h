@@ -1,4 +1,4 @@
-/* Gives the body of a captured HTTP/1.1 response, piece by piece, however the capture is cut. For tests: it
+/* Gives the body of a captured HTTP/1.1 response or request, piece by piece, however the capture is cut. For tests: it
  * believes what it reads; the program itself leaves HTTP to libcurl. */
 #ifndef ROIBENCH_TESTS_UNIT_SUPPORT_HTTP_BODY_H
 #define ROIBENCH_TESTS_UNIT_SUPPORT_HTTP_BODY_H
@@ -16,7 +16,8 @@ struct http_body {
     char line[1024];
     size_t line_length;
     size_t left;    /* bytes of the chunk */
-    int status;     /* 200 */
+    size_t head_lines;
+    int status;     /* 200; 0 for a request */
     bool chunked;
 };
 

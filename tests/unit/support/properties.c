@@ -101,20 +101,6 @@ static bool chunks_equal(const struct openai_chunk *a, const struct openai_chunk
            strcmp(a->finish_reason, b->finish_reason) == 0 && strcmp(a->message, b->message) == 0;
 }
 
-static void read_other_bodies(const char *bytes, size_t size)
-{
-    struct openai_chunk response;
-    struct openai_models models;
-    struct error err;
-    char message[40];
-    if (openai_response_read(bytes, size, &response) == 0)
-        must_be_clean(response.message, sizeof response.message);
-    openai_error_message(bytes, size, message, sizeof message);
-    must_be_clean(message, sizeof message);
-    if (openai_models_read(bytes, size, &models, &err) == 0)
-        openai_models_free(&models);
-}
-
 void property_openai_chunk(const uint8_t *data, size_t size)
 {
     struct openai_chunk chunk, slow;
@@ -129,7 +115,24 @@ void property_openai_chunk(const uint8_t *data, size_t size)
         must_be_clean(chunk.message, sizeof chunk.message);
         must(chunk.token || !chunk.text_empty);
     }
-    read_other_bodies(bytes, size);
+    free(bytes);
+}
+
+void property_openai_body(const uint8_t *data, size_t size)
+{
+    struct openai_chunk response;
+    struct openai_models models;
+    struct error err;
+    char message[40];
+    char *bytes = copy_exact(data, size);
+    if (openai_response_read(bytes, size, &response) == 0) {
+        must_be_clean(response.finish_reason, sizeof response.finish_reason);
+        must_be_clean(response.message, sizeof response.message);
+    }
+    openai_error_message(bytes, size, message, sizeof message);
+    must_be_clean(message, sizeof message);
+    if (openai_models_read(bytes, size, &models, &err) == 0)
+        openai_models_free(&models);
     free(bytes);
 }
 
@@ -187,6 +190,8 @@ void property_record_line(const uint8_t *data, size_t size)
     struct error err;
     cleanup_buf struct buf written = BUF_INIT(65536), rewritten = BUF_INIT(65536);
     if (record_parse_json(line, size, &record, &err) == 0) {
+        must(strnlen(record.finish_reason, sizeof record.finish_reason) < sizeof record.finish_reason);
+        record.finish_reason[0] = '\0'; /* broken UTF-8 grows when it is written */
         record_append_json(&record, &written);
         must(!written.overflowed);
         must(record_parse_json(buf_text(&written), written.len, &again, &err) == 0);

@@ -11,11 +11,13 @@ typedef void (*property)(const uint8_t *data, size_t size);
 
 /* Cut anywhere, a stream gives the same events. The first two bytes choose the cuts. */
 void property_sse(const uint8_t *data, size_t size);
-/* The scanner and jansson say the same of a chunk; the other readers of bodies survive it; messages are clean lines. */
+/* The scanner and jansson say the same of a chunk, in clean lines of text. */
 void property_openai_chunk(const uint8_t *data, size_t size);
+/* Responses, errors and lists of models: read or refused, in clean lines of text. */
+void property_openai_body(const uint8_t *data, size_t size);
 /* Lines are independent; what is handed out lies inside the text. */
 void property_promtext(const uint8_t *data, size_t size);
-/* A record that was read is written and read again as the same. */
+/* A record that was read is written and read again as the same, but for its finish_reason, which is only shown. */
 void property_record_line(const uint8_t *data, size_t size);
 
 #endif
