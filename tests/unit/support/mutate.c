@@ -2,26 +2,45 @@
 
 #include <string.h>
 
-#define ROW(literal) {literal, sizeof(literal) - 1}
-
-static const struct {
+struct word {
     const char *bytes;
     size_t length;
-} WORDS[] = {
-    ROW("null"), ROW("true"), ROW("false"), ROW("{}"), ROW("[]"), ROW("\"\""), ROW("["), ROW("{"), ROW("]"), ROW("}"), ROW(","),
-    ROW(":"), ROW("\""), ROW("\\"), ROW("\\u0000"), ROW("\\ud800"), ROW("\\udc00"), ROW("\\ud83d\\ude00"), ROW("\\u00e9"),
-    ROW("\\n"), ROW("\\x"), ROW("\0"), ROW("\x1F"), ROW("\x7F"), ROW("\xFF"), ROW("\xC0\x80"), ROW("\xED\xA0\x80"),
-    ROW("\xF0\x9F\x98\x80"), ROW("\xF4\x90\x80\x80"), ROW("\xC2"), ROW("\xEF\xBB\xBF"), ROW("0"), ROW("-1"), ROW("007"), ROW("1.5"),
-    ROW("1e3"), ROW("1e999"), ROW("-0"), ROW("999999999999999"), ROW("1000000000000000"), ROW("18446744073709551616"),
-    ROW("9223372036854775807"), ROW("\"error\":"), ROW("\"error\":null,"), ROW("\"error\":\"x\","), ROW("\"error\":{\"message\":\"m\"},"),
-    ROW("\"object\":\"error\","), ROW("\"choices\":[],"), ROW("\"choices\":"), ROW("\"usage\":"), ROW("\"usage\":null,"), ROW("\"delta\":{},"),
-    ROW("\"delta\":{\"content\":\"\"},"), ROW("\"text\":\"\","), ROW("\"text\":null,"), ROW("\"content\":null,"), ROW("\"role\":\"assistant\","),
-    ROW("\"role\":null,"), ROW("\"token_ids\":[1,2],"), ROW("\"token_ids\":[],"), ROW("\"logprobs\":{\"content\":[1]},"),
-    ROW("\"logprobs\":{\"tokens\":[]},"), ROW("\"finish_reason\":\"stop\","), ROW("\"finish_reason\":\"\","), ROW("\"stop_reason\":null,"),
-    ROW("\"tool_calls\":[{}],"), ROW("\"reasoning_content\":\"x\","), ROW("\"prompt_progress\":{},"), ROW("\"message\":{\"content\":\"x\"},"),
-    ROW("\"te\\u0078t\":\"x\","), ROW("\"completion_tokens\":7,"), ROW("\"prompt_tokens_details\":{\"cached_tokens\":3},"),
-    ROW("[[[[[[[[[[[[[[[[[[[[[[[["), ROW("{\"a\":{\"a\":{\"a\":"), ROW(" "), ROW("\t"), ROW("\r"), ROW("\n"), ROW("\r\n"), ROW("\n\n"),
-    ROW("data: "), ROW("data"), ROW(": x\n"), ROW("[DONE]"), ROW("#"), ROW("NaN"), ROW("+Inf"), ROW("{a=\"b\"} "), ROW("\\\""),
+};
+
+#define WORD(literal) {literal, sizeof(literal) - 1}
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* Values for a member: of every type, at the ends of what is taken and beyond. */
+static const struct word VALUES[] = {
+    WORD("null"), WORD("true"), WORD("false"), WORD("{}"), WORD("[]"), WORD("\"\""), WORD("\"x\""), WORD("[1,2]"), WORD("[\"\"]"), WORD("[[]]"),
+    WORD("{\"a\":[{}]}"), WORD("\"error\""), WORD("\"\\u0000\""), WORD("\"\\ud83d\\ude00\""), WORD("\"\\u00e9\\n\""), WORD("\"\xF0\x9F\x98\x80\""),
+    WORD("\"\xC2\x85\xEF\xBF\xBD\""), WORD("0"), WORD("7"), WORD("-1"), WORD("-0"), WORD("1.5"), WORD("1e3"), WORD("2E+02"), WORD("1e-400"),
+    WORD("999999999999999"), WORD("1000000000000000"), WORD("18446744073709551616"), WORD("{\"message\":\"m\"}"), WORD("{\"content\":\"\"}"),
+    WORD("{\"content\":[],\"tokens\":[1]}"), WORD("{\"content\":null,\"role\":\"x\"}"), WORD("[{\"text\":\"\"}]"), WORD("[null]"),
+    WORD("\"stop\""), WORD("{\"cached_tokens\":3}"), WORD(" \t\r\n1 "),
+};
+
+/* Members that mean something somewhere in a chunk, to stand in front of another. */
+static const struct word MEMBERS[] = {
+    WORD("\"error\":null,"), WORD("\"error\":false,"), WORD("\"error\":\"x\","), WORD("\"error\":{\"message\":\"m\"},"), WORD("\"object\":\"error\","),
+    WORD("\"object\":7,"), WORD("\"choices\":[],"), WORD("\"choices\":[{\"text\":\"a\"},{\"delta\":{}}],"), WORD("\"usage\":null,"),
+    WORD("\"usage\":{\"completion_tokens\":9},"), WORD("\"delta\":{},"), WORD("\"delta\":null,"), WORD("\"delta\":{\"content\":\"\"},"),
+    WORD("\"text\":\"\","), WORD("\"text\":null,"), WORD("\"text\":[1],"), WORD("\"content\":null,"), WORD("\"content\":\"\","),
+    WORD("\"role\":\"assistant\","), WORD("\"role\":null,"), WORD("\"token_ids\":[1,2],"), WORD("\"token_ids\":[],"), WORD("\"token_ids\":null,"),
+    WORD("\"logprobs\":{\"content\":[1]},"), WORD("\"logprobs\":{\"tokens\":[]},"), WORD("\"logprobs\":null,"), WORD("\"finish_reason\":\"stop\","),
+    WORD("\"finish_reason\":\"\","), WORD("\"finish_reason\":null,"), WORD("\"stop_reason\":null,"), WORD("\"tool_calls\":[{}],"),
+    WORD("\"tool_calls\":[],"), WORD("\"reasoning_content\":\"x\","), WORD("\"reasoning\":\"\","), WORD("\"prompt_progress\":{},"),
+    WORD("\"prompt_progress\":null,"), WORD("\"message\":{\"content\":\"x\"},"), WORD("\"te\\u0078t\":\"x\","), WORD("\"a\\u0000\":1,"),
+    WORD("\"completion_tokens\":7,"), WORD("\"prompt_tokens_details\":{\"cached_tokens\":3},"), WORD("\"\":0,"),
+};
+
+/* What breaks parsers. */
+static const struct word JUNK[] = {
+    WORD("["), WORD("{"), WORD("]"), WORD("}"), WORD(","), WORD(":"), WORD("\""), WORD("\\"), WORD("\\u0000"), WORD("\\ud800"), WORD("\\udc00"),
+    WORD("\\n"), WORD("\\x"), WORD("\0"), WORD("\x1F"), WORD("\x7F"), WORD("\xFF"), WORD("\xC0\x80"), WORD("\xED\xA0\x80"),
+    WORD("\xF4\x90\x80\x80"), WORD("\xC2"), WORD("\xEF\xBB\xBF"), WORD("007"), WORD("1e999"), WORD("9223372036854775807"),
+    WORD("[[[[[[[[[[[[[[[[[[[[[[[["), WORD("{\"a\":{\"a\":{\"a\":"), WORD(" "), WORD("\t"), WORD("\r"), WORD("\n"), WORD("\r\n"), WORD("\n\n"),
+    WORD("data: "), WORD("data"), WORD(": x\n"), WORD("[DONE]"), WORD("#"), WORD("NaN"), WORD("+Inf"), WORD("{a=\"b\"} "), WORD("\\\""),
 };
 
 static size_t draw_below(struct random *random, size_t bound)
@@ -41,15 +60,68 @@ static void replace(struct buf *out, size_t at, size_t removed, const char *byte
     buf_append(out, tail, rest);
 }
 
-static void change_once(struct random *random, struct buf *out)
+/* The first of `bytes` at or behind a drawn place, else the end. */
+static size_t find_any(struct random *random, const struct buf *out, const char *bytes)
+{
+    size_t at = draw_below(random, out->len);
+    while (at < out->len && (out->data[at] == '\0' || !strchr(bytes, out->data[at])))
+        at++;
+    return at;
+}
+
+/* The length of the string or scalar at `at`. */
+static size_t measure_value(const struct buf *out, size_t at)
+{
+    size_t end = at;
+    if (end < out->len && out->data[end] == '"') {
+        end++;
+        while (end < out->len && out->data[end] != '"')
+            end += out->data[end] == '\\' && end + 1 < out->len ? 2 : 1;
+        return (end < out->len ? end + 1 : end) - at;
+    }
+    while (end < out->len && out->data[end] != '\0' && !strchr(",]}[{", out->data[end]))
+        end++;
+    return end - at;
+}
+
+static void change_value(struct random *random, struct buf *out)
+{
+    const struct word *word = &VALUES[draw_below(random, COUNT(VALUES))];
+    size_t at = find_any(random, out, ":[");
+    if (at < out->len)
+        replace(out, at + 1, measure_value(out, at + 1), word->bytes, word->length);
+}
+
+static void add_member(struct random *random, struct buf *out)
+{
+    const struct word *word = &MEMBERS[draw_below(random, COUNT(MEMBERS))];
+    size_t at = find_any(random, out, "{");
+    if (at < out->len)
+        replace(out, at + 1, 0, word->bytes, word->length);
+}
+
+static void add_junk(struct random *random, struct buf *out)
+{
+    const struct word *word = &JUNK[draw_below(random, COUNT(JUNK))];
+    size_t at = draw_below(random, out->len), removed = draw_below(random, 8);
+    replace(out, at, removed < out->len - at ? removed : 0, word->bytes, word->length);
+}
+
+static void move_piece(struct random *random, struct buf *out)
 {
     char piece[256];
-    size_t at = draw_below(random, out->len), other = draw_below(random, out->len);
-    size_t span = draw_below(random, sizeof piece);
-    span = span < out->len - other ? span : out->len - other;
-    size_t here = span < out->len - at ? span : out->len - at;
-    size_t word = draw_below(random, sizeof WORDS / sizeof *WORDS);
-    switch (draw_below(random, 7)) {
+    size_t from = draw_below(random, out->len), length = draw_below(random, sizeof piece);
+    length = length < out->len - from ? length : out->len - from;
+    memcpy(piece, out->data + from, length);
+    if (random_below(random, 2) == 0)
+        replace(out, from, length, "", 0);
+    replace(out, draw_below(random, out->len + 1), 0, piece, length);
+}
+
+static void change_once(struct random *random, struct buf *out)
+{
+    size_t at = draw_below(random, out->len);
+    switch (draw_below(random, 16)) {
     case 0:
         out->data[at] = (char)(out->data[at] ^ (1 << draw_below(random, 8)));
         break;
@@ -57,23 +129,26 @@ static void change_once(struct random *random, struct buf *out)
         out->data[at] = (char)random_below(random, 256);
         break;
     case 2:
-        replace(out, at, here, "", 0);
+        replace(out, at, 1, "", 0);
         break;
     case 3:
-        memcpy(piece, out->data + other, span);
-        replace(out, at, 0, piece, span);
+        move_piece(random, out);
         break;
     case 4:
-        replace(out, at, draw_below(random, here < 8 ? here + 1 : 8), WORDS[word].bytes, WORDS[word].length);
+        replace(out, at, out->len - at, "", 0);
         break;
-    case 5: /* behind a comma or a brace a whole member may be welcome */
-        while (at < out->len && !strchr(",{[:", out->data[at]))
-            at++;
-        at += at < out->len ? 1 : 0;
-        replace(out, at, 0, WORDS[word].bytes, WORDS[word].length);
+    case 5:
+        add_junk(random, out);
+        break;
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+        add_member(random, out);
         break;
     default:
-        replace(out, at, out->len - at, "", 0);
+        change_value(random, out);
         break;
     }
 }

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/random.h"
 
-/* Replaces *out by a changed copy of the bytes: bits, bytes, pieces left out, doubled or moved, and words out of a list of what hurts. */
+/* Replaces *out by a changed copy of the bytes: bits, bytes, pieces left out or moved, JSON values and members put in, and what breaks parsers. */
 void mutate(struct random *random, const char *bytes, size_t length, struct buf *out);
 
 #endif

@@ -56,6 +56,8 @@ static const struct example EXAMPLES[] = {
     {"data:  a \n\n", " a |", false, 0},
     {"data: a\r\n\r\n", "a|", false, 0},
     {"data: a\r\r", "a|", false, 0},
+    {"data: a\r\ndata: b\r\n\r\n", "a\nb|", false, 0},
+    {"data: a\rdata: b\r\r", "a\nb|", false, 0},
     {"data: a\n\r\n", "a|", false, 0},
     {"data: a\r\n\rdata: b\n\n", "a|b|", false, 0},
     {"data: a\ndata: b\n\n", "a\nb|", false, 0},
