@@ -2,7 +2,7 @@
 # make demo       builds it and shows the whole path on two simulated deployments
 # make test       unit tests and command tests; SAN=1 runs them with ASan and UBSan
 # make lint       layers, clang-tidy, cppcheck, shellcheck
-# make bench      speed and memory;  make e2e  real servers;  make install  PREFIX, DESTDIR
+# make bench      speed and memory;  make fuzz  hostile input;  make e2e  real servers;  make install  PREFIX, DESTDIR
 # Whatever a target needs is brought by scripts/deps.sh the first time (as root; otherwise it
 # names what is missing).
 
@@ -62,7 +62,7 @@ SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(com
 
 # --- programs --------------------------------------------------------------------------
 
-.PHONY: all deps demo test lint bench e2e install clean distclean
+.PHONY: all deps demo test lint bench fuzz e2e install clean distclean
 all: $(BIN)
 
 build/roibench: build/roibench.debug scripts/check-static.sh
@@ -106,6 +106,10 @@ lint: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp $(DEPS)/lint.stamp
 
 bench: $(BIN)
 	@for script in tests/bench/*.sh; do ROIBENCH=$(abspath $(BIN)) "$$script" || exit 1; done
+
+# FUZZ_SECONDS each, 30 by default.
+fuzz: $(DEPS)/fuzz.stamp
+	@tests/fuzz/run
 
 # What the real servers need is brought by the tests themselves, into build/e2e.
 e2e: $(BIN)

@@ -2,7 +2,7 @@
 # Brings what a target of the Makefile needs: Debian packages, and the two libraries
 # that Debian's own archives cannot give to a static program (libcurl, libarchive).
 #
-#   scripts/deps.sh build|test|lint...
+#   scripts/deps.sh build|test|lint|fuzz...
 #
 # As root it installs missing packages with apt; otherwise it names them and ends 1.
 # `build` also compiles libcurl and libarchive from Debian's source packages into
@@ -25,7 +25,8 @@ packages_of() {
     build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev zlib1g-dev libssl-dev libevent-dev ;;
     test) echo libcmocka-dev bats bats-assert bats-support bats-file ;;
     lint) echo clang clang-tidy cppcheck shellcheck ;;
-    *) fail "unknown set '$1': build, test and lint are known" ;;
+    fuzz) echo clang libclang-rt-14-dev libjansson-dev libssl-dev zlib1g-dev ;;
+    *) fail "unknown set '$1': build, test, lint and fuzz are known" ;;
     esac
 }
 
@@ -230,7 +231,7 @@ build_libraries() {
 
 # ---------------------------------------------------------------------------------------
 
-(($# > 0)) || fail "usage: scripts/deps.sh build|test|lint..."
+(($# > 0)) || fail "usage: scripts/deps.sh build|test|lint|fuzz..."
 mkdir -p "$deps"
 exec 9>"$deps/.lock"
 flock 9
