@@ -23,6 +23,7 @@
 enum load_unit { LOAD_STREAMS, LOAD_REQUESTS_PER_S };
 const char *load_unit_name(enum load_unit unit); /* "streams", "req/s" */
 
+
 /* One step of the load. kind is the name of a profile that has a schedule (plan/profile.h): synchronous, concurrent, throughput, constant, poisson. */
 struct level {
     int index;
@@ -51,6 +52,8 @@ struct trim {
 
 enum endpoint { ENDPOINT_CHAT, ENDPOINT_COMPLETIONS };
 enum stream_start { STREAM_START_SPREAD, STREAM_START_TOGETHER };
+const char *endpoint_name(enum endpoint endpoint);         /* "chat", "completions" */
+const char *stream_start_name(enum stream_start start);    /* "spread", "together" */
 
 /* The server as prepare's probes found it. */
 struct server_identity {
@@ -60,7 +63,7 @@ struct server_identity {
     double time_scale;   /* 1 but for a simulator */
     int64_t max_model_len; /* -1 unknown */
     bool usage, continuous_usage, ignore_eos, token_ids, tokenize, metrics;
-    /* token_ids: takes token-id arrays as prompts of /v1/completions. tokenize: "" none, see probe. */
+    /* token_ids: takes arrays of token ids as prompts of /v1/completions. */
 };
 
 struct workload {
@@ -119,8 +122,6 @@ void plan_free(struct plan *plan);
 json_t *plan_to_json(const struct plan *plan);
 /* Reads and checks <folder>/plan.json: ranges too, so that nobody behind it need check again. ERROR_USAGE naming file, path, expected. */
 struct plan *plan_read(const char *path, struct error *err);
-/* A plan inside another document (summary.json's run). */
-
 /* "6 levels of concurrent: 1, 3, 5, 8, 10, 15 streams; 256 + 256 tokens; 60 s each" for people. Appends to out. */
 struct buf;
 void plan_describe(const struct plan *plan, struct buf *out);

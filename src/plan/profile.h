@@ -22,6 +22,19 @@ struct profile {
     double (*gap)(const struct level *level, struct random *random);
 };
 
+/* profile_synchronous, profile_concurrent, … */
+#define PROFILE(name) extern const struct profile profile_##name;
+#include "plan/profiles.def"
+#undef PROFILE
+
+#define PROFILE_RATE_MAX 1e6 /* requests a second */
+
+/* For the profiles' make_levels. option: what the number was given by, for errors. */
+int profile_check_load(const struct profile *profile, double load, const char *option, struct error *err);
+int profile_add_level(struct plan *plan, const struct profile *profile, double load, const char *option, struct error *err);
+/* One level a rate, at least one. */
+int profile_levels_of_rates(struct plan *plan, const struct profile *profile, const double *rates, size_t count, struct error *err);
+
 /* NULL: no such profile. */
 const struct profile *profile_find(const char *name);
 /* By position, NULL behind the last: for --help and "known:" lists. */

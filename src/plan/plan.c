@@ -1,0 +1,109 @@
+#include "plan/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "plan/profile.h"
+
+const char *load_unit_name(enum load_unit unit)
+{
+    return unit == LOAD_STREAMS ? "streams" : "req/s";
+}
+
+const char *endpoint_name(enum endpoint endpoint)
+{
+    return endpoint == ENDPOINT_CHAT ? "chat" : "completions";
+}
+
+const char *stream_start_name(enum stream_start start)
+{
+    return start == STREAM_START_SPREAD ? "spread" : "together";
+}
+
+struct plan *plan_new(void)
+{
+    struct arena *arena = arena_new();
+    struct plan *plan = mem_alloc(sizeof *plan);
+    *plan = (struct plan){
+        .arena = arena,
+        .run_id = "",
+        .target = "",
+        .model = "",
+        .server = {.kind = "", .version = "", .preset = "", .time_scale = 1, .max_model_len = -1},
+        .profile = "",
+        .sweep_arrivals = "poisson",
+        .workload = {.scenario = ""},
+        .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
+        .calibration = {.method = ""},
+    };
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    arena_free(plan->arena);
+    free(plan);
+}
+
+int plan_next_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next)
+{
+    const struct profile *profile = profile_find(plan->profile);
+    if (plan->level_count == 0 && profile && profile->next_level)
+        return profile->next_level(plan, done, done_count, next);
+    if (done_count >= plan->level_count)
+        return 0;
+    *next = plan->levels[done_count];
+    return 1;
+}
+
+static void describe_lengths(const struct token_lengths *lengths, struct buf *out)
+{
+    if (lengths->stddev == 0)
+        buf_printf(out, "%lld", (long long)lengths->mean);
+    else
+        buf_printf(out, "%lld (standard deviation %lld, %lld to %lld)", (long long)lengths->mean, (long long)lengths->stddev,
+                   (long long)lengths->min, (long long)lengths->max);
+}
+
+static void describe_levels(const struct plan *plan, struct buf *out)
+{
+    char text[UNITS_TEXT_SIZE];
+    if (plan->level_count == 0) {
+        buf_printf(out, "%lld levels that the sweep finds itself (synchronous, throughput, then %s rates between them)",
+                   (long long)plan->sweep_levels, plan->sweep_arrivals);
+        return;
+    }
+    const char *kind = "";
+    for (size_t k = 0; k < plan->level_count; k++) {
+        const struct level *level = &plan->levels[k];
+        if (strcmp(level->kind, kind) != 0)
+            buf_printf(out, "%s%s ", k ? "; " : "", level->kind);
+        else
+            buf_append_text(out, ", ");
+        buf_append_text(out, units_format_load(level->load, text));
+        kind = level->kind;
+    }
+    buf_printf(out, " %s", load_unit_name(plan->levels[plan->level_count - 1].unit));
+}
+
+void plan_describe(const struct plan *plan, struct buf *out)
+{
+    const struct limits *limits = &plan->limits;
+    char text[UNITS_TEXT_SIZE];
+    describe_levels(plan, out);
+    buf_append_text(out, "; prompts of ");
+    describe_lengths(&plan->workload.prompt, out);
+    buf_append_text(out, " tokens, answers of ");
+    describe_lengths(&plan->workload.output, out);
+    buf_append_text(out, "; each level at most ");
+    if (limits->max_seconds_ns > 0)
+        buf_append_text(out, units_format_duration(limits->max_seconds_ns, text));
+    if (limits->max_requests > 0)
+        buf_printf(out, "%s%lld requests", limits->max_seconds_ns > 0 ? " or " : "", (long long)limits->max_requests);
+}

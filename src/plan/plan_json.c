@@ -1,0 +1,393 @@
+/* plan.json, written and read: one function a member in each direction, in the same order. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "plan/plan.h"
+#include "plan/profile.h"
+
+#define SECONDS_MAX 1e9
+#define TOKENS_MAX ((int64_t)1 << 31)
+#define GPUS_MAX 1000000
+#define TIME_SCALE_MAX 10000
+
+/* --- writing ------------------------------------------------------------------------------ */
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / (double)NS_PER_S;
+}
+
+static void set_known(json_t *object, const char *key, int64_t value, int64_t unknown)
+{
+    if (value == unknown)
+        json_set_null(object, key);
+    else
+        json_set_integer(object, key, value);
+}
+
+static void set_text_or_null(json_t *object, const char *key, const char *text)
+{
+    json_set_text(object, key, text[0] ? text : NULL);
+}
+
+static void write_server(json_t *root, const struct server_identity *server)
+{
+    json_t *object = json_add_object(root, "server");
+    json_set_text(object, "kind", server->kind);
+    set_text_or_null(object, "version", server->version);
+    set_text_or_null(object, "preset", server->preset);
+    json_set_number(object, "time_scale", server->time_scale);
+    set_known(object, "max_model_len", server->max_model_len, -1);
+    json_t *features = json_add_object(object, "features");
+    json_set_bool(features, "usage", server->usage);
+    json_set_bool(features, "continuous_usage", server->continuous_usage);
+    json_set_bool(features, "ignore_eos", server->ignore_eos);
+    json_set_bool(features, "token_ids", server->token_ids);
+    json_set_bool(features, "tokenize", server->tokenize);
+    json_set_bool(features, "metrics", server->metrics);
+}
+
+static void write_levels(json_t *root, const struct plan *plan)
+{
+    json_t *array = json_add_array(root, "levels");
+    for (size_t k = 0; k < plan->level_count; k++) {
+        const struct level *level = &plan->levels[k];
+        json_t *object = json_object();
+        json_set_integer(object, "index", level->index);
+        json_set_text(object, "kind", level->kind);
+        json_set_number(object, "load", level->load);
+        json_set_text(object, "unit", load_unit_name(level->unit));
+        json_array_append_new(array, object);
+    }
+}
+
+static void write_lengths(json_t *root, const char *key, const struct token_lengths *lengths)
+{
+    json_t *object = json_add_object(root, key);
+    json_set_integer(object, "mean", lengths->mean);
+    json_set_integer(object, "stddev", lengths->stddev);
+    json_set_integer(object, "min", lengths->min);
+    json_set_integer(object, "max", lengths->max);
+}
+
+static void write_trim(json_t *root, const char *key, const struct trim *trim)
+{
+    if (trim->kind == TRIM_NONE) {
+        json_set_null(root, key);
+        return;
+    }
+    json_t *object = json_add_object(root, key);
+    if (trim->kind == TRIM_SHARE)
+        json_set_number(object, "share", trim->share);
+    else
+        json_set_number(object, "seconds", seconds(trim->ns));
+}
+
+static void write_limits(json_t *root, const struct limits *limits)
+{
+    json_t *object = json_add_object(root, "limits");
+    json_set_number(object, "max_seconds", limits->max_seconds_ns > 0 ? seconds(limits->max_seconds_ns) : NAN);
+    set_known(object, "max_requests", limits->max_requests, 0);
+    json_set_number(object, "drain_seconds", seconds(limits->drain_ns));
+    json_set_number(object, "timeout_seconds", limits->timeout_ns > 0 ? seconds(limits->timeout_ns) : NAN);
+    json_set_number(object, "stall_timeout_seconds", seconds(limits->stall_timeout_ns));
+    json_set_integer(object, "max_concurrency", limits->max_concurrency);
+    write_trim(object, "warmup", &limits->warmup);
+    write_trim(object, "cooldown", &limits->cooldown);
+}
+
+static void write_deployment(json_t *root, const struct deployment *deployment)
+{
+    json_t *object = json_add_object(root, "deployment");
+    set_text_or_null(object, "hardware", deployment->hardware);
+    set_known(object, "gpus", deployment->gpus, 0);
+    json_set_number(object, "price_per_hour", deployment->price_micro_usd < 0 ? NAN : (double)deployment->price_micro_usd / 1e6);
+    set_text_or_null(object, "price_source", deployment->price_source);
+}
+
+static void write_calibration(json_t *root, const struct calibration *calibration)
+{
+    json_t *object = json_add_object(root, "calibration");
+    json_set_text(object, "method", calibration->method);
+    json_set_bool(object, "exact", calibration->exact);
+    json_set_integer(object, "template_tokens", calibration->template_tokens);
+    set_known(object, "e2e_ns", calibration->e2e_ns, 0);
+}
+
+json_t *plan_to_json(const struct plan *plan)
+{
+    char date[CLOCK_RFC3339_SIZE];
+    json_t *root = json_object();
+    json_set_text(root, "schema", PLAN_SCHEMA);
+    json_set_text(root, "run_id", plan->run_id);
+    json_set_text(root, "created", clock_format_rfc3339(plan->created, 3, date));
+    json_array_append_new(json_add_array(root, "target"), json_string(plan->target));
+    json_set_text(root, "model", plan->model);
+    json_set_text(root, "endpoint", endpoint_name(plan->workload.endpoint));
+    write_server(root, &plan->server);
+    json_set_text(root, "profile", plan->profile);
+    write_levels(root, plan);
+    set_known(root, "sweep_levels", plan->sweep_levels, 0);
+    json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
+    json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
+    json_t *workload = json_add_object(root, "workload");
+    set_text_or_null(workload, "scenario", plan->workload.scenario);
+    write_lengths(workload, "prompt_tokens", &plan->workload.prompt);
+    write_lengths(workload, "output_tokens", &plan->workload.output);
+    write_limits(root, &plan->limits);
+    write_deployment(root, &plan->deployment);
+    json_set_integer(root, "seed", (int64_t)plan->seed);
+    json_set_text(root, "nonce", plan->nonce);
+    write_calibration(root, &plan->calibration);
+    return root;
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static const char *keep(const struct plan *plan, const char *text)
+{
+    return arena_strdup(plan->arena, text ? text : "");
+}
+
+static int64_t integer_within(struct json_reader *reader, const json_t *object, const char *key, int64_t min, int64_t max)
+{
+    int64_t value = json_get_integer(reader, object, key);
+    if (!reader->failed && (value < min || value > max))
+        json_fail(reader, key, "expected a whole number from %lld to %lld, got %lld", (long long)min, (long long)max, (long long)value);
+    return value;
+}
+
+static double number_within(struct json_reader *reader, const json_t *object, const char *key, double min, double max)
+{
+    double value = json_get_number(reader, object, key);
+    if (!reader->failed && !(value >= min && value <= max))
+        json_fail(reader, key, "expected a number from %g to %g, got %g", min, max, value);
+    return value;
+}
+
+static bool is_given(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return value && !json_is_null(value);
+}
+
+static int64_t ns_or_zero(struct json_reader *reader, const json_t *object, const char *key)
+{
+    if (!is_given(object, key))
+        return 0;
+    return llround(number_within(reader, object, key, 0, SECONDS_MAX) * (double)NS_PER_S);
+}
+
+/* The index of the text among the names; fails with the list. */
+static int one_of(struct json_reader *reader, const json_t *object, const char *key, const char *const names[2])
+{
+    const char *text = json_get_text(reader, object, key);
+    if (reader->failed || strcmp(text, names[0]) == 0)
+        return 0;
+    if (strcmp(text, names[1]) != 0)
+        json_fail(reader, key, "expected \"%s\" or \"%s\", got \"%.40s\"", names[0], names[1], text);
+    return 1;
+}
+
+static void read_server(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    struct server_identity *server = &plan->server;
+    json_t *object = json_get_object(reader, root, "server");
+    size_t mark = json_enter(reader, "server", -1);
+    server->kind = keep(plan, json_get_text(reader, object, "kind"));
+    server->version = keep(plan, json_get_text_or(reader, object, "version", ""));
+    server->preset = keep(plan, json_get_text_or(reader, object, "preset", ""));
+    server->time_scale = number_within(reader, object, "time_scale", 1.0 / TIME_SCALE_MAX, TIME_SCALE_MAX);
+    server->max_model_len = json_get_integer_or(reader, object, "max_model_len", -1);
+    json_t *features = json_get_object(reader, object, "features");
+    json_enter(reader, "features", -1);
+    server->usage = json_get_bool(reader, features, "usage");
+    server->continuous_usage = json_get_bool(reader, features, "continuous_usage");
+    server->ignore_eos = json_get_bool(reader, features, "ignore_eos");
+    server->token_ids = json_get_bool(reader, features, "token_ids");
+    server->tokenize = json_get_bool(reader, features, "tokenize");
+    server->metrics = json_get_bool(reader, features, "metrics");
+    json_leave(reader, mark);
+}
+
+static void read_level(struct json_reader *reader, const json_t *object, struct level *level, int index)
+{
+    static const char *const units[2] = {"streams", "req/s"};
+    size_t mark = json_enter(reader, "levels", index);
+    struct error wrong;
+    level->index = (int)integer_within(reader, object, "index", index, index);
+    const char *kind = json_get_text(reader, object, "kind");
+    const struct profile *profile = reader->failed ? NULL : profile_find(kind);
+    if (!reader->failed && (!profile || !profile->is_kind))
+        json_fail(reader, "kind", "expected the name of a load profile, got \"%.40s\"", kind);
+    level->load = json_get_number(reader, object, "load");
+    level->unit = one_of(reader, object, "unit", units) ? LOAD_REQUESTS_PER_S : LOAD_STREAMS;
+    if (!reader->failed && profile_check_load(profile, level->load, "load", &wrong) < 0)
+        json_fail(reader, "load", "%s", wrong.text);
+    if (!reader->failed && profile->open_loop != (level->unit == LOAD_REQUESTS_PER_S))
+        json_fail(reader, "unit", "expected that of a %s level", kind);
+    if (!reader->failed)
+        snprintf(level->kind, sizeof level->kind, "%s", kind);
+    json_leave(reader, mark);
+}
+
+static void read_levels(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    json_t *array = json_get_array(reader, root, "levels");
+    if (reader->failed)
+        return;
+    size_t count = json_array_size(array);
+    plan->sweep_levels = is_given(root, "sweep_levels") ? integer_within(reader, root, "sweep_levels", 1, PLAN_LEVELS_MAX) : 0;
+    if (count > PLAN_LEVELS_MAX || (count == 0 && plan->sweep_levels == 0)) {
+        json_fail(reader, "levels", "expected 1 to %d levels, got %zu", PLAN_LEVELS_MAX, count);
+        return;
+    }
+    plan->levels = ARENA_ARRAY(plan->arena, count + 1, struct level);
+    plan->level_count = count;
+    for (size_t k = 0; k < count && !reader->failed; k++)
+        read_level(reader, json_array_get(array, k), &plan->levels[k], (int)k);
+}
+
+static void read_lengths(struct json_reader *reader, const json_t *root, const char *key, struct token_lengths *lengths)
+{
+    json_t *object = json_get_object(reader, root, key);
+    size_t mark = json_enter(reader, key, -1);
+    lengths->mean = integer_within(reader, object, "mean", 1, TOKENS_MAX);
+    lengths->stddev = integer_within(reader, object, "stddev", 0, TOKENS_MAX);
+    lengths->min = integer_within(reader, object, "min", 1, lengths->mean > 0 ? lengths->mean : 1);
+    lengths->max = integer_within(reader, object, "max", lengths->mean, TOKENS_MAX);
+    json_leave(reader, mark);
+}
+
+static void read_workload(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    static const char *const endpoints[2] = {"chat", "completions"};
+    plan->workload.endpoint = one_of(reader, root, "endpoint", endpoints) ? ENDPOINT_COMPLETIONS : ENDPOINT_CHAT;
+    json_t *object = json_get_object(reader, root, "workload");
+    size_t mark = json_enter(reader, "workload", -1);
+    plan->workload.scenario = keep(plan, json_get_text_or(reader, object, "scenario", ""));
+    read_lengths(reader, object, "prompt_tokens", &plan->workload.prompt);
+    read_lengths(reader, object, "output_tokens", &plan->workload.output);
+    json_leave(reader, mark);
+}
+
+static void read_trim(struct json_reader *reader, const json_t *root, const char *key, struct trim *trim)
+{
+    json_t *object = json_get_object_or_null(reader, root, key);
+    if (!object)
+        return;
+    size_t mark = json_enter(reader, key, -1);
+    if (is_given(object, "share")) {
+        trim->kind = TRIM_SHARE;
+        trim->share = number_within(reader, object, "share", 0, 1);
+    } else {
+        trim->kind = TRIM_TIME;
+        trim->ns = llround(number_within(reader, object, "seconds", 0, SECONDS_MAX) * (double)NS_PER_S);
+    }
+    json_leave(reader, mark);
+}
+
+static void read_limits(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    struct limits *limits = &plan->limits;
+    json_t *object = json_get_object(reader, root, "limits");
+    size_t mark = json_enter(reader, "limits", -1);
+    limits->max_seconds_ns = ns_or_zero(reader, object, "max_seconds");
+    if (is_given(object, "max_requests"))
+        limits->max_requests = integer_within(reader, object, "max_requests", 1, INT64_MAX / 2);
+    if (!reader->failed && limits->max_seconds_ns == 0 && limits->max_requests == 0)
+        json_fail(reader, "max_seconds", "expected this or max_requests: a level needs an end");
+    limits->drain_ns = ns_or_zero(reader, object, "drain_seconds");
+    limits->timeout_ns = ns_or_zero(reader, object, "timeout_seconds");
+    limits->stall_timeout_ns = ns_or_zero(reader, object, "stall_timeout_seconds");
+    limits->max_concurrency = integer_within(reader, object, "max_concurrency", 1, PLAN_STREAMS_MAX);
+    read_trim(reader, object, "warmup", &limits->warmup);
+    read_trim(reader, object, "cooldown", &limits->cooldown);
+    json_leave(reader, mark);
+}
+
+static void read_deployment(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    struct deployment *deployment = &plan->deployment;
+    json_t *object = json_get_object(reader, root, "deployment");
+    size_t mark = json_enter(reader, "deployment", -1);
+    deployment->hardware = keep(plan, json_get_text_or(reader, object, "hardware", ""));
+    deployment->gpus = is_given(object, "gpus") ? integer_within(reader, object, "gpus", 1, GPUS_MAX) : 0;
+    if (is_given(object, "price_per_hour"))
+        deployment->price_micro_usd = llround(number_within(reader, object, "price_per_hour", 0, SECONDS_MAX) * 1e6);
+    deployment->price_source = keep(plan, json_get_text_or(reader, object, "price_source", ""));
+    json_leave(reader, mark);
+}
+
+static void read_calibration(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    json_t *object = json_get_object(reader, root, "calibration");
+    size_t mark = json_enter(reader, "calibration", -1);
+    plan->calibration.method = keep(plan, json_get_text(reader, object, "method"));
+    plan->calibration.exact = json_get_bool(reader, object, "exact");
+    plan->calibration.template_tokens = integer_within(reader, object, "template_tokens", 0, TOKENS_MAX);
+    plan->calibration.e2e_ns = is_given(object, "e2e_ns") ? integer_within(reader, object, "e2e_ns", 0, INT64_MAX / 4) : 0;
+    json_leave(reader, mark);
+}
+
+static void read_target(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    json_t *array = json_get_array(reader, root, "target");
+    const char *target = json_string_value(json_array_get(array, 0));
+    if (!reader->failed && (!target || json_array_size(array) != 1))
+        json_fail(reader, "target", "expected one URL in an array");
+    plan->target = keep(plan, target);
+}
+
+static void read_nonce(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    const char *nonce = json_get_text(reader, root, "nonce");
+    if (reader->failed)
+        return;
+    if (strlen(nonce) != PLAN_NONCE_SIZE - 1 || strspn(nonce, "0123456789abcdef") != PLAN_NONCE_SIZE - 1)
+        json_fail(reader, "nonce", "expected %d hexadecimal digits", PLAN_NONCE_SIZE - 1);
+    snprintf(plan->nonce, sizeof plan->nonce, "%s", nonce);
+}
+
+static void read_root(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    static const char *const starts[2] = {"spread", "together"};
+    static const char *const arrivals[2] = {"constant", "poisson"};
+    plan->run_id = keep(plan, json_get_text(reader, root, "run_id"));
+    const char *created = json_get_text(reader, root, "created");
+    if (!reader->failed && clock_parse_rfc3339(created, &plan->created) < 0)
+        json_fail(reader, "created", "expected a date as in 2026-11-24T04:06:51Z, got \"%.40s\"", created);
+    read_target(reader, root, plan);
+    plan->model = keep(plan, json_get_text(reader, root, "model"));
+    read_server(reader, root, plan);
+    plan->profile = keep(plan, json_get_text(reader, root, "profile"));
+    if (!reader->failed && !profile_find(plan->profile))
+        json_fail(reader, "profile", "expected the name of a load profile, got \"%.40s\"", plan->profile);
+    read_levels(reader, root, plan);
+    plan->sweep_arrivals = arrivals[one_of(reader, root, "sweep_arrivals", arrivals)];
+    plan->stream_start = one_of(reader, root, "stream_start", starts) ? STREAM_START_TOGETHER : STREAM_START_SPREAD;
+    read_workload(reader, root, plan);
+    read_limits(reader, root, plan);
+    read_deployment(reader, root, plan);
+    plan->seed = (uint64_t)json_get_integer(reader, root, "seed");
+    read_nonce(reader, root, plan);
+    read_calibration(reader, root, plan);
+}
+
+struct plan *plan_read(const char *path, struct error *err)
+{
+    struct json_reader reader;
+    json_t *root = json_open(&reader, path, PLAN_SCHEMA, err);
+    if (!root)
+        return NULL;
+    struct plan *plan = plan_new();
+    read_root(&reader, root, plan);
+    json_decref(root);
+    if (!reader.failed)
+        return plan;
+    plan_free(plan);
+    return NULL;
+}
