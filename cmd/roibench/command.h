@@ -46,6 +46,10 @@ extern const struct command command_prepare, command_run, command_summarize, com
 /* Common: --workspace (default "."), --run-id, --config, --log-format text|json, --quiet, --verbose, --help. */
 extern const struct option_row common_options[];
 
+/* The API key of --api-key-file, or of ROIBENCH_API_KEY; *key is NULL when there is neither, and else free()d by the caller.
+ * For commands that have the key but no net/ settings; the others take command_net_settings. */
+int command_api_key(const struct options *options, char **key, struct error *err);
+
 /* Settings for net/ from --cacert and --api-key-file (or ROIBENCH_API_KEY) where the command has these options. The key is read from
  * the file (one line, trailing white space removed; an empty file or one with control characters is an error).
  * *key must be freed by the caller and live as long as the settings. */

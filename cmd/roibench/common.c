@@ -38,12 +38,9 @@ static int key_check(const char *key, const char *where, struct error *err)
     return 0;
 }
 
-int command_net_settings(const struct app *app, const struct options *options, struct net_settings *settings, char **key,
-                         struct error *err)
+int command_api_key(const struct options *options, char **key, struct error *err)
 {
     *key = NULL;
-    *settings = (struct net_settings){
-        .ca_file = options_text(options, "cacert"), .ca_environment = getenv("SSL_CERT_FILE"), .stop = app->stop};
     const char *path = options_text(options, "api-key-file");
     const char *from_environment = getenv("ROIBENCH_API_KEY");
     if (path) {
@@ -60,6 +57,16 @@ int command_net_settings(const struct app *app, const struct options *options, s
             return -1;
         *key = mem_strdup(from_environment);
     }
+    return 0;
+}
+
+int command_net_settings(const struct app *app, const struct options *options, struct net_settings *settings, char **key,
+                         struct error *err)
+{
+    *settings = (struct net_settings){
+        .ca_file = options_text(options, "cacert"), .ca_environment = getenv("SSL_CERT_FILE"), .stop = app->stop};
+    if (command_api_key(options, key, err) < 0)
+        return -1;
     settings->api_key = *key;
     return 0;
 }

@@ -1,0 +1,110 @@
+/* roibench simulate: a vLLM-like server to try things on, and to measure the measurer by. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "cmd/roibench/command.h"
+#include "serve/preset.h"
+#include "serve/simulator.h"
+
+#define TOKENS_MAX 100000000.0
+#define TIME_SCALE_MAX 1000.0
+
+static const struct option_row simulate_options[] = {
+    {.type = OPTION_GROUP, .name = "Server"},
+    {.type = OPTION_TEXT, .name = "listen", .argument = "HOST:PORT", .default_text = "127.0.0.1:8000",
+     .help = "address to listen at; port 0 takes any free one"},
+    {.type = OPTION_TEXT, .name = "port-file", .argument = "FILE", .help = "write the port to this file when it listens"},
+    {.type = OPTION_TEXT, .name = "api-key-file", .argument = "FILE",
+     .help = "file with the key that /v1 asks for; or the environment variable ROIBENCH_API_KEY; default: none"},
+    {.type = OPTION_DURATION, .name = "ready-after", .argument = "SECONDS", .default_text = "0", .min = 0, .max = 86400,
+     .help = "answer 503 for so long, as while a model is loaded (wall time)"},
+    {.type = OPTION_GROUP, .name = "Model"},
+    {.type = OPTION_TEXT, .name = "model", .argument = "NAME", .default_text = "simulated", .help = "name it is served by"},
+    {.type = OPTION_CHOICE, .name = "preset", .argument = "NAME", .choices = PRESET_CHOICES, .default_text = "l4-int4",
+     .help = "deployment whose speed it has; the options below replace single numbers of it"},
+    {.type = OPTION_NUMBER, .name = "time-scale", .argument = "X", .default_text = "1", .min = 0.001, .max = TIME_SCALE_MAX,
+     .help = "run X times faster than the deployment; all it reports is wall time"},
+    {.type = OPTION_INTEGER, .name = "max-model-len", .argument = "N", .min = 2, .max = TOKENS_MAX,
+     .help = "longest request, prompt and output tokens"},
+    {.type = OPTION_INTEGER, .name = "max-num-seqs", .argument = "N", .min = 1, .max = 65536, .help = "requests running at a time"},
+    {.type = OPTION_INTEGER, .name = "max-num-batched-tokens", .argument = "N", .min = 1, .max = TOKENS_MAX,
+     .help = "tokens computed in one step"},
+    {.type = OPTION_INTEGER, .name = "kv-blocks", .argument = "N", .min = 1, .max = TOKENS_MAX, .help = "blocks of the KV cache"},
+    {.type = OPTION_INTEGER, .name = "block-size", .argument = "N", .min = 1, .max = 65536, .help = "tokens a block holds"},
+    {.type = OPTION_INTEGER, .name = "stream-interval", .argument = "N", .default_text = "1", .min = 1, .max = TOKENS_MAX,
+     .help = "tokens a chunk of a stream, after the first"},
+    {.type = OPTION_END},
+};
+
+static struct simulator_settings read_settings(const struct app *app, const struct options *options)
+{
+    const struct preset *preset = preset_find(options_text(options, "preset"));
+    const struct scheduler_settings *base = &preset->scheduler;
+    return (struct simulator_settings){
+        .listen = options_text(options, "listen"),
+        .model = options_text(options, "model"),
+        .preset = preset->name,
+        .time_scale = options_number(options, "time-scale", 1),
+        .scheduler = {.cost = base->cost,
+                      .max_num_seqs = options_integer(options, "max-num-seqs", base->max_num_seqs),
+                      .max_num_batched_tokens = options_integer(options, "max-num-batched-tokens", base->max_num_batched_tokens),
+                      .kv_blocks = options_integer(options, "kv-blocks", base->kv_blocks),
+                      .block_size = options_integer(options, "block-size", base->block_size)},
+        .max_model_len = options_integer(options, "max-model-len", preset->max_model_len),
+        .stream_interval = options_integer(options, "stream-interval", 1),
+        .ready_after = options_duration(options, "ready-after", 0),
+        .clock = app->clock,
+    };
+}
+
+/* Every stream is a descriptor; the soft limit is often 1024. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int write_port(const struct options *options, int port, struct error *err)
+{
+    const char *path = options_text(options, "port-file");
+    char text[16];
+    if (!path)
+        return 0;
+    int length = snprintf(text, sizeof text, "%d\n", port);
+    return file_write_atomic(path, text, (size_t)length, err);
+}
+
+CLEANUP_DEFINE(struct simulator, simulator_free)
+
+static int simulate_run(struct app *app, struct options *options, struct error *err)
+{
+    struct simulator_settings settings = read_settings(app, options);
+    cleanup_free char *key = NULL;
+    if (settings.model[0] == '\0')
+        return error_set(err, ERROR_USAGE, "--model: the name is empty");
+    if (command_api_key(options, &key, err) < 0)
+        return -1;
+    settings.api_key = key;
+    raise_descriptor_limit();
+    cleanup_with(simulator_free) struct simulator *simulator = simulator_new(&settings, err);
+    if (!simulator || write_port(options, simulator_port(simulator), err) < 0)
+        return -1;
+    log_info(&app->log, "listening on http://%s (model %s, preset %s, time scale %g)", simulator_address(simulator),
+             settings.model, settings.preset, settings.time_scale);
+    return simulator_run(simulator, app->stop, err);
+}
+
+const struct command command_simulate = {
+    .name = "simulate",
+    .summary = "serve a simulated model: OpenAI API and /metrics as vLLM has them, with the speed of a preset",
+    .usage = "[--preset NAME] [--listen HOST:PORT]...",
+    .options = simulate_options,
+    .run = simulate_run,
+};

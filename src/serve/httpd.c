@@ -1,0 +1,437 @@
+#include "serve/httpd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+
+#define BACKLOG 4096
+#define ADDRESS_SIZE (INET6_ADDRSTRLEN + 16)
+#define IDLE_TIMEOUT_S 75
+#define STOP_LOOK_US 50000
+#define ACCEPT_PAUSE_US 100000
+#define PORT_MAX 65535
+
+struct httpd {
+    const struct clock *clock;
+    httpd_handler handler;
+    void *context;
+    struct event_base *base;
+    struct evhttp *http;
+    struct evconnlistener *listener; /* evhttp's */
+    struct evbuffer *scratch;
+    struct event *stop_timer, *accept_timer;
+    const volatile sig_atomic_t *stop;
+    char address[ADDRESS_SIZE];
+    int port;
+};
+
+struct httpd_request {
+    struct httpd *httpd;
+    struct evhttp_request *request;
+    struct evhttp_connection *connection;
+    struct event *watch; /* tells when the client closes; NULL: not watched */
+    httpd_callback closed;
+    void *closed_context;
+};
+
+struct httpd_timer {
+    struct httpd *httpd;
+    struct event *event;
+    httpd_callback due;
+    void *context;
+};
+
+/* --- listening --------------------------------------------------------------------------- */
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    int64_t number;
+    if (units_parse_integer(text, &number) < 0 || number < 0 || number > PORT_MAX)
+        return -1;
+    *port = (uint16_t)number;
+    return 0;
+}
+
+/* "host:port"; a host of IPv6 stands in brackets. Returns the address's size, or 0. */
+static socklen_t parse_address(const char *text, union address *address)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    uint16_t port;
+    if (!colon || (size_t)(colon - text) >= sizeof host || parse_port(colon + 1, &port) < 0)
+        return 0;
+    size_t length = (size_t)(colon - text);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    memset(address, 0, sizeof *address);
+    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        address->v6.sin6_family = AF_INET6;
+        address->v6.sin6_port = htons(port);
+        return inet_pton(AF_INET6, host + 1, &address->v6.sin6_addr) == 1 ? sizeof address->v6 : 0;
+    }
+    address->v4.sin_family = AF_INET;
+    address->v4.sin_port = htons(port);
+    const char *numeric = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    return inet_pton(AF_INET, numeric, &address->v4.sin_addr) == 1 ? sizeof address->v4 : 0;
+}
+
+static void tell_address(struct httpd *httpd, evutil_socket_t fd)
+{
+    union address address;
+    socklen_t size = sizeof address;
+    char host[INET6_ADDRSTRLEN] = "?";
+    memset(&address, 0, sizeof address);
+    getsockname(fd, &address.any, &size);
+    bool v6 = address.any.sa_family == AF_INET6;
+    inet_ntop(address.any.sa_family, v6 ? (void *)&address.v6.sin6_addr : (void *)&address.v4.sin_addr, host, sizeof host);
+    httpd->port = ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port);
+    snprintf(httpd->address, sizeof httpd->address, v6 ? "[%s]:%d" : "%s:%d", host, httpd->port);
+}
+
+static void accept_again(evutil_socket_t fd, short what, void *context)
+{
+    struct httpd *httpd = context;
+    (void)fd, (void)what;
+    evconnlistener_enable(httpd->listener);
+}
+
+/* Out of file descriptors, usually: the connection stays in the backlog, and the loop must not spin on it. */
+static void accept_failed(struct evconnlistener *listener, void *context)
+{
+    struct httpd *httpd = context;
+    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+    evconnlistener_disable(listener);
+    event_add(httpd->accept_timer, &pause);
+}
+
+static int listen_at(struct httpd *httpd, const char *text, struct error *err)
+{
+    union address address;
+    socklen_t size = parse_address(text, &address);
+    if (size == 0)
+        return error_set(err, ERROR_USAGE, "'%s' is no address to listen at: expected host:port, e.g. 127.0.0.1:8000, "
+                         "[::1]:8000 or 0.0.0.0:0 (any free port)", text);
+    httpd->listener = evconnlistener_new_bind(httpd->base, NULL, NULL,
+                                              LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG,
+                                              &address.any, (int)size);
+    if (!httpd->listener)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen at %s", text);
+    int on = 1;
+    evutil_socket_t fd = evconnlistener_get_fd(httpd->listener);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
+    tell_address(httpd, fd);
+    if (!evhttp_bind_listener(httpd->http, httpd->listener))
+        abort(); /* only without memory */
+    evconnlistener_set_error_cb(httpd->listener, accept_failed);
+    return 0;
+}
+
+/* --- the loop ------------------------------------------------------------------------------ */
+
+static void look_for_stop(evutil_socket_t fd, short what, void *context)
+{
+    struct httpd *httpd = context;
+    (void)fd, (void)what;
+    if (*httpd->stop)
+        event_base_loopbreak(httpd->base);
+}
+
+static void take_request(struct evhttp_request *request, void *context);
+
+/* What libevent has to say is said by errors, or not worth a line. */
+static void say_nothing(int severity, const char *text)
+{
+    (void)severity, (void)text;
+}
+
+static void make_base(struct httpd *httpd)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        abort();
+    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    httpd->base = event_base_new_with_config(config);
+    event_config_free(config);
+    httpd->http = httpd->base ? evhttp_new(httpd->base) : NULL;
+    httpd->scratch = evbuffer_new();
+    if (!httpd->http || !httpd->scratch)
+        abort();
+    httpd->stop_timer = event_new(httpd->base, -1, EV_PERSIST, look_for_stop, httpd);
+    httpd->accept_timer = event_new(httpd->base, -1, 0, accept_again, httpd);
+}
+
+struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler handler, void *context, struct error *err)
+{
+    struct httpd *httpd = mem_alloc(sizeof *httpd);
+    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .context = context};
+    event_set_log_callback(say_nothing);
+    make_base(httpd);
+    evhttp_set_default_content_type(httpd->http, NULL);
+    evhttp_set_max_headers_size(httpd->http, (ev_ssize_t)HTTPD_HEADERS_MAX);
+    evhttp_set_max_body_size(httpd->http, (ev_ssize_t)settings->body_max);
+    evhttp_set_timeout(httpd->http, IDLE_TIMEOUT_S);
+    evhttp_set_allowed_methods(httpd->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                                                EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    evhttp_set_gencb(httpd->http, take_request, httpd);
+    if (listen_at(httpd, settings->listen, err) < 0) {
+        httpd_free(httpd);
+        return NULL;
+    }
+    return httpd;
+}
+
+void httpd_free(struct httpd *httpd)
+{
+    if (!httpd)
+        return;
+    evhttp_free(httpd->http);
+    evbuffer_free(httpd->scratch);
+    event_free(httpd->stop_timer);
+    event_free(httpd->accept_timer);
+    event_base_free(httpd->base);
+    free(httpd);
+}
+
+const char *httpd_address(const struct httpd *httpd)
+{
+    return httpd->address;
+}
+
+int httpd_port(const struct httpd *httpd)
+{
+    return httpd->port;
+}
+
+int httpd_run(struct httpd *httpd, const volatile sig_atomic_t *stop, struct error *err)
+{
+    struct timeval interval = {.tv_usec = STOP_LOOK_US};
+    httpd->stop = stop;
+    event_add(httpd->stop_timer, &interval);
+    int result = event_base_dispatch(httpd->base);
+    event_del(httpd->stop_timer);
+    return result < 0 ? error_set(err, ERROR_INTERNAL, "the server's event loop at %s broke", httpd->address) : 0;
+}
+
+/* --- a request's life ---------------------------------------------------------------------- */
+
+static void request_free(struct httpd_request *request)
+{
+    if (request->watch)
+        event_free(request->watch);
+    free(request);
+}
+
+/* The connection dies under a request. When writing failed, evhttp has cut the request loose and it is ours to free. */
+static void connection_closed(struct evhttp_connection *connection, void *context)
+{
+    struct httpd_request *request = context;
+    (void)connection;
+    if (request->closed)
+        request->closed(request->closed_context);
+    if (!evhttp_request_get_connection(request->request))
+        evhttp_request_free(request->request);
+    request_free(request);
+}
+
+/* Our reply is complete as far as the caller goes; the rest is evhttp's. Frees the request. */
+static void let_go(struct httpd_request *request)
+{
+    evhttp_connection_set_closecb(request->connection, NULL, NULL);
+    request_free(request);
+}
+
+static void take_request(struct evhttp_request *raw, void *context)
+{
+    struct httpd *httpd = context;
+    struct httpd_request *request = mem_alloc(sizeof *request);
+    request->httpd = httpd;
+    request->request = raw;
+    request->connection = evhttp_request_get_connection(raw);
+    evhttp_connection_set_closecb(request->connection, connection_closed, request);
+    httpd->handler(httpd->context, request);
+}
+
+static const struct {
+    enum evhttp_cmd_type type;
+    const char *name;
+} methods[] = {
+    {EVHTTP_REQ_GET, "GET"},       {EVHTTP_REQ_POST, "POST"},       {EVHTTP_REQ_HEAD, "HEAD"},   {EVHTTP_REQ_PUT, "PUT"},
+    {EVHTTP_REQ_DELETE, "DELETE"}, {EVHTTP_REQ_OPTIONS, "OPTIONS"}, {EVHTTP_REQ_PATCH, "PATCH"},
+};
+
+const char *httpd_method(const struct httpd_request *request)
+{
+    enum evhttp_cmd_type type = evhttp_request_get_command(request->request);
+    for (size_t k = 0; k < sizeof methods / sizeof methods[0]; k++)
+        if (methods[k].type == type)
+            return methods[k].name;
+    return "";
+}
+
+const char *httpd_path(const struct httpd_request *request)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request->request);
+    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    return path ? path : "";
+}
+
+const char *httpd_header(const struct httpd_request *request, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(request->request), name);
+}
+
+const char *httpd_body(const struct httpd_request *request, size_t *length)
+{
+    struct evbuffer *input = evhttp_request_get_input_buffer(request->request);
+    *length = evbuffer_get_length(input);
+    const char *body = *length > 0 ? (const char *)evbuffer_pullup(input, -1) : NULL;
+    return body ? body : "";
+}
+
+void httpd_reply_header(struct httpd_request *request, const char *name, const char *value)
+{
+    evhttp_add_header(evhttp_request_get_output_headers(request->request), name, value);
+}
+
+void httpd_reply(struct httpd_request *request, int status, const char *content_type, const void *body, size_t length)
+{
+    struct evhttp_request *raw = request->request;
+    struct evbuffer *scratch = request->httpd->scratch;
+    if (content_type)
+        httpd_reply_header(request, "content-type", content_type);
+    evbuffer_add(scratch, body, length);
+    let_go(request);
+    evhttp_send_reply(raw, status, NULL, scratch);
+    evbuffer_drain(scratch, evbuffer_get_length(scratch)); /* a reply to HEAD takes none of it */
+}
+
+/* --- streams --------------------------------------------------------------------------------- */
+
+static struct bufferevent *stream_of(const struct httpd_request *request)
+{
+    return evhttp_connection_get_bufferevent(request->connection);
+}
+
+/* While a reply is under way nobody reads from the socket. What can be read there is the client's end, or its next
+ * request ahead of time: that one waits where it is, and from then on only a failing write tells of the end. */
+static void client_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct httpd_request *request = context;
+    char byte;
+    (void)what;
+    ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got > 0)
+        event_del(request->watch);
+    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+        evhttp_connection_free(request->connection);
+}
+
+void httpd_on_closed(struct httpd_request *request, httpd_callback closed, void *context)
+{
+    request->closed = closed;
+    request->closed_context = context;
+    request->watch = event_new(request->httpd->base, bufferevent_getfd(stream_of(request)), EV_READ | EV_PERSIST,
+                               client_readable, request);
+    if (request->watch)
+        event_add(request->watch, NULL);
+}
+
+/* Writes what evhttp has put into the connection's buffer now, instead of in the loop's next turn: one system call a token
+ * instead of four, and the caller knows when it happened. Errors are left to the loop, which sees them again. */
+static void write_now(struct httpd_request *request)
+{
+    struct bufferevent *stream = stream_of(request);
+    struct evbuffer *output = bufferevent_get_output(stream);
+    evbuffer_unfreeze(output, 1);
+    evbuffer_write(output, bufferevent_getfd(stream));
+    evbuffer_freeze(output, 1);
+    if (evbuffer_get_length(output) == 0)
+        bufferevent_disable(stream, EV_WRITE);
+}
+
+void httpd_stream_start(struct httpd_request *request, int status, const char *content_type)
+{
+    httpd_reply_header(request, "content-type", content_type);
+    evhttp_send_reply_start(request->request, status, NULL);
+    write_now(request);
+}
+
+void httpd_stream_queue(struct httpd_request *request, const void *bytes, size_t length)
+{
+    evbuffer_add(request->httpd->scratch, bytes, length);
+    evhttp_send_reply_chunk(request->request, request->httpd->scratch);
+    evbuffer_drain(request->httpd->scratch, evbuffer_get_length(request->httpd->scratch));
+}
+
+void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t length)
+{
+    httpd_stream_queue(request, bytes, length);
+    write_now(request);
+}
+
+size_t httpd_stream_backlog(const struct httpd_request *request)
+{
+    return evbuffer_get_length(bufferevent_get_output(stream_of(request)));
+}
+
+void httpd_stream_end(struct httpd_request *request)
+{
+    struct evhttp_request *raw = request->request;
+    let_go(request);
+    evhttp_send_reply_end(raw);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static void timer_due(evutil_socket_t fd, short what, void *context)
+{
+    struct httpd_timer *timer = context;
+    (void)fd, (void)what;
+    timer->due(timer->context);
+}
+
+struct httpd_timer *httpd_timer_new(struct httpd *httpd, httpd_callback due, void *context)
+{
+    struct httpd_timer *timer = mem_alloc(sizeof *timer);
+    *timer = (struct httpd_timer){.httpd = httpd, .due = due, .context = context};
+    timer->event = event_new(httpd->base, -1, 0, timer_due, timer);
+    if (!timer->event)
+        abort();
+    return timer;
+}
+
+void httpd_timer_set(struct httpd_timer *timer, int64_t due)
+{
+    int64_t delay = due - clock_now(timer->httpd->clock);
+    int64_t us = delay > 0 ? (delay + NS_PER_US - 1) / NS_PER_US : 0;
+    struct timeval after = {.tv_sec = us / (NS_PER_S / NS_PER_US), .tv_usec = us % (NS_PER_S / NS_PER_US)};
+    event_add(timer->event, &after);
+}
+
+void httpd_timer_free(struct httpd_timer *timer)
+{
+    if (!timer)
+        return;
+    event_free(timer->event);
+    free(timer);
+}

@@ -1,0 +1,288 @@
+#include "serve/simulator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "serve/simulator_state.h"
+
+#define SCRATCH_MAX ((size_t)64 << 20)
+#define LATENESS_MAX NS_PER_S
+#define DONE "data: [DONE]\n\n"
+
+static int64_t now_of(const struct simulator *simulator)
+{
+    return clock_now(simulator->settings.clock);
+}
+
+static int64_t wall(const struct simulator *simulator, int64_t model_ns)
+{
+    return (int64_t)((double)model_ns / simulator->settings.time_scale);
+}
+
+/* --- a generation's life -------------------------------------------------------------------- */
+
+static void generation_free(struct generation *generation)
+{
+    TAILQ_REMOVE(&generation->simulator->open, generation, open);
+    generation->simulator->open_count--;
+    buf_free(&generation->head);
+    free(generation);
+}
+
+static void client_gone(void *context)
+{
+    struct generation *generation = context;
+    struct simulator *simulator = generation->simulator;
+    scheduler_remove(simulator->scheduler, &generation->scheduled);
+    metrics_aborted(&simulator->metrics);
+    generation->truth.disconnected = true;
+    truth_ended(&simulator->truth, &generation->truth);
+    generation_free(generation);
+}
+
+/* Hands the tokens not sent yet to the kernel. */
+static void send_tokens(struct generation *generation)
+{
+    struct simulator *simulator = generation->simulator;
+    struct buf *out = &simulator->scratch;
+    if (generation->task.chat && generation->sent_tokens == 0) {
+        buf_reset(out);
+        chunk_role(generation, out);
+        httpd_stream_queue(generation->request, out->data, out->len);
+    }
+    buf_reset(out);
+    chunk_tokens(generation, out);
+    httpd_stream_send(generation->request, out->data, out->len);
+    truth_sent(&simulator->truth, &generation->truth, generation->scheduled.output_tokens - generation->sent_tokens,
+               now_of(simulator));
+    generation->sent_tokens = generation->scheduled.output_tokens;
+}
+
+static void end_stream(struct generation *generation)
+{
+    struct buf *out = &generation->simulator->scratch;
+    if (generation->task.include_usage) {
+        buf_reset(out);
+        chunk_usage(generation, out);
+        httpd_stream_queue(generation->request, out->data, out->len);
+    }
+    httpd_stream_queue(generation->request, DONE, sizeof DONE - 1);
+    httpd_stream_end(generation->request);
+}
+
+static void send_whole(struct generation *generation)
+{
+    struct simulator *simulator = generation->simulator;
+    struct buf *out = &simulator->scratch;
+    buf_reset(out);
+    chunk_whole(generation, out);
+    httpd_reply(generation->request, 200, "application/json", out->data, out->len);
+    truth_sent(&simulator->truth, &generation->truth, generation->scheduled.output_tokens, now_of(simulator));
+}
+
+static bool is_time_to_send(const struct generation *generation, bool finished)
+{
+    int64_t unsent = generation->scheduled.output_tokens - generation->sent_tokens;
+    if (finished || generation->sent_tokens == 0)
+        return true;
+    return unsent >= generation->simulator->settings.stream_interval &&
+           httpd_stream_backlog(generation->request) <= SIMULATOR_BACKLOG_MAX;
+}
+
+static void take_token(struct generation *generation, int64_t now)
+{
+    struct simulator *simulator = generation->simulator;
+    bool finished = generation->scheduled.state == SCHEDULER_OUTSIDE;
+    metrics_token(&simulator->metrics, &generation->times, &generation->scheduled, now);
+    if (generation->task.stream && is_time_to_send(generation, finished))
+        send_tokens(generation);
+    if (!finished)
+        return;
+    metrics_finished(&simulator->metrics, &generation->times, &generation->scheduled);
+    if (generation->task.stream)
+        end_stream(generation);
+    else
+        send_whole(generation);
+    truth_ended(&simulator->truth, &generation->truth);
+    generation_free(generation);
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static void begin_step(struct simulator *simulator, int64_t start)
+{
+    int64_t duration = scheduler_begin(simulator->scheduler, start);
+    simulator->intake_since = TIME_NEVER;
+    if (duration < 0)
+        return;
+    simulator->step_due = start + wall(simulator, duration);
+    httpd_timer_set(simulator->step_timer, simulator->step_due);
+}
+
+static bool is_instant(const struct simulator *simulator)
+{
+    const struct scheduler_cost *cost = &simulator->settings.scheduler.cost;
+    return cost->base + cost->sequence + cost->context_token + cost->prefill_token <= 0;
+}
+
+/* The next step begins when the last one was due, not when we came to it: lateness does not add up, except when it is
+ * so large (the process was stopped, or cannot keep up) that a burst of overdue tokens would be worse. */
+static int64_t next_start(struct simulator *simulator, int64_t now)
+{
+    if (is_instant(simulator))
+        return now;
+    if (now - simulator->step_due <= LATENESS_MAX)
+        return simulator->step_due;
+    simulator->truth.resynchronized++;
+    return now;
+}
+
+static void end_step(struct simulator *simulator, int64_t now)
+{
+    size_t count;
+    struct scheduler_request *const *tokens = scheduler_end(simulator->scheduler, &count);
+    metrics_step(&simulator->metrics, scheduler_last_step(simulator->scheduler));
+    truth_range_add(&simulator->truth.lateness, now - simulator->step_due, 1);
+    for (size_t k = 0; k < count; k++)
+        take_token((struct generation *)tokens[k], now);
+    begin_step(simulator, next_start(simulator, now));
+}
+
+static void step_timer_due(void *context)
+{
+    struct simulator *simulator = context;
+    int64_t now = now_of(simulator);
+    if (!scheduler_in_step(simulator->scheduler))
+        begin_step(simulator, now);
+    else if (now < simulator->step_due)
+        httpd_timer_set(simulator->step_timer, simulator->step_due);
+    else
+        end_step(simulator, now);
+}
+
+/* A request has come: an idle engine waits a little for others sent together with it. */
+static void wake_engine(struct simulator *simulator, int64_t now)
+{
+    if (scheduler_in_step(simulator->scheduler))
+        return;
+    int64_t quiet = wall(simulator, INTAKE_QUIET_NS);
+    if (quiet < INTAKE_QUIET_LEAST_NS)
+        quiet = INTAKE_QUIET_LEAST_NS;
+    if (is_instant(simulator))
+        quiet = 0;
+    if (simulator->intake_since == TIME_NEVER)
+        simulator->intake_since = now;
+    int64_t latest = simulator->intake_since + INTAKE_TIMES_MAX * quiet;
+    httpd_timer_set(simulator->step_timer, now + quiet < latest ? now + quiet : latest);
+}
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+static struct generation *generation_new(struct simulator *simulator, struct httpd_request *request,
+                                         const struct simulator_task *task)
+{
+    struct generation *generation = mem_alloc(sizeof *generation);
+    int64_t now = now_of(simulator);
+    *generation = (struct generation){
+        .scheduled = {.prompt_tokens = task->prompt_tokens, .output_limit = task->max_tokens},
+        .simulator = simulator,
+        .request = request,
+        .task = *task,
+        .head = BUF_INIT(SIMULATOR_BODY_MAX),
+        .serial = ++simulator->serials,
+        .times = {.arrived = now, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER},
+        .truth = {.arrived = now, .first_sent = TIME_NEVER, .last_sent = TIME_NEVER, .prompt_tokens = task->prompt_tokens,
+                  .stream = task->stream},
+    };
+    TAILQ_INSERT_TAIL(&simulator->open, generation, open);
+    simulator->open_count++;
+    simulator->truth.received++;
+    return generation;
+}
+
+void simulator_generate(struct simulator *simulator, struct httpd_request *request, const struct simulator_task *task,
+                        const char *id)
+{
+    if (simulator->open_count >= SIMULATOR_REQUESTS_MAX) {
+        struct buf *out = &simulator->scratch;
+        buf_reset(out);
+        simulator_error(out, 503, "Service Unavailable", NULL,
+                        "The engine is currently busy and cannot accept new requests. Please try again later.");
+        simulator->truth.refused++;
+        httpd_reply(request, 503, "application/json", out->data, out->len);
+        return;
+    }
+    struct generation *generation = generation_new(simulator, request, task);
+    chunk_head(generation, id);
+    httpd_on_closed(request, client_gone, generation);
+    if (task->stream)
+        httpd_stream_start(request, 200, "text/event-stream; charset=utf-8");
+    scheduler_add(simulator->scheduler, &generation->scheduled);
+    wake_engine(simulator, generation->times.arrived);
+}
+
+/* --- the server -------------------------------------------------------------------------------- */
+
+static int check_settings(const struct simulator_settings *settings, struct error *err)
+{
+    const struct scheduler_settings *scheduler = &settings->scheduler;
+    if (scheduler->kv_blocks < settings->max_model_len / scheduler->block_size + (settings->max_model_len % scheduler->block_size != 0))
+        return error_set(err, ERROR_USAGE, "a KV cache of %lld blocks of %lld tokens cannot hold one request of --max-model-len %lld "
+                         "tokens. Raise --kv-blocks or lower --max-model-len", (long long)scheduler->kv_blocks,
+                         (long long)scheduler->block_size, (long long)settings->max_model_len);
+    return 0;
+}
+
+struct simulator *simulator_new(const struct simulator_settings *settings, struct error *err)
+{
+    if (check_settings(settings, err) < 0)
+        return NULL;
+    struct simulator *simulator = mem_alloc(sizeof *simulator);
+    simulator->settings = *settings;
+    simulator->scratch = BUF_INIT(SCRATCH_MAX);
+    simulator->model_json = BUF_INIT(SIMULATOR_BODY_MAX);
+    simulator->intake_since = TIME_NEVER;
+    simulator->started = now_of(simulator);
+    simulator->started_realtime = clock_realtime(settings->clock);
+    TAILQ_INIT(&simulator->open);
+    json_append_quoted(&simulator->model_json, settings->model, strlen(settings->model));
+    metrics_init(&simulator->metrics, settings->max_model_len);
+    simulator->scheduler = scheduler_new(&settings->scheduler);
+    struct httpd_settings httpd = {.listen = settings->listen, .body_max = SIMULATOR_BODY_MAX, .clock = settings->clock};
+    simulator->httpd = httpd_new(&httpd, simulator_handle, simulator, err);
+    if (!simulator->httpd) {
+        simulator_free(simulator);
+        return NULL;
+    }
+    simulator->step_timer = httpd_timer_new(simulator->httpd, step_timer_due, simulator);
+    return simulator;
+}
+
+int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err)
+{
+    return httpd_run(simulator->httpd, stop, err);
+}
+
+void simulator_free(struct simulator *simulator)
+{
+    if (!simulator)
+        return;
+    httpd_timer_free(simulator->step_timer);
+    httpd_free(simulator->httpd);
+    scheduler_free(simulator->scheduler);
+    buf_free(&simulator->scratch);
+    buf_free(&simulator->model_json);
+    free(simulator);
+}
+
+const char *simulator_address(const struct simulator *simulator)
+{
+    return httpd_address(simulator->httpd);
+}
+
+int simulator_port(const struct simulator *simulator)
+{
+    return httpd_port(simulator->httpd);
+}

@@ -1,0 +1,53 @@
+/* A server that behaves like vLLM's: OpenAI API, /metrics, and the serving model of serve/scheduler behind it.
+ *
+ * What it answers: POST /v1/chat/completions, /v1/completions, /tokenize; GET /v1/models, /health, /version, /metrics,
+ * and /sim/truth, which says what was really sent and when, the measure for every client. The shapes are vLLM
+ * 0.32's. Every generation has exactly the length asked for (finish_reason "length"), of words that mean nothing.
+ *
+ * time_scale X makes the model's steps X times shorter; every number it reports is wall time. Steps are scheduled by
+ * absolute due times, so lateness does not add up. An engine that is idle waits for INTAKE_QUIET_NS without a
+ * new request (vLLM collects prompts to tokenize for 2 ms) before it begins, so that requests sent together are
+ * batched together; the preset `instant` waits for nothing. */
+#ifndef ROIBENCH_SERVE_SIMULATOR_H
+#define ROIBENCH_SERVE_SIMULATOR_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "serve/scheduler.h"
+
+#define SIMULATOR_BODY_MAX ((size_t)8 << 20)
+#define SIMULATOR_REQUESTS_MAX 65536           /* open at the same time; the next one gets 503 */
+#define SIMULATOR_BACKLOG_MAX ((size_t)64 << 10) /* unread bytes of a client from which its tokens come several a chunk */
+#define SIMULATOR_VERSION "0.32.0-simulated"
+
+#define INTAKE_QUIET_NS (2 * NS_PER_MS)        /* model time */
+#define INTAKE_QUIET_LEAST_NS (NS_PER_MS / 2)  /* wall time: what a client needs between two requests sent together */
+#define INTAKE_TIMES_MAX 8                     /* the wait ends after so many times that */
+
+struct simulator_settings {
+    const char *listen, *model, *preset; /* borrowed, as everything here */
+    const char *api_key;                 /* NULL: /v1 is open to everybody */
+    double time_scale;                   /* > 0 */
+    struct scheduler_settings scheduler;
+    int64_t max_model_len;
+    int64_t stream_interval;             /* tokens a chunk after the first, >= 1 */
+    int64_t ready_after;                 /* ns of wall time after the start during which it answers 503 */
+    const struct clock *clock;
+};
+
+struct simulator;
+
+/* ERROR_USAGE: settings that contradict each other (a KV cache smaller than one request), a bad address;
+ * ERROR_INTERNAL: the address cannot be bound. */
+struct simulator *simulator_new(const struct simulator_settings *settings, struct error *err);
+/* Serves until *stop is not 0; then open streams are cut off, as a killed server's are. */
+int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err);
+void simulator_free(struct simulator *simulator);
+
+const char *simulator_address(const struct simulator *simulator); /* "127.0.0.1:8000", with the real port */
+int simulator_port(const struct simulator *simulator);
+
+#endif

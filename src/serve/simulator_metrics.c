@@ -1,0 +1,363 @@
+#include "serve/simulator_metrics.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* --- histograms ------------------------------------------------------------------------------ */
+
+static const double iteration_bounds[] = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+static const double choice_bounds[] = {1, 2, 5, 10, 20};
+static const double preemption_bounds[] = {1, 2, 3, 4, 5, 10, 20};
+static const double ttft_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,  0.25, 0.5, 0.75,
+                                     1,     2.5,   5,    7.5,  10,   20,   40,   80,   160,  640, 2560};
+static const double token_time_bounds[] = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
+                                           0.75, 1,     2.5,  5,     7.5, 10,   20,  40,  80};
+static const double request_time_bounds[] = {0.3, 0.5, 0.8, 1,  1.5, 2,   2.5, 5,   10,  15,  20,
+                                             30,  40,  50,  60, 120, 240, 480, 960, 1920, 7680};
+
+#define FIXED(bounds_) .bounds = (bounds_), .count = COUNT(bounds_)
+
+/* In the order of enum metrics_histogram. No bounds: lengths, up to the longest request. */
+static const struct histogram_row {
+    const char *name, *help;
+    const double *bounds;
+    size_t count;
+} histogram_rows[METRICS_HISTOGRAMS] = {
+    [METRICS_PROMPT_TOKENS] = {"vllm:request_prompt_tokens", "Prompt tokens of finished requests.", NULL, 0},
+    [METRICS_GENERATION_TOKENS] = {"vllm:request_generation_tokens", "Generated tokens of finished requests.", NULL, 0},
+    [METRICS_ITERATION_TOKENS] = {"vllm:iteration_tokens_total", "Tokens computed in an engine step.", FIXED(iteration_bounds)},
+    [METRICS_MAX_GENERATION_TOKENS] = {"vllm:request_max_num_generation_tokens", "Tokens of the longest choice.", NULL, 0},
+    [METRICS_PARAMS_N] = {"vllm:request_params_n", "Choices asked for.", FIXED(choice_bounds)},
+    [METRICS_PARAMS_MAX_TOKENS] = {"vllm:request_params_max_tokens", "Tokens asked for.", NULL, 0},
+    [METRICS_TTFT] = {"vllm:time_to_first_token_seconds", "Arrival to first token.", FIXED(ttft_bounds)},
+    [METRICS_ITL] = {"vllm:inter_token_latency_seconds", "From one token of a request to its next.", FIXED(token_time_bounds)},
+    [METRICS_TPOT] = {"vllm:request_time_per_output_token_seconds", "A request's mean time between tokens.", FIXED(token_time_bounds)},
+    [METRICS_E2E] = {"vllm:e2e_request_latency_seconds", "Arrival to last token.", FIXED(request_time_bounds)},
+    [METRICS_QUEUE] = {"vllm:request_queue_time_seconds", "Arrival to first step.", FIXED(request_time_bounds)},
+    [METRICS_INFERENCE] = {"vllm:request_inference_time_seconds", "First step to last token.", FIXED(request_time_bounds)},
+    [METRICS_PREFILL] = {"vllm:request_prefill_time_seconds", "First step to first token.", FIXED(request_time_bounds)},
+    [METRICS_DECODE] = {"vllm:request_decode_time_seconds", "First token to last token.", FIXED(request_time_bounds)},
+    [METRICS_PREEMPTIONS] = {"vllm:request_num_preemptions", "Preemptions of a request.", FIXED(preemption_bounds)},
+    [METRICS_PREFILL_COMPUTED] = {"vllm:request_prefill_kv_computed_tokens", "Prompt tokens computed, not cached.", NULL, 0},
+};
+
+/* 1, 2, 5, 10, 20, ... not above the longest request. */
+static size_t make_length_bounds(double *bounds, int64_t longest)
+{
+    static const double mantissas[] = {1, 2, 5};
+    size_t count = 0;
+    for (double power = 1; count < METRICS_BUCKETS_MAX; power *= 10)
+        for (size_t k = 0; k < COUNT(mantissas) && count < METRICS_BUCKETS_MAX; k++) {
+            if (mantissas[k] * power > (double)longest)
+                return count;
+            bounds[count++] = mantissas[k] * power;
+        }
+    return count;
+}
+
+void metrics_init(struct metrics *metrics, int64_t max_model_len)
+{
+    memset(metrics, 0, sizeof *metrics);
+    size_t lengths = make_length_bounds(metrics->length_bounds, max_model_len);
+    for (size_t k = 0; k < METRICS_HISTOGRAMS; k++) {
+        bool fixed = histogram_rows[k].bounds != NULL;
+        metrics->histograms[k].bounds = fixed ? histogram_rows[k].bounds : metrics->length_bounds;
+        metrics->histograms[k].count = fixed ? histogram_rows[k].count : lengths;
+    }
+}
+
+static void observe(struct metrics *metrics, enum metrics_histogram which, double value)
+{
+    struct metrics_buckets *buckets = &metrics->histograms[which];
+    size_t k = 0;
+    while (k < buckets->count && value > buckets->bounds[k])
+        k++;
+    buckets->counts[k]++;
+    buckets->sum += value;
+}
+
+static void observe_time(struct metrics *metrics, enum metrics_histogram which, int64_t from, int64_t to)
+{
+    observe(metrics, which, to > from ? (double)(to - from) / (double)NS_PER_S : 0);
+}
+
+void metrics_step(struct metrics *metrics, const struct scheduler_step *step)
+{
+    observe(metrics, METRICS_ITERATION_TOKENS, (double)(step->prefill_tokens + step->decode_tokens));
+}
+
+void metrics_token(struct metrics *metrics, struct metrics_times *times, const struct scheduler_request *request, int64_t now)
+{
+    if (times->first_token == TIME_NEVER) {
+        times->scheduled = request->first_scheduled > times->arrived ? request->first_scheduled : times->arrived;
+        times->first_token = now;
+        metrics->prompt_tokens += (uint64_t)request->prompt_tokens;
+        observe_time(metrics, METRICS_TTFT, times->arrived, now);
+    } else {
+        observe_time(metrics, METRICS_ITL, times->last_token, now);
+    }
+    times->last_token = now;
+    metrics->generation_tokens++;
+}
+
+void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request)
+{
+    metrics->finished_length++;
+    observe(metrics, METRICS_PROMPT_TOKENS, (double)request->prompt_tokens);
+    observe(metrics, METRICS_GENERATION_TOKENS, (double)request->output_tokens);
+    observe(metrics, METRICS_MAX_GENERATION_TOKENS, (double)request->output_tokens);
+    observe(metrics, METRICS_PARAMS_N, 1);
+    observe(metrics, METRICS_PARAMS_MAX_TOKENS, (double)request->output_limit);
+    if (request->output_tokens > 1)
+        observe_time(metrics, METRICS_TPOT, 0, (times->last_token - times->first_token) / (request->output_tokens - 1));
+    observe_time(metrics, METRICS_E2E, times->arrived, times->last_token);
+    observe_time(metrics, METRICS_QUEUE, times->arrived, times->scheduled);
+    observe_time(metrics, METRICS_INFERENCE, times->scheduled, times->last_token);
+    observe_time(metrics, METRICS_PREFILL, times->scheduled, times->first_token);
+    observe_time(metrics, METRICS_DECODE, times->first_token, times->last_token);
+    observe(metrics, METRICS_PREEMPTIONS, (double)request->preemptions);
+    observe(metrics, METRICS_PREFILL_COMPUTED, (double)request->prompt_tokens);
+}
+
+void metrics_aborted(struct metrics *metrics)
+{
+    metrics->aborted++;
+}
+
+/* --- the page -------------------------------------------------------------------------------- */
+
+struct page {
+    const struct metrics *metrics;
+    const struct metrics_identity *identity;
+    const struct scheduler *scheduler;
+    struct buf *out;
+    struct buf model; /* the name, escaped for a label */
+};
+
+/* As the Python client prints a double: shortest text that reads back, with ".0", and an exponent from 10^6 on. */
+static void append_number(struct buf *out, double value)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*e", digits - 1, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    int exponent = atoi(strchr(text, 'e') + 1);
+    if (exponent < 6) {
+        int decimals = (int)(strchr(text, 'e') - text) - 2 - exponent;
+        snprintf(text, sizeof text, "%.*f", decimals > 1 ? decimals : 1, value);
+    }
+    char *mantissa_end = strchr(text, 'e');
+    size_t length = mantissa_end ? (size_t)(mantissa_end - text) : strlen(text);
+    while (length > 1 && text[length - 1] == '0' && (mantissa_end || text[length - 2] != '.'))
+        length--;
+    if (mantissa_end && text[length - 1] == '.')
+        length--;
+    buf_append(out, text, length);
+    if (mantissa_end)
+        buf_append_text(out, mantissa_end);
+}
+
+static void append_head(const struct page *page, const char *name, const char *suffix, const char *type, const char *help)
+{
+    buf_printf(page->out, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, help, name, suffix, type);
+}
+
+/* Labels come in alphabetical order: `before` and `after` are those that stand before and after model_name. */
+static void append_sample(const struct page *page, const char *name, const char *suffix, const char *before,
+                          const char *after, double value)
+{
+    buf_printf(page->out, "%s%s{engine=\"0\",%smodel_name=\"%s\"%s} ", name, suffix, before, buf_text(&page->model), after);
+    append_number(page->out, value);
+    buf_append_char(page->out, '\n');
+}
+
+static void append_histogram(const struct page *page, size_t which)
+{
+    const struct histogram_row *row = &histogram_rows[which];
+    const struct metrics_buckets *buckets = &page->metrics->histograms[which];
+    cleanup_buf struct buf bound = BUF_INIT(64);
+    uint64_t sum = 0;
+    append_head(page, row->name, "", "histogram", row->help);
+    for (size_t k = 0; k <= buckets->count; k++) {
+        buf_reset(&bound);
+        buf_append_text(&bound, "le=\"");
+        if (k < buckets->count)
+            append_number(&bound, buckets->bounds[k]);
+        else
+            buf_append_text(&bound, "+Inf");
+        buf_append_text(&bound, "\",");
+        sum += buckets->counts[k];
+        append_sample(page, row->name, "_bucket", buf_text(&bound), "", (double)sum);
+    }
+    append_sample(page, row->name, "_count", "", "", (double)sum);
+    append_sample(page, row->name, "_sum", "", "", buckets->sum);
+    append_head(page, row->name, "_created", "gauge", row->help);
+    append_sample(page, row->name, "_created", "", "", page->identity->created);
+}
+
+static double zero(const struct page *page, size_t k)
+{
+    (void)page, (void)k;
+    return 0;
+}
+
+static double only_first_is_one(const struct page *page, size_t k)
+{
+    (void)page;
+    return k == 0;
+}
+
+static double running(const struct page *page, size_t k)
+{
+    (void)k;
+    return (double)scheduler_running(page->scheduler);
+}
+
+/* Of waiting by reason, all wait for capacity, the first one. */
+static double waiting(const struct page *page, size_t k)
+{
+    return k == 0 ? (double)scheduler_waiting(page->scheduler) : 0;
+}
+
+static double kv_usage(const struct page *page, size_t k)
+{
+    (void)k;
+    return scheduler_kv_usage(page->scheduler);
+}
+
+static double preemptions(const struct page *page, size_t k)
+{
+    (void)k;
+    return (double)scheduler_preemptions(page->scheduler);
+}
+
+/* Of prompt tokens by source, all are computed here, the first one. */
+static double prompt_tokens(const struct page *page, size_t k)
+{
+    return k == 0 ? (double)page->metrics->prompt_tokens : 0;
+}
+
+static double generation_tokens(const struct page *page, size_t k)
+{
+    (void)k;
+    return (double)page->metrics->generation_tokens;
+}
+
+/* stop, length, abort, ... */
+static double finished(const struct page *page, size_t k)
+{
+    return k == 1 ? (double)page->metrics->finished_length : k == 2 ? (double)page->metrics->aborted : 0;
+}
+
+#define LABEL_VALUES_MAX 6
+
+/* Gauges and counters in vLLM's order. A counter's samples end in _total, and it has a gauge _created beside it. */
+static const struct family {
+    const char *name, *help;
+    bool counter, label_first; /* label_first: it stands before model_name */
+    const char *label, *values[LABEL_VALUES_MAX];
+    double (*value)(const struct page *page, size_t k);
+} families[] = {
+    {"vllm:num_requests_running", "Requests in the running batch.", false, false, NULL, {NULL}, running},
+    {"vllm:num_requests_waiting", "Requests in the waiting queue.", false, false, NULL, {NULL}, waiting},
+    {"vllm:num_requests_waiting_by_reason", "Requests in the waiting queue, by what they wait for.", false, false, "reason",
+     {"capacity", "deferred"}, waiting},
+    {"vllm:engine_sleep_state", "Whether the engine is awake.", false, false, "sleep_state",
+     {"awake", "weights_offloaded", "discard_all"}, only_first_is_one},
+    {"vllm:kv_cache_usage_perc", "Share of the KV cache's blocks in use, 0 to 1.", false, false, NULL, {NULL}, kv_usage},
+    {"vllm:prefix_cache_queries", "Tokens looked up in the prefix cache.", true, false, NULL, {NULL}, zero},
+    {"vllm:prefix_cache_hits", "Tokens found in the prefix cache.", true, false, NULL, {NULL}, zero},
+    {"vllm:num_preemptions", "Preemptions.", true, false, NULL, {NULL}, preemptions},
+    {"vllm:prompt_tokens", "Prompt tokens of requests that have a first token.", true, false, NULL, {NULL}, prompt_tokens},
+    {"vllm:prompt_tokens_by_source", "The same by where they came from.", true, false, "source",
+     {"local_compute", "local_cache_hit", "external_kv_transfer"}, prompt_tokens},
+    {"vllm:prompt_tokens_cached", "Prompt tokens found in a cache.", true, false, NULL, {NULL}, zero},
+    {"vllm:generation_tokens", "Generated tokens.", true, false, NULL, {NULL}, generation_tokens},
+    {"vllm:request_success", "Ended requests by reason.", true, true, "finished_reason",
+     {"stop", "length", "abort", "error", "repetition"}, finished},
+};
+
+static void append_samples(const struct page *page, const struct family *family, const char *suffix,
+                           double (*value)(const struct page *, size_t))
+{
+    cleanup_buf struct buf label = BUF_INIT(256);
+    if (!family->label)
+        append_sample(page, family->name, suffix, "", "", value(page, 0));
+    for (size_t k = 0; family->label && k < LABEL_VALUES_MAX && family->values[k]; k++) {
+        bool first = family->label_first;
+        buf_reset(&label);
+        buf_printf(&label, "%s%s=\"%s\"%s", first ? "" : ",", family->label, family->values[k], first ? "," : "");
+        append_sample(page, family->name, suffix, first ? buf_text(&label) : "", first ? "" : buf_text(&label), value(page, k));
+    }
+}
+
+static double created(const struct page *page, size_t k)
+{
+    (void)k;
+    return page->identity->created;
+}
+
+static void append_family(const struct page *page, const struct family *family)
+{
+    const char *suffix = family->counter ? "_total" : "";
+    append_head(page, family->name, suffix, family->counter ? "counter" : "gauge", family->help);
+    append_samples(page, family, suffix, family->value);
+    if (!family->counter)
+        return;
+    append_head(page, family->name, "_created", "gauge", family->help);
+    append_samples(page, family, "_created", created);
+}
+
+static void append_start_time(const struct page *page)
+{
+    append_head(page, "process_start_time_seconds", "", "gauge", "When the process began, seconds since 1970.");
+    buf_append_text(page->out, "process_start_time_seconds ");
+    append_number(page->out, page->identity->created);
+    buf_append_char(page->out, '\n');
+}
+
+static void append_cache_config(const struct page *page)
+{
+    const struct metrics_identity *identity = page->identity;
+    append_head(page, "vllm:cache_config_info", "", "gauge", "The KV cache.");
+    buf_printf(page->out,
+               "vllm:cache_config_info{block_size=\"%" PRId64 "\",enable_prefix_caching=\"False\",engine=\"0\","
+               "kv_cache_size_tokens=\"%" PRId64 "\",num_gpu_blocks=\"%" PRId64 "\"} 1.0\n",
+               identity->block_size, identity->kv_blocks * identity->block_size, identity->kv_blocks);
+}
+
+/* Prometheus escapes in label values: backslash, quote and newline. */
+static void escape_label(const char *text, struct buf *out)
+{
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"')
+            buf_append_char(out, '\\');
+        if (*text == '\n')
+            buf_append_text(out, "\\n");
+        else
+            buf_append_char(out, *text);
+    }
+}
+
+void metrics_write(const struct metrics *metrics, const struct metrics_identity *identity,
+                   const struct scheduler *scheduler, struct buf *out)
+{
+    struct page page = {.metrics = metrics, .identity = identity, .scheduler = scheduler, .out = out, .model = BUF_INIT(1 << 16)};
+    escape_label(identity->model, &page.model);
+    append_start_time(&page);
+    for (size_t k = 0; k < COUNT(families); k++)
+        append_family(&page, &families[k]);
+    for (size_t k = 0; k < METRICS_HISTOGRAMS; k++)
+        append_histogram(&page, k);
+    append_cache_config(&page);
+    buf_free(&page.model);
+}

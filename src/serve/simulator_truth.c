@@ -1,0 +1,99 @@
+#include "serve/simulator_truth.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+
+void truth_range_add(struct truth_range *range, int64_t ns, uint64_t times)
+{
+    if (times == 0)
+        return;
+    if (range->count == 0 || ns < range->min)
+        range->min = ns;
+    if (range->count == 0 || ns > range->max)
+        range->max = ns;
+    range->count += times;
+    range->sum += ns * (int64_t)times;
+}
+
+void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, int64_t now)
+{
+    if (request->first_sent == TIME_NEVER) {
+        request->first_sent = now;
+        truth->prompt_tokens += (uint64_t)request->prompt_tokens;
+        truth_range_add(&truth->ttft, now - request->arrived, 1);
+    } else {
+        int64_t gap = now - request->last_sent;
+        truth_range_add(&truth->itl, gap / tokens, (uint64_t)tokens);
+        request->gap_max = gap > request->gap_max ? gap : request->gap_max;
+    }
+    request->last_sent = now;
+    request->tokens += tokens;
+    request->chunks++;
+    truth->generation_tokens += (uint64_t)tokens;
+    truth->chunks++;
+}
+
+void truth_ended(struct truth *truth, const struct truth_request *request)
+{
+    if (request->disconnected)
+        truth->disconnected++;
+    else
+        truth->completed++;
+    truth->list[truth->listed++ % TRUTH_LIST_MAX] = *request;
+}
+
+static void write_range(json_t *object, const char *key, const struct truth_range *range)
+{
+    json_t *member = json_add_object(object, key);
+    json_set_integer(member, "count", (int64_t)range->count);
+    json_set_integer(member, "sum", range->sum);
+    if (range->count == 0) {
+        json_set_null(member, "min");
+        json_set_null(member, "max");
+        return;
+    }
+    json_set_integer(member, "min", range->min);
+    json_set_integer(member, "max", range->max);
+}
+
+static void set_after(json_t *object, const char *key, int64_t time, int64_t start)
+{
+    if (time == TIME_NEVER)
+        json_set_null(object, key);
+    else
+        json_set_integer(object, key, time - start);
+}
+
+static void write_request(json_t *array, const struct truth_request *request)
+{
+    json_t *object = json_object();
+    json_set_integer(object, "prompt_tokens", request->prompt_tokens);
+    json_set_integer(object, "output_tokens", request->tokens);
+    json_set_integer(object, "chunks", (int64_t)request->chunks);
+    json_set_bool(object, "stream", request->stream);
+    json_set_bool(object, "disconnected", request->disconnected);
+    set_after(object, "first_token_ns", request->first_sent, request->arrived);
+    set_after(object, "last_token_ns", request->last_sent, request->arrived);
+    json_set_integer(object, "gap_max_ns", request->gap_max);
+    json_array_append_new(array, object);
+}
+
+void truth_write(const struct truth *truth, json_t *object)
+{
+    json_t *requests = json_add_object(object, "requests");
+    json_set_integer(requests, "received", (int64_t)truth->received);
+    json_set_integer(requests, "completed", (int64_t)truth->completed);
+    json_set_integer(requests, "disconnected", (int64_t)truth->disconnected);
+    json_set_integer(requests, "refused", (int64_t)truth->refused);
+    json_set_integer(object, "prompt_tokens", (int64_t)truth->prompt_tokens);
+    json_set_integer(object, "generation_tokens", (int64_t)truth->generation_tokens);
+    json_set_integer(object, "chunks", (int64_t)truth->chunks);
+    write_range(object, "ttft_ns", &truth->ttft);
+    write_range(object, "itl_ns", &truth->itl);
+    write_range(object, "lateness_ns", &truth->lateness);
+    json_set_integer(object, "resynchronized", (int64_t)truth->resynchronized);
+    json_t *recent = json_add_array(object, "recent");
+    uint64_t oldest = truth->listed > TRUTH_LIST_MAX ? truth->listed - TRUTH_LIST_MAX : 0;
+    for (uint64_t k = oldest; k < truth->listed; k++)
+        write_request(recent, &truth->list[k % TRUTH_LIST_MAX]);
+}

@@ -1,0 +1,50 @@
+/* What the simulator really sent, and when: the measure for its clients.
+ *
+ * A time here is a reading of the clock right after the bytes were handed to the kernel, counted in ns from the
+ * moment the request had been read whole. Sums are over all requests since the start; the last ones are listed. */
+#ifndef ROIBENCH_SERVE_SIMULATOR_TRUTH_H
+#define ROIBENCH_SERVE_SIMULATOR_TRUTH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TRUTH_LIST_MAX 1024
+
+struct truth_range {
+    uint64_t count;
+    int64_t sum, min, max; /* ns */
+};
+
+struct truth_request {
+    int64_t arrived;             /* of the clock */
+    int64_t first_sent, last_sent; /* of the clock; TIME_NEVER */
+    int64_t prompt_tokens, tokens; /* tokens: really sent */
+    int64_t gap_max;             /* ns between two writes */
+    uint64_t chunks;             /* with tokens */
+    bool stream, disconnected;
+};
+
+struct truth {
+    uint64_t received;  /* accepted requests; refused ones never count */
+    uint64_t completed, disconnected, refused;
+    uint64_t prompt_tokens; /* of requests whose first token was sent */
+    uint64_t generation_tokens, chunks;
+    struct truth_range ttft; /* arrival to the write of the first token */
+    struct truth_range itl;  /* from write to write; n tokens in a write are n samples */
+    struct truth_range lateness; /* of steps: from when a step was due to when its tokens began to be written */
+    uint64_t resynchronized;     /* steps after which the schedule was given up because it was too late */
+    struct truth_request list[TRUTH_LIST_MAX];
+    uint64_t listed;
+};
+
+void truth_range_add(struct truth_range *range, int64_t ns, uint64_t times);
+/* `tokens` of the request were written at `now`. */
+void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, int64_t now);
+/* The request has ended, whole or by the client's going. */
+void truth_ended(struct truth *truth, const struct truth_request *request);
+
+/* The members of /sim/truth: "requests", "prompt_tokens", ... "recent". */
+void truth_write(const struct truth *truth, json_t *object);
+
+#endif
