@@ -1,0 +1,127 @@
+#include "serve/preset.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "support/closed_loop.h"
+
+#define ROWS "tests/data/reference-levels.tsv"
+#define NO_CLAIM -1
+
+struct level {
+    char preset[32];
+    int streams;
+    double ttft_ms, tpot_ms, total_tps;
+    double ttft_tolerance, tpot_tolerance, tps_tolerance; /* percent; NO_CLAIM */
+};
+
+static double read_tolerance(const char *text)
+{
+    return strcmp(text, "-") == 0 ? NO_CLAIM : strtod(text, NULL);
+}
+
+/* Returns whether the line is a row. */
+static int read_level(const char *line, struct level *level)
+{
+    char ttft[16], tpot[16], tps[16];
+    if (line[0] == '#')
+        return 0;
+    int fields = sscanf(line, "%31s %d %lf %lf %lf %15s %15s %15s", level->preset, &level->streams, &level->ttft_ms,
+                        &level->tpot_ms, &level->total_tps, ttft, tpot, tps);
+    assert_int_equal(fields, 8);
+    level->ttft_tolerance = read_tolerance(ttft);
+    level->tpot_tolerance = read_tolerance(tpot);
+    level->tps_tolerance = read_tolerance(tps);
+    return 1;
+}
+
+/* Counts what is out of tolerance instead of stopping at it: a misfit shows whole. */
+static int compare(const struct level *level, const char *what, double got, double expected, double tolerance)
+{
+    double percent = (got / expected - 1) * 100;
+    if (tolerance < 0 || (percent <= tolerance && percent >= -tolerance))
+        return 0;
+    print_error("%s, %d streams: %s is %.1f, the reference %.1f: %+.1f %%, allowed %.0f %%\n", level->preset, level->streams, what,
+                got, expected, percent, tolerance);
+    return 1;
+}
+
+static int compare_level(const struct level *level, int64_t turnaround_ns)
+{
+    const struct preset *preset = preset_find(level->preset);
+    assert_non_null(preset);
+    const struct closed_loop loop = {.streams = (size_t)level->streams, .prompt_tokens = 256, .output_tokens = 256,
+                                     .seconds = 60, .turnaround_ns = turnaround_ns};
+    struct closed_loop_result result = closed_loop_run(&preset->scheduler, &loop);
+    return compare(level, "TTFT p95 in ms", (double)result.ttft_p95_ns / 1e6, level->ttft_ms, level->ttft_tolerance) +
+           compare(level, "TPOT p95 in ms", (double)result.tpot_with_first_p95_ns / 1e6, level->tpot_ms, level->tpot_tolerance) +
+           compare(level, "throughput", result.total_tps, level->total_tps, level->tps_tolerance);
+}
+
+static int compare_levels(int64_t turnaround_ns)
+{
+    FILE *rows = fopen(ROWS, "r");
+    assert_non_null(rows);
+    char line[256];
+    int wrong = 0, levels = 0;
+    while (fgets(line, sizeof line, rows)) {
+        struct level level;
+        if (!read_level(line, &level))
+            continue;
+        wrong += compare_level(&level, turnaround_ns);
+        levels++;
+    }
+    fclose(rows);
+    assert_int_equal(levels, 12);
+    return wrong;
+}
+
+/* A client that sends its next request in the instant in which the last one ended, and one that takes a millisecond. */
+static void reference_levels_are_reproduced(void **state)
+{
+    (void)state;
+    assert_int_equal(compare_levels(0), 0);
+    assert_int_equal(compare_levels(NS_PER_MS), 0);
+}
+
+/* The same server with starts apart: what the reference's TTFT column is made of. */
+static void spread_starts_do_not_break(void **state)
+{
+    (void)state;
+    const struct preset *preset = preset_find("l4-int4");
+    const struct closed_loop loop = {.streams = 15, .prompt_tokens = 256, .output_tokens = 256, .seconds = 60,
+                                     .stagger_ns = 1100 * NS_PER_MS, .turnaround_ns = NS_PER_MS};
+    struct closed_loop_result result = closed_loop_run(&preset->scheduler, &loop);
+    assert_true(result.ttft_p95_ns < 800 * NS_PER_MS);
+}
+
+static void every_choice_is_a_preset_that_can_run_its_longest_request(void **state)
+{
+    (void)state;
+    char choices[] = PRESET_CHOICES;
+    for (char *name = strtok(choices, "|"); name; name = strtok(NULL, "|")) {
+        const struct preset *preset = preset_find(name);
+        assert_non_null(preset);
+        assert_true(preset->scheduler.kv_blocks * preset->scheduler.block_size >= preset->max_model_len);
+    }
+    assert_null(preset_find("l4"));
+    assert_null(preset_find(""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reference_levels_are_reproduced),
+        cmocka_unit_test(spread_starts_do_not_break),
+        cmocka_unit_test(every_choice_is_a_preset_that_can_run_its_longest_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
