@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "fake_transport.h"
+#include "support/fake_transport.h"
 #include "load/engine.h"
 
 #define HOUR (3600 * NS_PER_S)
