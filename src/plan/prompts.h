@@ -21,15 +21,19 @@ struct prompts;
 
 /* Reads <folder>/prompts.jsonl.gz for this plan (borrowed; must outlive the prompts). */
 struct prompts *prompts_read(const struct plan *plan, const char *folder, struct error *err);
+/* The same from calibration's material, which is taken over (*material is empty afterwards). */
+struct material;
+struct prompts *prompts_new(const struct plan *plan, struct material *material);
 void prompts_free(struct prompts *prompts);
 
 struct prompt_lengths {
     int64_t prompt_tokens, output_tokens;
 };
 
-/* Puts the request's JSON body into *out (reset first; its ceiling holds PROMPT_BODY_MAX). Hot path: no DOM, a few microseconds per 100 tokens. */
+/* Not thread-safe: the prompts hold working memory.
+ * Puts the request's JSON body into *out (reset first; its ceiling holds PROMPT_BODY_MAX). Hot path: no DOM, a few microseconds per 100 tokens. */
 #define PROMPT_BODY_MAX ((size_t)64 << 20)
-int prompts_body(const struct prompts *prompts, int level, int repeat, int64_t i, struct buf *out, struct prompt_lengths *lengths,
+int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, struct buf *out, struct prompt_lengths *lengths,
                  struct error *err);
 
 /* "/chat/completions" or "/completions": what follows the target. */

@@ -1,0 +1,45 @@
+/* What calibration learned about a server's tokenizer: enough to make prompts of an exact length.
+ *
+ * Words are text pieces with the number of tokens each adds, whatever stands before it; overhead is what an empty prompt
+ * costs (chat template, BOS, the opening). Or ids: token ids that ordinary words have, for servers that take them. */
+#ifndef ROIBENCH_PLAN_MATERIAL_H
+#define ROIBENCH_PLAN_MATERIAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/random.h"
+
+#define MATERIAL_WORD_MAX 32
+#define MATERIAL_COUNT_MAX 4096
+#define MATERIAL_OPENING "Text:" /* begins every text, so that no template trims a word's space */
+
+struct material_word {
+    char text[MATERIAL_WORD_MAX];
+    int64_t cost; /* tokens, at least 1 */
+};
+
+struct material {
+    struct material_word *words; /* sorted by cost; NULL when ids are used */
+    size_t word_count;
+    int32_t *ids;
+    size_t id_count;
+    int64_t overhead;
+};
+
+void material_free(struct material *material); /* its arrays */
+
+/* Appends words to *out whose costs add up to `tokens`: exactly, if a word costs 1 (calibrate sees to that), else as near below as
+ * can be. The first ones come from `head`, the rest from `tail`. Returns the tokens that were placed. */
+struct buf;
+#define MATERIAL_HEAD_WORDS 16
+int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out);
+/* ids[0..tokens), likewise. */
+void material_draw_ids(const struct material *material, int64_t tokens, struct random *head, struct random *tail, int32_t *ids);
+
+/* prompts.jsonl.gz: header line, then a word or an id a line. */
+int material_write(const struct material *material, const char *path, struct error *err);
+int material_read(struct material *material, const char *path, struct error *err);
+
+#endif

@@ -1,0 +1,57 @@
+#include "plan/model_file.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define SCHEMA "roibench/model/v1"
+
+static char *text_of(const json_t *value)
+{
+    if (json_is_string(value))
+        return mem_strdup(json_string_value(value));
+    if (json_is_integer(value))
+        return mem_printf("%lld", (long long)json_integer_value(value));
+    if (json_is_real(value))
+        return mem_printf("%.9g", json_real_value(value));
+    return NULL;
+}
+
+static int set_option(struct options *options, const char *path, const char *key, const json_t *value, struct error *err)
+{
+    cleanup_free char *name = mem_strdup(key);
+    cleanup_free char *where = mem_printf("%s: %s", path, key);
+    for (char *c = name; *c; c++)
+        if (*c == '_')
+            *c = '-';
+    cleanup_free char *text = text_of(value);
+    if (!text)
+        return error_set(err, ERROR_USAGE, "%s: expected a text or a number", where);
+    return options_set_from_model(options, name, text, where, err);
+}
+
+int model_file_read(const char *folder, const char *model, struct options *options, struct error *err)
+{
+    struct json_reader reader;
+    if (!model[0] || model[0] == '.' || strchr(model, '/'))
+        return 0; /* a name like org/model cannot be a file's: the template is used */
+    cleanup_free char *name = mem_printf("%s.json", model);
+    cleanup_free char *path = file_join(folder, name);
+    if (!file_exists(path))
+        return 0;
+    json_t *root = json_open(&reader, path, SCHEMA, err);
+    if (!root)
+        return -1;
+    const char *key;
+    json_t *value;
+    int status = 1;
+    json_object_foreach(root, key, value) {
+        if (status > 0 && strcmp(key, "schema") != 0 && set_option(options, path, key, value, err) < 0)
+            status = -1;
+    }
+    json_decref(root);
+    return status;
+}

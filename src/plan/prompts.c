@@ -1,0 +1,131 @@
+#include "plan/prompts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "plan/material.h"
+#include "wire/openai_request.h"
+
+#define TOKENS_A_BODY_MAX ((int64_t)1 << 22)
+
+struct prompts {
+    const struct plan *plan;
+    struct material material;
+    uint64_t nonce;
+    /* Used again for each body: one thread, one struct prompts. */
+    struct buf text;
+    int32_t *ids;
+    size_t id_capacity;
+};
+
+const char *prompts_path(const struct plan *plan)
+{
+    return plan->workload.endpoint == ENDPOINT_CHAT ? "/chat/completions" : "/completions";
+}
+
+/* 128 bits folded into the 64 that a seed has. */
+static uint64_t fold_nonce(const char *nonce)
+{
+    char half[17] = "";
+    memcpy(half, nonce, 16);
+    uint64_t high = strtoull(half, NULL, 16);
+    return high ^ (strtoull(nonce + 16, NULL, 16) * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+struct prompts *prompts_read(const struct plan *plan, const char *folder, struct error *err)
+{
+    cleanup_free char *path = file_join(folder, "prompts.jsonl.gz");
+    struct material material;
+    if (material_read(&material, path, err) < 0) {
+        material_free(&material);
+        return NULL;
+    }
+    return prompts_new(plan, &material);
+}
+
+struct prompts *prompts_new(const struct plan *plan, struct material *material)
+{
+    struct prompts *prompts = mem_alloc(sizeof *prompts);
+    prompts->plan = plan;
+    prompts->material = *material;
+    *material = (struct material){0};
+    prompts->nonce = fold_nonce(plan->nonce);
+    prompts->text = BUF_INIT(PROMPT_BODY_MAX);
+    return prompts;
+}
+
+void prompts_free(struct prompts *prompts)
+{
+    if (!prompts)
+        return;
+    material_free(&prompts->material);
+    buf_free(&prompts->text);
+    free(prompts->ids);
+    free(prompts);
+}
+
+/* A normal distribution, drawn again outside [min, max]; after many misses the nearest bound, so that it always ends. */
+static int64_t draw_length(const struct token_lengths *lengths, struct random *random)
+{
+    if (lengths->stddev == 0)
+        return lengths->mean;
+    double length = 0;
+    for (int tries = 0; tries < 1000; tries++) {
+        length = round(random_normal(random, (double)lengths->mean, (double)lengths->stddev));
+        if (length >= (double)lengths->min && length <= (double)lengths->max)
+            return (int64_t)length;
+    }
+    return length < (double)lengths->min ? lengths->min : lengths->max;
+}
+
+static void draw_prompt(struct prompts *prompts, int64_t tokens, struct random *head, struct random *tail,
+                        struct openai_request *request)
+{
+    if (prompts->material.ids) {
+        MEM_GROW(prompts->ids, prompts->id_capacity, (size_t)tokens);
+        material_draw_ids(&prompts->material, tokens, head, tail, prompts->ids);
+        request->token_ids = prompts->ids;
+        request->token_count = (size_t)tokens;
+        return;
+    }
+    buf_reset(&prompts->text);
+    material_draw_text(&prompts->material, tokens - prompts->material.overhead, head, tail, &prompts->text);
+    request->text = buf_text(&prompts->text);
+    request->text_length = prompts->text.len;
+}
+
+int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, struct buf *out, struct prompt_lengths *lengths,
+                 struct error *err)
+{
+    const struct plan *plan = prompts->plan;
+    const struct server_identity *server = &plan->server;
+    uint64_t where = ((uint64_t)(unsigned)level << 32) | (uint64_t)(unsigned)repeat;
+    struct random sizes, head, tail;
+    random_derive(&sizes, plan->seed, "lengths", where, (uint64_t)i);
+    random_derive(&head, prompts->nonce, "head", where, (uint64_t)i);
+    random_derive(&tail, plan->seed, "body", where, (uint64_t)i);
+    lengths->prompt_tokens = draw_length(&plan->workload.prompt, &sizes);
+    lengths->output_tokens = draw_length(&plan->workload.output, &sizes);
+    if (lengths->prompt_tokens > TOKENS_A_BODY_MAX)
+        return error_set(err, ERROR_USAGE, "a prompt of %lld tokens is more than %lld", (long long)lengths->prompt_tokens,
+                         (long long)TOKENS_A_BODY_MAX);
+    struct openai_request request = {
+        .model = plan->model,
+        .chat = plan->workload.endpoint == ENDPOINT_CHAT,
+        .max_tokens = lengths->output_tokens,
+        .ignore_eos = server->ignore_eos,
+        .stream = true,
+        .include_usage = server->usage,
+        .continuous_usage = server->usage && server->continuous_usage,
+        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0,
+    };
+    draw_prompt(prompts, lengths->prompt_tokens, &head, &tail, &request);
+    buf_reset(out);
+    if (openai_request_write(&request, out) < 0)
+        return error_set(err, ERROR_USAGE, "the body of a request with %lld prompt tokens is too large", (long long)lengths->prompt_tokens);
+    return 0;
+}

@@ -1,0 +1,49 @@
+#include "plan/scenario.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+#define TOKENS_MAX ((int64_t)1 << 22)
+
+static const struct scenario scenarios[] = {
+    {"chat", 64, 64, "TTFT"},
+    {"summarization", 512, 128, "KV cache"},
+    {"code-gen", 128, 256, "TPOT"},
+    {"stress", 256, 256, "overall"},
+};
+
+const struct scenario *scenario_find(const char *name)
+{
+    for (size_t k = 0; k < sizeof scenarios / sizeof scenarios[0]; k++)
+        if (strcmp(scenarios[k].name, name) == 0)
+            return &scenarios[k];
+    return NULL;
+}
+
+struct token_lengths token_lengths_fixed(int64_t tokens)
+{
+    return (struct token_lengths){.mean = tokens, .stddev = 0, .min = tokens, .max = tokens};
+}
+
+int token_lengths_parse(const char *text, const char *option, struct token_lengths *lengths, struct error *err)
+{
+    cleanup_free char *copy = mem_strdup(text);
+    char *rest = copy, *item;
+    int64_t numbers[4] = {0};
+    int count = 0;
+    while ((item = strsep(&rest, ",")))
+        if (count == 4 || units_parse_integer(item, &numbers[count++]) < 0)
+            count = 5;
+    *lengths = (struct token_lengths){.mean = numbers[0], .stddev = numbers[1], .min = numbers[2], .max = numbers[3]};
+    if (count == 1)
+        *lengths = token_lengths_fixed(numbers[0]);
+    bool fine = (count == 1 || count == 4) && lengths->stddev >= 0 && lengths->min >= 1 && lengths->min <= lengths->mean &&
+                lengths->mean <= lengths->max && lengths->max <= TOKENS_MAX;
+    if (!fine)
+        return error_set(err, ERROR_USAGE, "%s: '%s' is neither a number of tokens (1 to %lld) nor mean,stddev,min,max", option, text,
+                         (long long)TOKENS_MAX);
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* How many tokens is a prompt? Asked of the server: by /tokenize where it has one (vLLM), else by the usage of a request for one token. */
+#ifndef ROIBENCH_PROBE_COUNT_H
+#define ROIBENCH_PROBE_COUNT_H
+
+#include "probe/server.h"
+
+struct counter {
+    const struct probe *probe;
+    const char *model;
+    bool tokenize;  /* /tokenize as vLLM has it */
+    int64_t asked;  /* requests so far */
+};
+
+/* For calibrate_counter: context is a struct counter. */
+int64_t counter_count(void *context, const char *text, size_t length, struct error *err);
+
+/* Token ids of a text by /tokenize: at most `size` into ids; -1 with *err. */
+int64_t counter_token_ids(struct counter *counter, const char *text, int32_t *ids, size_t size, struct error *err);
+
+/* Sends one request of the endpoint's kind and gives its usage. body: JSON. status 200 or an error by probe_refused. */
+int counter_ask(const struct probe *probe, const char *body, size_t length, struct http_response *response, struct error *err);
+
+#endif

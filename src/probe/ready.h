@@ -1,0 +1,17 @@
+/* Waits until a target serves its model.
+ *
+ * Waited for, with a pause that grows from 0.1 s to 5 s: no address, no connection, 404, 429 and 5xx (a gateway in
+ * front of a pod that starts), an empty list of models. Not waited for: 401 and 403, a TLS failure, and a model that is
+ * not among those the server has: they are listed. */
+#ifndef ROIBENCH_PROBE_READY_H
+#define ROIBENCH_PROBE_READY_H
+
+#include "probe/server.h"
+#include "wire/openai.h"
+
+/* model NULL: the only one there is. *models (openai_models_free) and *index are filled: the one to use. ERROR_TARGET at the end of
+ * wait_ns (wall time), naming URL, last error, number of tries; ERROR_USAGE when several models are there and none was named. */
+int ready_wait(const struct probe *probe, const char *model, int64_t wait_ns, struct openai_models *models, size_t *index,
+               struct error *err);
+
+#endif

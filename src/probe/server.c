@@ -1,0 +1,30 @@
+#include "probe/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "wire/openai.h"
+
+char *probe_root_url(const struct probe *probe, const char *path)
+{
+    size_t length = strlen(probe->target);
+    if (length >= 3 && strcmp(probe->target + length - 3, "/v1") == 0)
+        length -= 3;
+    return mem_printf("%.*s%s", (int)length, probe->target, path);
+}
+
+char *probe_url(const struct probe *probe, const char *path)
+{
+    return mem_printf("%s%s", probe->target, path);
+}
+
+int probe_refused(const char *what, const char *url, const struct http_response *response, struct error *err)
+{
+    char message[OPENAI_MESSAGE_SIZE];
+    openai_error_message(buf_text(&response->body), response->body.len, message, sizeof message);
+    if (response->status == 401 || response->status == 403)
+        return error_set(err, ERROR_TARGET, "%s: %s: HTTP %d: %s. It needs an API key: --api-key-file or ROIBENCH_API_KEY", what, url,
+                         response->status, message);
+    return error_set(err, ERROR_TARGET, "%s: %s: HTTP %d: %s", what, url, response->status, message);
+}

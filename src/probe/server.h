@@ -1,0 +1,30 @@
+/* What every probe needs: the target, a client, a clock. */
+#ifndef ROIBENCH_PROBE_SERVER_H
+#define ROIBENCH_PROBE_SERVER_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "net/http_client.h"
+#include "plan/plan.h"
+
+#define PROBE_TIMEOUT_NS (120 * NS_PER_S) /* of one probe: a cold server compiles at its first request */
+
+struct probe {
+    struct http_client *client;
+    const struct clock *clock;
+    const struct log *log;
+    const char *target;  /* ".../v1" */
+    enum endpoint endpoint;
+    const volatile sig_atomic_t *stop;
+};
+
+/* "<target's root><path>": /metrics, /version and /tokenize stand beside /v1. free() it. */
+char *probe_root_url(const struct probe *probe, const char *path);
+/* "<target><path>" */
+char *probe_url(const struct probe *probe, const char *path);
+
+/* *err from an answer that is not 200: ERROR_TARGET with the server's own words; for 401 and 403 what to do. Returns -1. */
+int probe_refused(const char *what, const char *url, const struct http_response *response, struct error *err);
+
+#endif
