@@ -155,7 +155,7 @@ static void look_for_stop(evutil_socket_t fd, short what, void *context)
         event_base_loopbreak(httpd->base);
 }
 
-static void take_request(struct evhttp_request *request, void *context);
+static void take_request(struct evhttp_request *raw, void *context);
 
 /* What libevent has to say is said by errors, or not worth a line. */
 static void say_nothing(int severity, const char *text)

@@ -52,13 +52,13 @@ static const struct histogram_row {
 static size_t make_length_bounds(double *bounds, int64_t longest)
 {
     static const double mantissas[] = {1, 2, 5};
+    double power = 1;
     size_t count = 0;
-    for (double power = 1; count < METRICS_BUCKETS_MAX; power *= 10)
-        for (size_t k = 0; k < COUNT(mantissas) && count < METRICS_BUCKETS_MAX; k++) {
-            if (mantissas[k] * power > (double)longest)
-                return count;
-            bounds[count++] = mantissas[k] * power;
-        }
+    while (count < METRICS_BUCKETS_MAX && mantissas[count % COUNT(mantissas)] * power <= (double)longest) {
+        bounds[count] = mantissas[count % COUNT(mantissas)] * power;
+        count++;
+        power *= count % COUNT(mantissas) == 0 ? 10 : 1;
+    }
     return count;
 }
 
@@ -150,7 +150,7 @@ static void append_number(struct buf *out, double value)
         if (strtod(text, NULL) == value)
             break;
     }
-    int exponent = atoi(strchr(text, 'e') + 1);
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
     if (exponent < 6) {
         int decimals = (int)(strchr(text, 'e') - text) - 2 - exponent;
         snprintf(text, sizeof text, "%.*f", decimals > 1 ? decimals : 1, value);

@@ -28,18 +28,26 @@ static double read_tolerance(const char *text)
     return strcmp(text, "-") == 0 ? NO_CLAIM : strtod(text, NULL);
 }
 
-/* Returns whether the line is a row. */
-static int read_level(const char *line, struct level *level)
+static char *next_field(char **rest)
 {
-    char ttft[16], tpot[16], tps[16];
+    char *field = strsep(rest, "\t\n");
+    assert_non_null(field);
+    return field;
+}
+
+/* Returns whether the line is a row. */
+static int read_level(char *line, struct level *level)
+{
     if (line[0] == '#')
         return 0;
-    int fields = sscanf(line, "%31s %d %lf %lf %lf %15s %15s %15s", level->preset, &level->streams, &level->ttft_ms,
-                        &level->tpot_ms, &level->total_tps, ttft, tpot, tps);
-    assert_int_equal(fields, 8);
-    level->ttft_tolerance = read_tolerance(ttft);
-    level->tpot_tolerance = read_tolerance(tpot);
-    level->tps_tolerance = read_tolerance(tps);
+    snprintf(level->preset, sizeof level->preset, "%s", next_field(&line));
+    level->streams = (int)strtol(next_field(&line), NULL, 10);
+    level->ttft_ms = strtod(next_field(&line), NULL);
+    level->tpot_ms = strtod(next_field(&line), NULL);
+    level->total_tps = strtod(next_field(&line), NULL);
+    level->ttft_tolerance = read_tolerance(next_field(&line));
+    level->tpot_tolerance = read_tolerance(next_field(&line));
+    level->tps_tolerance = read_tolerance(next_field(&line));
     return 1;
 }
 

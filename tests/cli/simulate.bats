@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# roibench simulate, by curl. What it sends in detail: tests/unit/serve.
+
+bats_load_library bats-support
+bats_load_library bats-assert
+bats_require_minimum_version 1.5.0
+load support/simulator
+
+setup() {
+    unset ROIBENCH_API_KEY
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+    stop_simulators
+}
+
+get() { # PATH [CURL OPTIONS...]
+    local path=$1
+    shift
+    run curl -sS -w '\n%{http_code}' "$@" "$SIM$path"
+    assert_success
+}
+
+post() { # PATH BODY [CURL OPTIONS...]
+    local path=$1 body=$2
+    shift 2
+    get "$path" -H 'Content-Type: application/json' -d "$body" "$@"
+}
+
+simulate() {
+    run --separate-stderr timeout 20 "$ROIBENCH" simulate "$@"
+}
+
+# One number of /metrics, whole.
+metric() { # NAME
+    curl -sS "$SIM/metrics" | sed -n "s/^vllm:$1{[^}]*} \([0-9]*\)\.0$/\1/p"
+}
+
+metric_is() { # NAME VALUE
+    [[ $(metric "$1") == "$2" ]]
+}
+
+# `run` would wait in a subshell, whose children these are not.
+end_with() { # SIGNAL STATUS
+    status=0
+    kill "-$1" "$SIM_PID"
+    wait "$SIM_PID" || status=$?
+    assert_equal "$status" "$2"
+}
+
+truth_has() { # TEXT
+    curl -sS "$SIM/sim/truth" | grep -qF "$1"
+}
+
+@test "says where it listens, and serves a stream of exactly the tokens asked for" {
+    start_simulator --model tiny --preset instant
+    run cat "$SIM_LOG"
+    assert_output --partial "listening on $SIM (model tiny, preset instant, time scale 1)"
+    post /v1/chat/completions '{"model":"tiny","messages":[{"role":"user","content":"Say hi"}],"max_tokens":20,"stream":true,"stream_options":{"include_usage":true}}'
+    assert_equal "$(grep -c '"delta":{"content"' <<<"$output")" 20
+    assert_equal "$(grep -c '"role":"assistant"' <<<"$output")" 1
+    assert_line --partial '"choices":[],"usage":{"prompt_tokens":11,"total_tokens":31,"completion_tokens":20}'
+    assert_line 'data: [DONE]'
+    assert_line 200
+}
+
+@test "answers without a stream, and token ids count as they are" {
+    start_simulator --model tiny --preset instant
+    post /v1/completions '{"model":"tiny","prompt":[7,8,9],"max_tokens":5}'
+    assert_output --partial '"finish_reason":"length"'
+    assert_output --partial '"usage":{"prompt_tokens":3,"total_tokens":8,"completion_tokens":5,'
+    assert_line 200
+}
+
+@test "tells who it is" {
+    start_simulator --model tiny --preset 4xl4-bf16 --time-scale 20 --max-model-len 1000
+    get /v1/models
+    assert_line --partial '"id":"tiny"'
+    assert_line --partial '"owned_by":"vllm"'
+    assert_line --partial '"max_model_len":1000'
+    get /version
+    assert_line '{"version":"0.32.0-simulated","simulator":{"preset":"4xl4-bf16","time_scale":20}}'
+    get /health
+    assert_output $'\n200'
+    post /tokenize '{"model":"tiny","prompt":"one two","add_special_tokens":false}'
+    assert_line --regexp '^\{"count":2,"max_model_len":1000,"tokens":\[[0-9]+,[0-9]+\],"token_strs":null\}$'
+}
+
+@test "refuses as vLLM does" {
+    start_simulator --model tiny --preset instant --max-model-len 100
+    get /v1/nothing
+    assert_output $'{"detail":"Not Found"}\n404'
+    get /v1/completions
+    assert_output $'{"detail":"Method Not Allowed"}\n405'
+    post /v1/completions '{"model":"big","prompt":"x"}'
+    assert_line --regexp 'The model .big. does not exist'
+    assert_line 404
+    post /v1/completions '{"prompt":"x","max_tokens":99}'
+    assert_line --partial "This model's maximum context length is 100 tokens."
+    assert_line 400
+    post /v1/completions '{"prompt":'
+    assert_line --partial "'type': 'json_invalid'"
+    assert_line 400
+    get /v1/completions -d '{"prompt":"x"}' -H 'Content-Type: text/plain'
+    assert_line --partial "Only 'application/json' is allowed"
+    assert_line 400
+    truth_has '"requests":{"received":0,"completed":0,"disconnected":0,"refused":4}'
+    metric_is prompt_tokens_total 0
+}
+
+@test "asks for its key, from a file or the environment, under /v1 only" {
+    echo 'secret-1' >key
+    start_simulator --preset instant --api-key-file key
+    get /v1/models
+    assert_output $'{"error":"Unauthorized"}\n401'
+    get /v1/models -H 'Authorization: Bearer secret-2'
+    assert_line 401
+    get /v1/models -H 'Authorization: Bearer secret-1'
+    assert_line 200
+    get /metrics -o /dev/null
+    assert_line 200
+    ROIBENCH_API_KEY=secret-3 start_simulator --preset instant
+    get /v1/models
+    assert_line 401
+    get /v1/models -H 'Authorization: Bearer secret-3'
+    assert_line 200
+}
+
+@test "answers 503 until it is ready" {
+    start_simulator --preset instant --ready-after 1h
+    for path in /health /v1/models; do
+        get "$path"
+        assert_line 503
+    done
+    get /version
+    assert_line 200
+    start_simulator --preset instant --ready-after 300ms
+    ready() { curl -sSf -o /dev/null "$SIM/health"; }
+    wait_until ready
+}
+
+@test "counters, histograms and truth agree with what was asked for" {
+    start_simulator --model tiny --preset l4-int4 --time-scale 100
+    for k in 1 2 3; do
+        post /v1/completions "{\"prompt\":[1,2,3,4],\"max_tokens\":1$k,\"stream\":true}"
+    done
+    metric_is prompt_tokens_total 12
+    metric_is generation_tokens_total 36
+    metric_is time_to_first_token_seconds_count 3
+    metric_is inter_token_latency_seconds_count 33
+    metric_is e2e_request_latency_seconds_count 3
+    metric_is num_requests_running 0
+    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0},"prompt_tokens":12,"generation_tokens":36,"chunks":36,"ttft_ns":{"count":3,'
+}
+
+@test "sends several tokens a chunk after the first" {
+    start_simulator --preset instant --stream-interval 4
+    post /v1/completions '{"prompt":[1],"max_tokens":14,"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}'
+    run sed -n 's/.*"index":0.*"completion_tokens":\([0-9]*\).*/\1/p' <<<"$output"
+    assert_output $'1\n5\n9\n13\n14'
+}
+
+@test "a client that goes ends its generation; one that waits is seen waiting" {
+    start_simulator --preset l4-int4 --max-num-seqs 1
+    body='{"prompt":[1,2,3],"max_tokens":8000,"stream":true}'
+    curl -sS -o /dev/null -H 'Content-Type: application/json' -d "$body" "$SIM/v1/completions" 3>&- &
+    first=$!
+    wait_until metric_is num_requests_running 1
+    curl -sS -o /dev/null -H 'Content-Type: application/json' -d "$body" "$SIM/v1/completions" 3>&- &
+    second=$!
+    wait_until metric_is num_requests_waiting 1
+    kill "$second"
+    wait_until metric_is num_requests_waiting 0
+    kill "$first"
+    wait_until metric_is num_requests_running 0
+    truth_has '"requests":{"received":2,"completed":0,"disconnected":2,'
+}
+
+@test "SIGTERM and SIGINT end it, open streams and all" {
+    start_simulator --preset l4-int4
+    curl -sS -o stream -H 'Content-Type: application/json' -d '{"prompt":[1],"max_tokens":8000,"stream":true}' "$SIM/v1/completions" 3>&- &
+    client=$!
+    wait_until grep -qs data: stream
+    end_with TERM 143
+    status=0
+    wait "$client" || status=$?
+    assert_equal "$status" 18 # curl's word for a transfer that was cut off
+    start_simulator --preset instant
+    end_with INT 130
+}
+
+@test "a port that is taken: which, exit 1" {
+    start_simulator --preset instant
+    simulate --listen "${SIM#http://}"
+    assert_failure 1
+    assert_equal "${stderr#*simulate: }" "cannot listen at ${SIM#http://}: Address already in use"
+}
+
+@test "settings that make no sense: usage, exit 2" {
+    simulate --preset fast
+    assert_failure 2
+    [[ $stderr == *"instant"*"l4-int4"*"4xl4-bf16"* ]]
+    simulate --listen here
+    assert_failure 2
+    [[ $stderr == *"'here' is no address to listen at"* ]]
+    simulate --max-model-len 4096 --kv-blocks 255 --block-size 16
+    assert_failure 2
+    [[ $stderr == *"255 blocks of 16 tokens cannot hold one request"* ]]
+    simulate --time-scale 0
+    assert_failure 2
+    simulate --model ''
+    assert_failure 2
+    simulate --fault reset
+    assert_failure 2
+    : >empty
+    simulate --api-key-file empty
+    assert_failure 2
+}
+
+@test "a port file that cannot be written: which, exit 1" {
+    simulate --listen 127.0.0.1:0 --port-file missing/port
+    assert_failure 1
+    [[ $stderr == *missing/port* ]]
+}
