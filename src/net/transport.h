@@ -9,7 +9,9 @@
  * A struct transfer is the caller's memory from transport_start until `ended`
  * was called, which happens exactly once for every started transfer: also after
  * transport_cancel (from within the next wait, or directly), also when the transport is freed.
- * From `ended` on the caller may reuse the struct, even start it again at once from within the callback.
+ * From `ended` on the caller may reuse the struct, even start it again at once from within the callback
+ * (not while the transport is being freed: then nothing is started any more, and no `ended` follows).
+ * start and cancel may be called from within every callback.
  *
  * Latency fields: `sent` is when the request is about to be written to its
  * connection (a new connection's DNS, TCP and TLS lie before it). Where a reused connection
@@ -64,9 +66,10 @@ struct transport_operations {
     /* Ends it as TRANSPORT_CANCELLED (its connection is closed, so the server stops generating). */
     void (*cancel)(struct transport *transport, struct transfer *transfer);
     /* Handles what is ready; returns as soon as anything was handled, at `deadline` (of the transport's clock, TIME_FOREVER:
-     * none) or when stop became non-zero. Returns -1 with *err only when the transport itself is broken. */
+     * none) or when stop changed (once a change: waiting goes on afterwards, so that what is in flight can be drained).
+     * Sockets are looked at in every call. Returns -1 with *err only when the transport itself is broken. */
     int (*wait)(struct transport *transport, int64_t deadline, struct error *err);
-    /* How late the last return from waiting was against the earliest of deadline and event that could be known: 0 if unknown. ns */
+    /* Ends what is in flight as TRANSPORT_CANCELLED. */
     void (*free)(struct transport *transport);
 };
 

@@ -1,0 +1,14 @@
+/* A host name looked up once, before the load: thousands of connections must not ask the resolver each. Inside net only. */
+#ifndef ROIBENCH_NET_RESOLVE_H
+#define ROIBENCH_NET_RESOLVE_H
+
+#include <curl/curl.h>
+
+#include "base/error.h"
+
+/* Looks up the host of url and leaves in *pinned the list for CURLOPT_RESOLVE (curl_slist_free_all it; NULL when the
+ * host is an address already). TLS and the Host header keep the name. Blocks as long as getaddrinfo(3) does.
+ * ERROR_TARGET when there is no such host, ERROR_USAGE when url is none. */
+int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err);
+
+#endif

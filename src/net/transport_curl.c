@@ -1,0 +1,448 @@
+/* The real transport: libcurl's multi interface driven by epoll.
+ *
+ * curl_multi_socket_action touches only the sockets that are ready, so a thousand quiet streams cost nothing. Every return of
+ * epoll_wait is stamped once, and all that was ready then has that time. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/curl_error.h"
+#include "net/curl_setup.h"
+#include "net/limits.h"
+#include "net/resolve.h"
+#include "net/timeouts.h"
+#include "net/transport.h"
+
+#define EVENTS_A_TURN 1024
+#define RECEIVE_BUFFER 8192L   /* a handle: small, for there are thousands; a chunk of a stream is some 250 bytes */
+#define SEND_BUFFER 16384L     /* libcurl's minimum */
+#define STATUS_FINAL 200       /* below: 100 Continue, 103 Early Hints */
+#define MESSAGE_SIZE 300
+
+struct curl_transport;
+
+/* One transfer under way, and its handle: used again and again. */
+struct flight {
+    struct timeout_node stall, whole; /* stall first: see flight_of_stall */
+    struct curl_transport *owner;
+    struct transfer *transfer;
+    CURL *easy;
+    bool sent, reused, answered, again; /* again: it was sent a second time on a fresh connection */
+    int socket_errno;
+    enum transport_result forced;  /* TRANSPORT_OK: as libcurl says */
+    struct flight *next;           /* in the free or the doomed list */
+    char error[CURL_ERROR_SIZE];
+};
+
+struct curl_transport {
+    struct transport transport;
+    const struct clock *clock;
+    const volatile sig_atomic_t *stop;
+    struct net_setup *setup;
+    struct curl_slist *headers, *pinned;
+    CURLM *multi;
+    int epoll;
+    int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
+    int64_t stamp;                 /* of this turn */
+    struct timeout_list stalls, wholes;
+    struct flight *free, *doomed;  /* doomed: end without libcurl: cancelled, or never begun */
+    bool epoll_pwait2_missing;
+};
+
+static struct flight *flight_of_whole(struct timeout_node *node)
+{
+    return (struct flight *)((char *)node - offsetof(struct flight, whole));
+}
+
+static struct flight *flight_of_stall(struct timeout_node *node)
+{
+    return (struct flight *)((char *)node - offsetof(struct flight, stall));
+}
+
+/* --- what libcurl tells us of a transfer ------------------------------------------------------ */
+
+static int on_request_goes_out(void *context, char *address, char *local, int port, int local_port)
+{
+    struct flight *flight = context;
+    long new_connections = 0;
+    (void)address, (void)local, (void)port, (void)local_port;
+    curl_easy_getinfo(flight->easy, CURLINFO_NUM_CONNECTS, &new_connections);
+    flight->reused = new_connections == 0;
+    flight->sent = true;
+    int64_t now = clock_now(flight->owner->clock);
+    flight->transfer->handler->sent(flight->transfer, now, flight->reused ? TIME_NEVER : now, flight->reused);
+    return CURL_PREREQFUNC_OK;
+}
+
+static void note_activity(struct flight *flight)
+{
+    flight->answered = true;
+    flight->stall.since = flight->owner->stamp;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+    struct flight *flight = context;
+    size_t length = size * count;
+    int status;
+    char start[32];
+    note_activity(flight);
+    snprintf(start, sizeof start, "%.*s", (int)(length < sizeof start ? length : sizeof start - 1), line);
+    if (sscanf(start, "HTTP/%*[0-9.] %3d", &status) == 1 && status >= STATUS_FINAL)
+        flight->transfer->handler->headers(flight->transfer, flight->owner->stamp, status);
+    return length;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
+{
+    struct flight *flight = context;
+    note_activity(flight);
+    flight->transfer->handler->bytes(flight->transfer, flight->owner->stamp, bytes, size * count);
+    return size * count;
+}
+
+/* Only to know why there is no socket: libcurl does not tell. */
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct flight *flight = context;
+    (void)purpose;
+    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        flight->socket_errno = errno;
+    return fd;
+}
+
+/* --- what libcurl wants to be told --------------------------------------------------------------- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
+{
+    struct curl_transport *transport = context;
+    struct epoll_event event = {.data.fd = fd};
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL);
+        curl_multi_assign(transport->multi, fd, NULL);
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
+    /* A closed socket's number may come back without a REMOVE in between, or the other way round: both are tried. */
+    int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, second = known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(transport->epoll, first, fd, &event) < 0)
+        epoll_ctl(transport->epoll, second, fd, &event);
+    curl_multi_assign(transport->multi, fd, transport);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    struct curl_transport *transport = context;
+    (void)multi;
+    transport->curl_deadline = timeout_ms < 0 ? TIME_FOREVER : clock_now(transport->clock) + timeout_ms * NS_PER_MS;
+    return 0;
+}
+
+/* --- flights --------------------------------------------------------------------------------------- */
+
+static struct flight *flight_new(struct curl_transport *transport)
+{
+    struct flight *flight = mem_alloc(sizeof *flight);
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        abort(); /* out of memory, as in mem.h */
+    flight->owner = transport;
+    flight->easy = easy;
+    net_setup_apply(transport->setup, easy);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transport->headers);
+    curl_easy_setopt(easy, CURLOPT_RESOLVE, transport->pinned);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 0x7fffffL); /* ours are the limits */
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request_goes_out);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, flight);
+    return flight;
+}
+
+static void flight_free(struct flight *flight)
+{
+    curl_easy_cleanup(flight->easy);
+    free(flight);
+}
+
+static void doom(struct curl_transport *transport, struct flight *flight, enum transport_result result)
+{
+    flight->forced = result;
+    flight->next = transport->doomed;
+    transport->doomed = flight;
+}
+
+static void launch(struct curl_transport *transport, struct flight *flight)
+{
+    flight->sent = flight->answered = false;
+    flight->socket_errno = 0;
+    flight->error[0] = '\0';
+    if (curl_multi_add_handle(transport->multi, flight->easy) != CURLM_OK)
+        doom(transport, flight, TRANSPORT_LOCAL);
+}
+
+static void curl_start(struct transport *base, struct transfer *transfer)
+{
+    struct curl_transport *transport = (struct curl_transport *)base;
+    struct flight *flight = transport->free;
+    int64_t now = clock_now(transport->clock);
+    if (flight)
+        transport->free = flight->next;
+    else
+        flight = flight_new(transport);
+    flight->transfer = transfer;
+    flight->forced = TRANSPORT_OK;
+    flight->again = flight->reused = false;
+    transfer->implementation = flight;
+    curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
+    curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
+    curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
+    curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, 0L);
+    timeout_add(&transport->stalls, &flight->stall, now);
+    timeout_add(&transport->wholes, &flight->whole, now);
+    launch(transport, flight);
+}
+
+static void curl_cancel(struct transport *base, struct transfer *transfer)
+{
+    struct flight *flight = transfer->implementation;
+    if (flight->forced == TRANSPORT_OK)
+        doom((struct curl_transport *)base, flight, TRANSPORT_CANCELLED);
+}
+
+/* The handle is out of libcurl's hands; the caller may start another transfer at once. */
+static void land(struct curl_transport *transport, struct flight *flight, enum transport_result result, const char *message)
+{
+    struct transfer *transfer = flight->transfer;
+    timeout_remove(&transport->stalls, &flight->stall);
+    timeout_remove(&transport->wholes, &flight->whole);
+    flight->transfer = NULL;
+    transfer->implementation = NULL;
+    flight->next = transport->free;
+    transport->free = flight;
+    transfer->handler->ended(transfer, transport->stamp, result, message);
+}
+
+/* A connection that its server had closed while it lay idle: nothing was lost, so the request goes out once more, on a fresh one. */
+static bool may_go_again(const struct flight *flight, enum transport_result result)
+{
+    return result == TRANSPORT_RESET && flight->reused && !flight->answered && !flight->again;
+}
+
+static void end_flight(struct curl_transport *transport, struct flight *flight, CURLcode code)
+{
+    char message[MESSAGE_SIZE];
+    long system_errno = 0;
+    curl_easy_getinfo(flight->easy, CURLINFO_OS_ERRNO, &system_errno);
+    struct net_failure failure = {
+        .code = code,
+        .errno_value = flight->socket_errno ? flight->socket_errno : system_errno,
+        .sent = flight->sent,
+        .text = flight->error,
+    };
+    enum transport_result result = net_failure_class(&failure);
+    curl_multi_remove_handle(transport->multi, flight->easy);
+    if (may_go_again(flight, result)) {
+        flight->again = true;
+        curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, 1L);
+        launch(transport, flight);
+        return;
+    }
+    message[0] = '\0';
+    if (result != TRANSPORT_OK)
+        net_failure_describe(&failure, message, sizeof message);
+    land(transport, flight, result, message);
+}
+
+static void end_forced(struct curl_transport *transport, struct flight *flight, enum transport_result result)
+{
+    static const char *const messages[] = {
+        [TRANSPORT_TIMEOUT] = "the request's time was over",
+        [TRANSPORT_STALL] = "nothing came for the stall timeout",
+        [TRANSPORT_CANCELLED] = "cancelled",
+        [TRANSPORT_LOCAL] = "libcurl could not take another transfer",
+    };
+    curl_multi_remove_handle(transport->multi, flight->easy);
+    land(transport, flight, result, messages[result]);
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------ */
+
+static void end_doomed(struct curl_transport *transport)
+{
+    struct flight *doomed = transport->doomed;
+    transport->doomed = NULL;
+    while (doomed) {
+        struct flight *next = doomed->next;
+        end_forced(transport, doomed, doomed->forced);
+        doomed = next;
+    }
+}
+
+static bool has_ended(const struct flight *flight)
+{
+    return flight->forced != TRANSPORT_OK;
+}
+
+static void end_finished(struct curl_transport *transport)
+{
+    const CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(transport->multi, &left))) {
+        struct flight *flight = NULL;
+        CURLcode code = message->data.result; /* gone once the handle is removed */
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &flight);
+        if (flight && !has_ended(flight))
+            end_flight(transport, flight, code);
+    }
+}
+
+static void end_late(struct curl_transport *transport)
+{
+    struct timeout_node *node;
+    while ((node = timeout_due(&transport->stalls, transport->stamp)) && !has_ended(flight_of_stall(node)))
+        end_forced(transport, flight_of_stall(node), TRANSPORT_STALL);
+    while ((node = timeout_due(&transport->wholes, transport->stamp)) && !has_ended(flight_of_whole(node)))
+        end_forced(transport, flight_of_whole(node), TRANSPORT_TIMEOUT);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int wait_for_events(struct curl_transport *transport, struct epoll_event *events, int64_t deadline)
+{
+    int64_t left = deadline == TIME_FOREVER ? -1 : deadline - clock_now(transport->clock);
+    struct timespec patience = {.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
+    if (deadline != TIME_FOREVER && left < 0)
+        patience = (struct timespec){0};
+    if (!transport->epoll_pwait2_missing) {
+        int ready = epoll_pwait2(transport->epoll, events, EVENTS_A_TURN, deadline == TIME_FOREVER ? NULL : &patience, NULL);
+        if (ready >= 0 || errno != ENOSYS)
+            return ready;
+        transport->epoll_pwait2_missing = true; /* a kernel before 5.11: whole milliseconds */
+    }
+    int64_t whole_ms = (int64_t)patience.tv_sec * 1000 + (patience.tv_nsec + NS_PER_MS - 1) / NS_PER_MS;
+    return epoll_wait(transport->epoll, events, EVENTS_A_TURN, deadline == TIME_FOREVER ? -1 : (int)earlier(whole_ms, 1000));
+}
+
+static void act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
+{
+    int running;
+    for (int k = 0; k < count; k++) {
+        int what = (events[k].events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (events[k].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
+    }
+    if (transport->curl_deadline <= transport->stamp) {
+        transport->curl_deadline = TIME_FOREVER;
+        curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+static int curl_wait(struct transport *base, int64_t deadline, struct error *err)
+{
+    struct curl_transport *transport = (struct curl_transport *)base;
+    struct epoll_event events[EVENTS_A_TURN];
+    if (transport->stop && *transport->stop && !transport->doomed)
+        deadline = clock_now(transport->clock); /* what is ready is still taken */
+    if (transport->doomed) {
+        transport->stamp = clock_now(transport->clock);
+        end_doomed(transport);
+        return 0;
+    }
+    deadline = earlier(deadline, earlier(transport->curl_deadline, earlier(timeout_next(&transport->stalls), timeout_next(&transport->wholes))));
+    int count = wait_for_events(transport, events, deadline);
+    if (count < 0 && errno != EINTR)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "waiting for the connections");
+    transport->stamp = clock_now(transport->clock);
+    act_on(transport, events, count < 0 ? 0 : count);
+    end_finished(transport);
+    end_late(transport);
+    return 0;
+}
+
+static void curl_free_transport(struct transport *base)
+{
+    struct curl_transport *transport = (struct curl_transport *)base;
+    transport->stamp = clock_now(transport->clock);
+    end_doomed(transport);
+    while (transport->wholes.first)
+        end_forced(transport, flight_of_whole(transport->wholes.first), TRANSPORT_CANCELLED);
+    while (transport->free) {
+        struct flight *flight = transport->free;
+        transport->free = flight->next;
+        flight_free(flight);
+    }
+    if (transport->multi)
+        curl_multi_cleanup(transport->multi);
+    if (transport->epoll >= 0)
+        close(transport->epoll);
+    curl_slist_free_all(transport->headers);
+    curl_slist_free_all(transport->pinned);
+    net_setup_free(transport->setup);
+    free(transport);
+}
+
+static const struct transport_operations operations = {
+    .start = curl_start,
+    .cancel = curl_cancel,
+    .wait = curl_wait,
+    .free = curl_free_transport,
+};
+
+static int open_multi(struct curl_transport *transport, size_t max_streams, struct error *err)
+{
+    transport->multi = curl_multi_init();
+    transport->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!transport->multi || transport->epoll < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot start waiting for connections");
+    curl_multi_setopt(transport->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(transport->multi, CURLMOPT_SOCKETDATA, transport);
+    curl_multi_setopt(transport->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(transport->multi, CURLMOPT_TIMERDATA, transport);
+    curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, (long)max_streams);
+    curl_multi_setopt(transport->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    return 0;
+}
+
+struct transport *transport_curl_new(const struct transport_curl_settings *settings, struct error *err)
+{
+    struct curl_transport *transport = mem_alloc(sizeof *transport);
+    transport->transport.operations = &operations;
+    transport->clock = settings->clock;
+    transport->stop = settings->net.stop;
+    transport->epoll = -1;
+    transport->curl_deadline = TIME_FOREVER;
+    transport->stalls.limit = settings->stall_timeout_ns;
+    transport->wholes.limit = settings->timeout_ns;
+    transport->setup = net_setup_new(&settings->net, err);
+    if (!transport->setup || limits_check_streams(settings->max_streams, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
+        curl_free_transport(&transport->transport);
+        return NULL;
+    }
+    transport->headers = net_setup_headers(transport->setup, "application/json", false);
+    /* A name that cannot be looked up here may still be one for a proxy; if not, each request says so. */
+    if (settings->pin_url && resolve_pin(settings->pin_url, &transport->pinned, NULL) < 0)
+        transport->pinned = NULL;
+    return &transport->transport;
+}
