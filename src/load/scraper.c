@@ -17,6 +17,7 @@
 
 struct scraper {
     struct scraper_settings settings;
+    char *url;
     struct http_client *client;
     struct gzip_stream *stream;
     pthread_t thread;
@@ -227,6 +228,8 @@ struct scraper *scraper_new(const struct scraper_settings *settings, struct erro
 {
     struct scraper *scraper = mem_alloc(sizeof *scraper);
     scraper->settings = *settings;
+    scraper->settings.url = scraper->url = mem_strdup(settings->url);
+    scraper->settings.path = NULL; /* opened here, not needed later */
     if (scraper->settings.interval_ns < SCRAPER_INTERVAL_MIN_NS)
         scraper->settings.interval_ns = SCRAPER_INTERVAL_MIN_NS;
     pthread_condattr_t monotonic;
@@ -245,6 +248,7 @@ struct scraper *scraper_new(const struct scraper_settings *settings, struct erro
         error_set_errno(err, ERROR_INTERNAL, status, "cannot start the thread that reads /metrics");
     }
     http_client_free(scraper->client);
+    free(scraper->url);
     free(scraper);
     return NULL;
 }
@@ -267,6 +271,7 @@ int scraper_free(struct scraper *scraper, struct error *err)
     http_client_free(scraper->client);
     pthread_cond_destroy(&scraper->changed);
     pthread_mutex_destroy(&scraper->mutex);
+    free(scraper->url);
     free(scraper);
     return status;
 }

@@ -35,6 +35,7 @@ struct flight {
     CURL *easy;
     bool sent, reused, answered, again; /* again: it was sent a second time on a fresh connection */
     int socket_errno;
+    int64_t sent_time;
     enum transport_result forced;  /* TRANSPORT_OK: as libcurl says */
     struct flight *next;           /* in the free or the doomed list */
     char error[CURL_ERROR_SIZE];
@@ -75,15 +76,18 @@ static int on_request_goes_out(void *context, char *address, char *local, int po
     curl_easy_getinfo(flight->easy, CURLINFO_NUM_CONNECTS, &new_connections);
     flight->reused = new_connections == 0;
     flight->sent = true;
-    int64_t now = clock_now(flight->owner->clock);
+    int64_t now = flight->sent_time = clock_now(flight->owner->clock);
     flight->transfer->handler->sent(flight->transfer, now, flight->reused ? TIME_NEVER : now, flight->reused);
     return CURL_PREREQFUNC_OK;
 }
 
-static void note_activity(struct flight *flight)
+/* The turn's time stamp; but an answer to what was sent within the turn did not come before it. */
+static int64_t note_activity(struct flight *flight)
 {
+    int64_t stamp = flight->owner->stamp;
     flight->answered = true;
-    flight->stall.since = flight->owner->stamp;
+    flight->stall.since = stamp;
+    return stamp > flight->sent_time ? stamp : flight->sent_time;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *context)
@@ -92,18 +96,17 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     size_t length = size * count;
     int status;
     char start[32];
-    note_activity(flight);
+    int64_t time = note_activity(flight);
     snprintf(start, sizeof start, "%.*s", (int)(length < sizeof start ? length : sizeof start - 1), line);
     if (sscanf(start, "HTTP/%*[0-9.] %3d", &status) == 1 && status >= STATUS_FINAL)
-        flight->transfer->handler->headers(flight->transfer, flight->owner->stamp, status);
+        flight->transfer->handler->headers(flight->transfer, time, status);
     return length;
 }
 
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
 {
     struct flight *flight = context;
-    note_activity(flight);
-    flight->transfer->handler->bytes(flight->transfer, flight->owner->stamp, bytes, size * count);
+    flight->transfer->handler->bytes(flight->transfer, note_activity(flight), bytes, size * count);
     return size * count;
 }
 
@@ -193,6 +196,7 @@ static void doom(struct curl_transport *transport, struct flight *flight, enum t
 static void launch(struct curl_transport *transport, struct flight *flight)
 {
     flight->sent = flight->answered = false;
+    flight->sent_time = INT64_MIN;
     flight->socket_errno = 0;
     flight->error[0] = '\0';
     if (curl_multi_add_handle(transport->multi, flight->easy) != CURLM_OK)
@@ -238,7 +242,8 @@ static void land(struct curl_transport *transport, struct flight *flight, enum t
     transfer->implementation = NULL;
     flight->next = transport->free;
     transport->free = flight;
-    transfer->handler->ended(transfer, transport->stamp, result, message);
+    int64_t time = transport->stamp > flight->sent_time ? transport->stamp : flight->sent_time;
+    transfer->handler->ended(transfer, time, result, message);
 }
 
 /* A connection that its server had closed while it lay idle: nothing was lost, so the request goes out once more, on a fresh one. */
