@@ -1,10 +1,6 @@
 #include "support/closed_loop.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -56,7 +52,8 @@ static int compare(const void *a, const void *b)
 
 static int64_t nearest_rank_p95(int64_t *values, size_t count)
 {
-    assert_true(count > 0);
+    if (count == 0)
+        return 0;
     qsort(values, count, sizeof *values, compare);
     return values[(count * 95 + 99) / 100 - 1];
 }
