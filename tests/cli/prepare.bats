@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# roibench prepare against the simulator: what it learns, what it writes, and what it says when it cannot.
+
+bats_load_library bats-support
+bats_load_library bats-assert
+bats_require_minimum_version 1.5.0
+load support/simulator
+
+setup() {
+    unset ROIBENCH_API_KEY
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+    stop_simulators
+}
+
+prepare() {
+    run --separate-stderr timeout 60 "$ROIBENCH" prepare --workspace ws "$@"
+}
+
+field() { # FILE KEY: the first value of the key in a pretty-printed JSON file
+    sed -n "s/^ *\"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$1" | head -n 1
+}
+
+@test "a plan of the default workload, with an exact prompt length" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --max-seconds 5 --rate 4
+    assert_success
+    local id=${lines[-1]}
+    [[ $id == tiny-* ]]
+    assert_equal "$(<ws/latest)" "$id"
+    assert_equal "$(field "ws/$id/plan.json" model)" tiny
+    assert_equal "$(field "ws/$id/plan.json" kind)" simulator
+    assert_equal "$(field "ws/$id/plan.json" exact)" true
+    assert_equal "$(field "ws/$id/plan.json" continuous_usage)" true
+    assert_equal "$(field "ws/$id/plan.json" sweep_levels)" 4
+    [ -s "ws/$id/prompts.jsonl.gz" ]
+    [ -s "ws/$id/manifest.json" ]
+}
+
+@test "same seed and same nonce: the same plan and prompts" {
+    start_simulator --preset instant --model tiny
+    local nonce=00112233445566778899aabbccddeeff common=(--target "$SIM/v1" --max-seconds 5 --seed 7)
+    prepare "${common[@]}" --nonce $nonce --run-id one
+    assert_success
+    prepare "${common[@]}" --nonce $nonce --run-id two
+    assert_success
+    cmp ws/one/prompts.jsonl.gz ws/two/prompts.jsonl.gz
+    diff <(grep -vE '"(run_id|created|e2e_ns)"' ws/one/plan.json) <(grep -vE '"(run_id|created|e2e_ns)"' ws/two/plan.json)
+    assert_equal "$(field ws/one/plan.json nonce)" $nonce
+}
+
+@test "token ids are used where the server takes them" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --endpoint completions --max-seconds 5 --prompt-tokens 100 --output-tokens 10
+    assert_success
+    assert_equal "$(field ws/*/plan.json method)" token_ids
+}
+
+@test "a model that loads is waited for" {
+    start_simulator --preset instant --model tiny --ready-after 1
+    prepare --target "$SIM/v1" --max-seconds 5 --wait 20
+    assert_success
+}
+
+@test "nobody there: URL, last error, number of tries, exit 3" {
+    prepare --target http://127.0.0.1:1/v1 --wait 0.3 --max-seconds 5
+    assert_failure 3
+    [[ $stderr == *"http://127.0.0.1:1/v1/models"*"refused"*"tried "*" times"* ]]
+    [ ! -e ws/latest ]
+}
+
+@test "a wrong model: those that exist are listed, at once" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --model huge --max-seconds 5 --wait 100
+    assert_failure 3
+    [[ $stderr == *"no model 'huge'"*"tiny"* ]]
+}
+
+@test "a key is needed: said at once" {
+    printf secret >key
+    start_simulator --preset instant --model tiny --api-key-file key
+    prepare --target "$SIM/v1" --max-seconds 5 --wait 100
+    assert_failure 3
+    [[ $stderr == *"needs an API key: --api-key-file or ROIBENCH_API_KEY"* ]]
+    prepare --target "$SIM/v1" --max-seconds 5 --api-key-file key
+    assert_success
+    run ! grep -rq secret ws
+}
+
+@test "a context that is too long" {
+    start_simulator --preset instant --model tiny --max-model-len 300
+    prepare --target "$SIM/v1" --prompt-tokens 200 --output-tokens 200 --max-seconds 5
+    assert_failure 3
+    [[ $stderr == *"300 tokens"* ]]
+}
+
+@test "a workspace that cannot be written: before any request" {
+    : >ws
+    prepare --target http://127.0.0.1:1/v1 --max-seconds 5
+    assert_failure 1
+    [[ $stderr == *"ws"* ]]
+}
+
+@test "options that are wrong: exit 2 and what is known" {
+    prepare --target http://x/v1 --profile sawtooth
+    assert_failure 2
+    [[ $stderr == *sawtooth*concurrent* ]]
+    prepare --target http://x/v1 --nonsense 1
+    assert_failure 2
+    [[ $stderr == *nonsense* ]]
+    prepare
+    assert_failure 2
+    [[ $stderr == *--target* ]]
+    prepare --target http://x/v1 --profile concurrent
+    assert_failure 2
+    [[ $stderr == *--rate* ]]
+    prepare --target http://x/v1 --levels concurrent:1,x
+    assert_failure 2
+    prepare --target http://x/v1 --levels concurrent:1 --rate 3
+    assert_failure 2
+    prepare --target http://x/v1 --scenario chat --prompt-tokens 5 --output-tokens 5
+    assert_failure 2
+    prepare --target http://x/v1 --warmup 60% --cooldown 40%
+    assert_failure 2
+    prepare --target ftp://x/v1
+    assert_failure 2
+    prepare --target http://x/v1 --run-id ../x
+    assert_failure 2
+}
+
+@test "a model file fills in what was not said" {
+    start_simulator --preset instant --model tiny
+    mkdir models
+    cat >models/tiny.json <<JSON
+{"schema": "roibench/model/v1", "target": "$SIM/v1", "levels": "concurrent:2,4", "scenario": "stress",
+ "hardware": "1 x L4", "gpus": 1, "price_per_hour": 0.85, "price_source": "list"}
+JSON
+    prepare --models models --model tiny --max-seconds 5
+    assert_success
+    assert_equal "$(field ws/*/plan.json scenario)" stress
+    assert_equal "$(field ws/*/plan.json price_per_hour)" 0.85
+    sed -i 's/gpus/gpu/' models/tiny.json
+    prepare --models models --model tiny --max-seconds 5
+    assert_failure 2
+    [[ $stderr == *models/tiny.json*gpu* ]]
+}
+
+@test "a dry run writes nothing" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --max-seconds 5 --dry-run
+    assert_success
+    [[ $output == *'"schema": "roibench/plan/v1"'* ]]
+    [ ! -e ws ]
+}
