@@ -37,6 +37,7 @@ static void handle_signals(void)
     sigaction(SIGINT, &action, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file that may not grow is an error of write(2), with a sentence */
 }
 
 static const struct command *find_command(const char *name)
@@ -122,14 +123,14 @@ static int run_command(const struct command *command, int argc, char **argv)
     int exit_code = 0;
     if (read_options(command, options, argc, argv, &err) < 0) {
         fprintf(stderr, "roibench %s: %s. See roibench %s --help\n", command->name, err.text, command->name);
-        exit_code = err.class;
+        exit_code = (int)err.class;
     } else if (options_flag(options, "help")) {
         exit_code = print_help(command, options);
     } else {
         struct app app = make_app(command, options);
         if (command->run(&app, options, &err) < 0) {
             log_error(&app.log, "%s", err.text);
-            exit_code = err.class;
+            exit_code = (int)err.class;
         }
         if (fflush(stdout) != 0 && exit_code == 0) {
             log_error(&app.log, "cannot write to standard output");
