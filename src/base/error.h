@@ -14,7 +14,7 @@
 
 #define ERROR_TEXT_MAX 2048
 
-/* The classes are the exit codes of the program (see docs/contract.md). */
+/* The classes are the exit codes of the program (README.md). */
 enum error_class {
     ERROR_NONE = 0,
     ERROR_INTERNAL = 1,  /* our own fault, or a file or folder that cannot be read or written */
