@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-#define BIN_BITS 14                       /* of the mantissa */
+#define BIN_BITS 12                       /* of the mantissa */
 #define BINS_PER_OCTAVE (1U << BIN_BITS)
 #define OCTAVES 64                        /* [0, 1) and then one for every doubling */
 #define MANTISSA_BITS 52

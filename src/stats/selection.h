@@ -1,6 +1,6 @@
 /* Exact percentiles of more samples than fit in memory: they are read twice.
  *
- * The first pass counts samples in narrow bins (16,384 for every doubling, made where they are needed). Between the
+ * The first pass counts samples in narrow bins (4,096 for every doubling, made where they are needed). Between the
  * passes the bins that hold a wanted rank are picked. The second pass keeps only the values in these, and
  * so finds each rank's very sample. Both passes must bring the same samples, in any order.
  *

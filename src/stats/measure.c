@@ -1,0 +1,380 @@
+#include "stats/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "stats/saturation.h"
+
+#define MS 1e6                        /* ns of one */
+#define SYNCHRONY_BINS_MIN 10
+#define SYNCHRONY_BINS_MAX ((size_t)1 << 20)
+#define DISAGREEMENT_SHARE 0.05
+
+/* A member's place in the order of sending. */
+struct wait {
+    int64_t sent;
+    double ttft_ms, at_least_ms;
+};
+
+struct sums {
+    struct level_summary *out;
+    const struct run_data *data;
+    const struct run_level *level;
+    struct series latency[LATENCY_COUNT];
+    struct wait *waits;
+    size_t wait_count;
+    uint64_t failures[FAILURE_COUNT];
+    uint64_t delivered, ended_ok;
+    double in_flight_ns, prompt_in_window, prompt_in_span, ttft_in_span_ms;
+    uint64_t first_tokens_in_span;
+    bool prompt_unknown;
+};
+
+static bool in_span(const struct run_level *level, int64_t t)
+{
+    return level->span.known && t >= level->span.from && t < level->span.to;
+}
+
+/* Adds (to - from) / by; nothing when one of the times never was. */
+static void add_between(struct sums *sums, enum latency latency, int64_t from, int64_t to, double by)
+{
+    if (from != TIME_NEVER && to != TIME_NEVER)
+        series_add(&sums->latency[latency], (double)(to - from) / MS / by);
+}
+
+/* ---- every request of the level, member or not: what happened inside the window ---- */
+
+static void add_to_window(struct sums *sums, const struct record *record)
+{
+    const struct level_bounds *bounds = &sums->level->bounds;
+    if (record->sent == TIME_NEVER)
+        return;
+    int64_t end = record->end == TIME_NEVER ? bounds->end : record->end;
+    int64_t from = record->sent > bounds->window_start ? record->sent : bounds->window_start;
+    int64_t to = end < bounds->window_end ? end : bounds->window_end;
+    if (to > from)
+        sums->in_flight_ns += (double)(to - from);
+    if (record->outcome == OUTCOME_OK && record->end != TIME_NEVER && run_level_in_window(sums->level, record->end))
+        sums->ended_ok++;
+    if (record->first_token == TIME_NEVER)
+        return;
+    double prompt = record->prompt_tokens < 0 ? 0 : (double)record->prompt_tokens;
+    if (run_level_in_window(sums->level, record->first_token)) {
+        sums->prompt_unknown |= record->prompt_tokens < 0;
+        sums->prompt_in_window += prompt;
+    }
+    if (in_span(sums->level, record->first_token)) {
+        sums->prompt_in_span += prompt;
+        sums->ttft_in_span_ms += (double)(record->first_token - record->sent) / MS;
+        sums->first_tokens_in_span++;
+    }
+}
+
+/* ---- members ---- */
+
+static void add_ttft(struct sums *sums, const struct record *record)
+{
+    bool closed = !run_level_is_open_loop(sums->level);
+    bool came = record->first_token != TIME_NEVER && record->sent != TIME_NEVER;
+    bool never = !came && (record->outcome == OUTCOME_INCOMPLETE || failure_by_server(record->failure));
+    if (came) {
+        add_between(sums, LATENCY_TTFT, record->sent, record->first_token, 1);
+        add_between(sums, LATENCY_TTFT_INTENDED, record->intended, record->first_token, 1);
+    }
+    if (!came && !never)
+        return;
+    int64_t sent = record->sent != TIME_NEVER ? record->sent : record->intended;
+    int64_t end = record->end != TIME_NEVER ? record->end : sums->level->bounds.end;
+    double ttft = came ? (double)(record->first_token - record->sent) / MS : INFINITY;
+    double waited = came ? ttft : fmax(0, (double)(end - sent) / MS);
+    sums->out->requests.no_first_token += never;
+    sums->waits[sums->wait_count++] = (struct wait){sent, ttft, waited};
+    series_add(&sums->latency[LATENCY_TTFT_CENSORED], ttft);
+    if (closed && (double)record->i >= sums->level->bounds.load)
+        series_add(&sums->latency[LATENCY_TTFT_WITHOUT_FIRST], ttft);
+}
+
+static void add_ok(struct sums *sums, const struct record *record)
+{
+    int64_t n = record->output_tokens, first = record->first_tokens > 0 ? record->first_tokens : 1;
+    add_between(sums, LATENCY_E2E, record->sent, record->end, 1);
+    add_between(sums, LATENCY_E2E_INTENDED, record->intended, record->end, 1);
+    add_between(sums, LATENCY_SCHEDULE_SLIP, record->intended, record->sent, 1);
+    if (n > first)
+        add_between(sums, LATENCY_TPOT, record->first_token, record->last_token, (double)(n - first));
+    if (n > 1)
+        add_between(sums, LATENCY_TPOT_VLLM, record->first_token, record->last_token, (double)(n - 1));
+    if (n > 0)
+        add_between(sums, LATENCY_TPOT_WITH_FIRST, record->sent, record->last_token, (double)n);
+}
+
+static void add_member(struct sums *sums, const struct record *record)
+{
+    struct request_counts *counts = &sums->out->requests;
+    counts->members++;
+    counts->ok += record->outcome == OUTCOME_OK;
+    counts->error += record->outcome == OUTCOME_ERROR;
+    counts->incomplete += record->outcome == OUTCOME_INCOMPLETE;
+    counts->never_sent += record->sent == TIME_NEVER;
+    sums->delivered += record->sent != TIME_NEVER && record->sent < sums->level->bounds.end;
+    if (record->failure != FAILURE_NONE)
+        sums->failures[record->failure]++;
+    add_ttft(sums, record);
+    if (record->outcome == OUTCOME_OK)
+        add_ok(sums, record);
+}
+
+static void add_all(struct sums *sums)
+{
+    for (size_t k = 0; k < sums->level->record_count; k++) {
+        uint32_t at = sums->level->records[k];
+        add_to_window(sums, &sums->data->file.records[at]);
+        if (sums->data->member[at])
+            add_member(sums, &sums->data->file.records[at]);
+    }
+}
+
+/* ---- from sums to numbers ---- */
+
+static int compare_sent(const void *a, const void *b)
+{
+    const struct wait *x = a, *y = b;
+    return x->sent != y->sent ? (x->sent > y->sent) - (x->sent < y->sent) : (x->ttft_ms > y->ttft_ms) - (x->ttft_ms < y->ttft_ms);
+}
+
+static void finish_ttft(struct sums *sums)
+{
+    size_t count = sums->wait_count;
+    if (count == 0)
+        return;
+    qsort(sums->waits, count, sizeof *sums->waits, compare_sent);
+    double *values = mem_calloc(count, sizeof *values);
+    for (size_t k = 0; k < count; k++)
+        values[k] = sums->waits[k].ttft_ms;
+    sums->out->ttft_slices_above = saturation_slices_above(values, count);
+    for (size_t k = 0; k < count; k++)
+        values[k] = sums->waits[k].at_least_ms;
+    sums->out->ttft_p95_at_least_ms = series_select(values, count, percentile_per_mille(P95));
+    sums->out->unfinished_share = (double)sums->out->requests.no_first_token / (double)count;
+    free(values);
+}
+
+static void finish_latencies(struct sums *sums)
+{
+    for (int k = 0; k < LATENCY_COUNT; k++)
+        sums->out->latency[k] = series_describe(&sums->latency[k]);
+    if (sums->data->has_tokens) {
+        sums->out->latency[LATENCY_ITL] = selection_describe(sums->level->tokens.itl, MS);
+        sums->out->latency[LATENCY_ARRIVAL_GAP] = selection_describe(sums->level->tokens.gap, MS);
+    }
+}
+
+static void finish_failures(struct sums *sums)
+{
+    struct level_summary *out = sums->out;
+    uint64_t by_server = 0, ended = out->requests.ok + out->requests.error;
+    for (int k = 0; k < FAILURE_COUNT; k++) {
+        if (sums->failures[k] == 0)
+            continue;
+        if (out->failure_count < FAILURE_CLASSES_MAX)
+            out->failures[out->failure_count++] = (struct failure_count){failure_name((enum failure)k), sums->failures[k]};
+        if (failure_by_server((enum failure)k))
+            by_server += sums->failures[k];
+    }
+    if (ended > 0)
+        out->rate[RATE_ERROR_RATE] = (double)by_server / (double)ended;
+    else
+        level_add_missing(out, "error_rate", "no member of this level ended");
+}
+
+/* Ticks are rounded to their own length: the tokens of a tick came in the time before it. */
+static double tokens_by_ticks(const struct sums *sums)
+{
+    const struct level_bounds *bounds = &sums->level->bounds;
+    double tokens = 0;
+    for (size_t k = 0; k < sums->data->tick_count; k++) {
+        const struct tick *tick = &sums->data->ticks[k];
+        if (tick->t > bounds->window_start && tick->t <= bounds->window_end)
+            tokens += (double)tick->tokens;
+    }
+    return tokens;
+}
+
+static void finish_throughput(struct sums *sums, double seconds)
+{
+    struct level_summary *out = sums->out;
+    double *rate = out->rate;
+    rate[RATE_REQUEST_RPS] = (double)sums->ended_ok / seconds;
+    rate[RATE_CONCURRENCY] = sums->in_flight_ns / 1e9 / seconds;
+    if (sums->data->has_tokens)
+        rate[RATE_OUTPUT_TPS] = sums->level->tokens.in_window / seconds;
+    else if (sums->data->tick_count > 0)
+        rate[RATE_OUTPUT_TPS] = tokens_by_ticks(sums) / seconds;
+    else
+        level_add_missing(out, "output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl");
+    if (!sums->prompt_unknown)
+        rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + sums->prompt_in_window / seconds;
+    else
+        level_add_missing(out, "total_tps", "the server did not say how many prompt tokens it counted");
+}
+
+static void finish_open_loop(struct sums *sums, double seconds)
+{
+    double *rate = sums->out->rate;
+    if (!run_level_is_open_loop(sums->level)) {
+        static const enum rate open[] = {RATE_OFFERED_RPS, RATE_DRAWN_RPS, RATE_DELIVERED_RPS};
+        for (size_t k = 0; k < sizeof open / sizeof open[0]; k++)
+            level_add_missing(sums->out, rate_name(open[k]), "a closed loop has no arrivals of its own");
+        return;
+    }
+    rate[RATE_OFFERED_RPS] = sums->level->bounds.load;
+    rate[RATE_DRAWN_RPS] = (double)sums->out->requests.members / seconds;
+    rate[RATE_DELIVERED_RPS] = (double)sums->delivered / seconds;
+}
+
+/* Index of dispersion: variance / mean of the sends in each bin; 1 is what independent streams would give. */
+static double dispersion(const struct sums *sums, size_t bins, double width_ns)
+{
+    uint32_t *sends = mem_calloc(bins, sizeof *sends);
+    double total = 0, squares = 0;
+    for (size_t k = 0; k < sums->level->record_count; k++) {
+        const struct record *record = &sums->data->file.records[sums->level->records[k]];
+        if (record->sent == TIME_NEVER || !run_level_in_window(sums->level, record->sent))
+            continue;
+        size_t bin = (size_t)((double)(record->sent - sums->level->bounds.window_start) / width_ns);
+        if (bin < bins)
+            sends[bin]++;
+    }
+    for (size_t k = 0; k < bins; k++) {
+        total += sends[k];
+        squares += (double)sends[k] * sends[k];
+    }
+    free(sends);
+    double mean = total / (double)bins;
+    return mean > 0 ? (squares / (double)bins - mean * mean) / mean : NAN;
+}
+
+static void finish_synchrony(struct sums *sums)
+{
+    double width = sums->out->latency[LATENCY_E2E].percentile[P50] * MS / 10;
+    double length = (double)(sums->level->bounds.window_end - sums->level->bounds.window_start);
+    if (run_level_is_open_loop(sums->level))
+        level_add_missing(sums->out, "synchrony", "only streams of a closed loop can be in step");
+    else if (!(width > 0) || length / width < SYNCHRONY_BINS_MIN || length / width > (double)SYNCHRONY_BINS_MAX)
+        level_add_missing(sums->out, "synchrony", "the window does not fit a tenth of the median e2e");
+    else
+        sums->out->rate[RATE_SYNCHRONY] = dispersion(sums, (size_t)(length / width), width);
+}
+
+static void finish_rates(struct sums *sums)
+{
+    double seconds = (double)(sums->level->bounds.window_end - sums->level->bounds.window_start) / 1e9;
+    if (seconds > 0) {
+        finish_throughput(sums, seconds);
+        finish_open_loop(sums, seconds);
+        finish_synchrony(sums);
+    } else {
+        level_add_missing(sums->out, "output_tps", "the measurement window is empty");
+    }
+    double tpot = sums->out->latency[LATENCY_TPOT].percentile[P95];
+    if (tpot > 0)
+        sums->out->rate[RATE_USER_TPS] = 1000 / tpot;
+    else
+        level_add_missing(sums->out, "user_tps", "no request ended ok with more than one arrival of tokens");
+    if (!sums->data->has_tokens) {
+        level_add_missing(sums->out, "itl_ms", "there is no tokens.bin.gz");
+        level_add_missing(sums->out, "arrival_gap_ms", "there is no tokens.bin.gz");
+    }
+}
+
+/* ---- what the server said ---- */
+
+static double mean_ms(const struct sums *sums, enum server_quantity sum, enum server_quantity count)
+{
+    double seconds = scrapes_difference(&sums->data->scrapes, &sums->level->span, sum);
+    double n = scrapes_difference(&sums->data->scrapes, &sums->level->span, count);
+    return n > 0 ? seconds * sums->data->time_scale * 1000 / n : NAN;
+}
+
+static const char *find_disagreement(const struct server_sums *sums, struct arena *arena)
+{
+    double mine = sums->client_output_tokens, theirs = sums->output_tokens;
+    if (!isfinite(mine) || !isfinite(theirs) || fabs(mine - theirs) <= DISAGREEMENT_SHARE * fmax(mine, theirs))
+        return NULL;
+    return arena_printf(arena, "the server counted %.0f output tokens where we counted %.0f: %s", theirs, mine,
+                        theirs > mine ? "traffic that is not ours, or tokens that never reached us"
+                                      : "its counters lag behind, or are not of this server alone");
+}
+
+static void finish_server_sums(const struct sums *sums, struct arena *arena)
+{
+    struct server_sums *out = &sums->out->server.sums;
+    const struct server_span *span = &sums->level->span;
+    if (!span->known)
+        return;
+    out->from_s = (double)span->from / 1e9;
+    out->to_s = (double)span->to / 1e9;
+    out->output_tokens = scrapes_difference(&sums->data->scrapes, span, SERVER_OUTPUT_TOKENS);
+    out->prompt_tokens = scrapes_difference(&sums->data->scrapes, span, SERVER_PROMPT_TOKENS);
+    out->ttft_mean_ms = mean_ms(sums, SERVER_TTFT_SUM, SERVER_TTFT_COUNT);
+    out->itl_mean_ms = mean_ms(sums, SERVER_ITL_SUM, SERVER_ITL_COUNT);
+    out->client_output_tokens = sums->data->has_tokens ? sums->level->tokens.in_span : NAN;
+    out->client_prompt_tokens = sums->prompt_unknown ? NAN : sums->prompt_in_span;
+    if (sums->first_tokens_in_span > 0)
+        out->client_ttft_mean_ms = sums->ttft_in_span_ms / (double)sums->first_tokens_in_span;
+    out->client_itl_mean_ms = sums->out->latency[LATENCY_ITL].mean;
+    out->disagreement = find_disagreement(out, arena);
+}
+
+static void finish_server(const struct sums *sums, struct arena *arena)
+{
+    struct server_summary *server = &sums->out->server;
+    const struct level_bounds *bounds = &sums->level->bounds;
+    const struct scrapes *scrapes = &sums->data->scrapes;
+    const char *why = sums->data->has_metrics ? "the server's metrics do not hold it in this window"
+                                              : "the server's metrics were not recorded";
+    server->queue_depth = scrapes_gauge(scrapes, SERVER_QUEUE, bounds->window_start, bounds->window_end, 0);
+    server->kv_cache = scrapes_gauge(scrapes, SERVER_KV_CACHE, bounds->window_start, bounds->window_end,
+                                     sla_default.row[SLA_KV_CACHE].bound[2].limit);
+    server->running = scrapes_gauge(scrapes, SERVER_RUNNING, bounds->window_start, bounds->window_end, NAN);
+    if (isnan(server->queue_depth.mean))
+        level_add_missing(sums->out, "server.queue_depth", why);
+    if (isnan(server->kv_cache.mean))
+        level_add_missing(sums->out, "server.kv_cache", why);
+    if (isnan(server->running.mean))
+        level_add_missing(sums->out, "server.running", why);
+    finish_server_sums(sums, arena);
+}
+
+static void describe_level(struct level_summary *out, const struct run_level *level)
+{
+    const struct level_bounds *bounds = &level->bounds;
+    out->index = bounds->index;
+    out->repeat = bounds->repeat;
+    out->load = bounds->load;
+    memcpy(out->unit, bounds->unit, sizeof out->unit);
+    memcpy(out->kind, bounds->kind, sizeof out->kind);
+    out->start_s = (double)bounds->start / 1e9;
+    out->end_s = (double)bounds->end / 1e9;
+    out->window_start_s = (double)bounds->window_start / 1e9;
+    out->window_end_s = (double)bounds->window_end / 1e9;
+    out->ended = bounds->ended;
+}
+
+void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
+{
+    struct sums sums = {.out = out, .data = data, .level = level};
+    sums.waits = mem_calloc(level->record_count + 1, sizeof *sums.waits);
+    describe_level(out, level);
+    add_all(&sums);
+    finish_ttft(&sums);
+    finish_latencies(&sums);
+    finish_failures(&sums);
+    finish_rates(&sums);
+    finish_server(&sums, arena);
+    for (int k = 0; k < LATENCY_COUNT; k++)
+        series_free(&sums.latency[k]);
+    free(sums.waits);
+}

@@ -1,0 +1,252 @@
+#include "stats/run_data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "stats/run_tokens.h"
+
+/* The only place where wall time becomes model time. */
+static int64_t scale_time(const struct run_data *data, int64_t wall)
+{
+    if (wall == TIME_NEVER || data->time_scale == 1)
+        return wall;
+    long double model = (long double)wall * (long double)data->time_scale;
+    if (model > (long double)TIME_LIMIT)
+        return TIME_LIMIT;
+    return model < -(long double)TIME_LIMIT ? -TIME_LIMIT : (int64_t)llrintl(model);
+}
+
+static void scale_record(const struct run_data *data, struct record *record)
+{
+    int64_t *times[] = {&record->intended, &record->sent,       &record->connected, &record->headers,
+                        &record->first_token, &record->last_token, &record->end};
+    for (size_t k = 0; k < sizeof times / sizeof times[0]; k++)
+        *times[k] = scale_time(data, *times[k]);
+}
+
+/* ---- order and levels ---- */
+
+static int compare_ids(const struct record *x, int level, int repeat, int64_t i)
+{
+    if (x->level != level)
+        return x->level < level ? -1 : 1;
+    if (x->repeat != repeat)
+        return x->repeat < repeat ? -1 : 1;
+    return (x->i > i) - (x->i < i);
+}
+
+static int compare_order(const void *a, const void *b, void *context)
+{
+    const struct record *records = context;
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    const struct record *y = &records[right];
+    int order = compare_ids(&records[left], y->level, y->repeat, y->i);
+    return order != 0 ? order : (left > right) - (left < right);
+}
+
+static int make_order(struct run_data *data, struct error *err)
+{
+    size_t count = data->file.record_count;
+    if (count > UINT32_MAX)
+        return error_set(err, ERROR_USAGE, "more than %u records", UINT32_MAX);
+    data->order = mem_calloc(count + 1, sizeof *data->order);
+    data->member = mem_calloc(count + 1, sizeof *data->member);
+    for (size_t k = 0; k < count; k++)
+        data->order[k] = (uint32_t)k;
+    if (count > 1)
+        qsort_r(data->order, count, sizeof *data->order, compare_order, data->file.records);
+    return 0;
+}
+
+bool run_level_is_open_loop(const struct run_level *level)
+{
+    return strcmp(level->bounds.unit, "req/s") == 0;
+}
+
+static int64_t when_counted(const struct run_level *level, const struct record *record)
+{
+    return run_level_is_open_loop(level) ? record->intended : record->sent;
+}
+
+static void widen(int64_t t, int64_t *low, int64_t *high)
+{
+    if (t == TIME_NEVER)
+        return;
+    if (*low == TIME_NEVER || t < *low)
+        *low = t;
+    if (*high == TIME_NEVER || t > *high)
+        *high = t;
+}
+
+/* A level that the run did not live to end: from its first event to its last. */
+static void guess_bounds(struct run_data *data, struct run_level *level, int64_t warmup, int64_t cooldown)
+{
+    struct level_bounds *bounds = &level->bounds;
+    int64_t low = TIME_NEVER, high = TIME_NEVER;
+    for (size_t k = 0; k < level->record_count; k++) {
+        const struct record *record = &data->file.records[level->records[k]];
+        widen(when_counted(level, record), &low, &high);
+        widen(record->end, &low, &high);
+    }
+    if (bounds->start == TIME_NEVER)
+        bounds->start = low == TIME_NEVER ? 0 : low;
+    if (bounds->end == TIME_NEVER)
+        bounds->end = high == TIME_NEVER ? bounds->start : high + 1;
+    if (bounds->window_start == TIME_NEVER)
+        bounds->window_start = bounds->start + (bounds->ended ? 0 : warmup);
+    if (bounds->window_end == TIME_NEVER)
+        bounds->window_end = bounds->end - (bounds->ended ? 0 : cooldown);
+    if (bounds->window_end < bounds->window_start)
+        bounds->window_end = bounds->window_start;
+}
+
+static void mark_members(struct run_data *data, const struct run_level *level)
+{
+    for (size_t k = 0; k < level->record_count; k++) {
+        int64_t t = when_counted(level, &data->file.records[level->records[k]]);
+        data->member[level->records[k]] = t != TIME_NEVER && run_level_in_window(level, t);
+    }
+}
+
+static void make_levels(struct run_data *data, int64_t warmup, int64_t cooldown)
+{
+    size_t at = 0, count = data->file.record_count;
+    data->level_count = data->file.level_count;
+    data->levels = mem_calloc(data->level_count + 1, sizeof *data->levels);
+    for (size_t k = 0; k < data->level_count; k++) {
+        struct run_level *level = &data->levels[k];
+        level->bounds = data->file.levels[k];
+        level->health = (struct client_health){.lag_p99 = -1, .cpu = NAN, .throttled = -1};
+        level->records = data->order + at;
+        while (at < count && data->file.records[data->order[at]].level == level->bounds.index &&
+               data->file.records[data->order[at]].repeat == level->bounds.repeat)
+            at++;
+        level->record_count = (size_t)(data->order + at - level->records);
+        int64_t *times[] = {&level->bounds.start, &level->bounds.end, &level->bounds.window_start, &level->bounds.window_end};
+        for (size_t t = 0; t < sizeof times / sizeof times[0]; t++)
+            *times[t] = scale_time(data, *times[t]);
+        guess_bounds(data, level, warmup, cooldown);
+        mark_members(data, level);
+    }
+}
+
+/* ---- metrics and journal ---- */
+
+static int on_scrape(void *context, int64_t t, int64_t took, const json_t *series, struct error *err)
+{
+    (void)took;
+    (void)err;
+    struct run_data *data = context;
+    scrapes_add(&data->scrapes, scale_time(data, t), series);
+    return 0;
+}
+
+static int64_t integer_of(const json_t *object, const char *key, int64_t fallback)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
+}
+
+static struct run_level *find_level(struct run_data *data, int64_t index, int64_t repeat)
+{
+    for (size_t k = 0; k < data->level_count; k++)
+        if (data->levels[k].bounds.index == index && data->levels[k].bounds.repeat == repeat)
+            return &data->levels[k];
+    return NULL;
+}
+
+static void read_health(struct run_data *data, const json_t *end)
+{
+    struct run_level *level = find_level(data, integer_of(end, "index", -1), integer_of(end, "repeat", 0));
+    if (!level)
+        return;
+    struct client_health *health = &level->health;
+    health->known = true;
+    int64_t lag = integer_of(json_object_get(end, "lag_ns"), "p99", -1);
+    health->lag_p99 = lag < 0 ? -1 : scale_time(data, lag);
+    health->throttled = integer_of(end, "throttled_ns", -1);
+    const char *reason = json_string_value(json_object_get(end, "reason"));
+    if (reason && strlen(reason) < sizeof health->reason)
+        memcpy(health->reason, reason, strlen(reason) + 1);
+    size_t k;
+    const json_t *share;
+    json_array_foreach(json_object_get(end, "cpu"), k, share)
+        if (json_is_number(share) && !(json_number_value(share) <= health->cpu))
+            health->cpu = json_number_value(share);
+}
+
+static int on_journal(void *context, const json_t *line, struct error *err)
+{
+    (void)err;
+    struct run_data *data = context;
+    const json_t *tick = json_object_get(line, "tick"), *end = json_object_get(line, "level_end");
+    if (tick) {
+        MEM_GROW(data->ticks, data->tick_cap, data->tick_count + 1);
+        data->ticks[data->tick_count++] =
+            (struct tick){scale_time(data, integer_of(tick, "t", 0)), integer_of(tick, "tokens", 0)};
+    }
+    if (end)
+        read_health(data, end);
+    return 0;
+}
+
+/* The readers answer 1 when a file is not there. */
+static int note_file(struct run_data *data, int result, bool cut, const char *name, bool *has)
+{
+    if (result < 0)
+        return -1;
+    *has = result == 0;
+    if (cut)
+        data->truncated = name;
+    return 0;
+}
+
+static int read_server_and_journal(struct run_data *data, const char *folder, struct error *err)
+{
+    bool cut = false;
+    int result = record_read_metrics(folder, on_scrape, data, &cut, err);
+    if (note_file(data, result, cut, "metrics.jsonl.gz", &data->has_metrics) < 0)
+        return -1;
+    scrapes_sort(&data->scrapes);
+    cut = false;
+    result = record_read_journal(folder, on_journal, data, &cut, err);
+    return note_file(data, result, cut, "journal.jsonl", &data->has_journal);
+}
+
+int run_data_read(struct run_data *data, const char *folder, double time_scale, int64_t warmup_ns, int64_t cooldown_ns,
+                  struct error *err)
+{
+    *data = (struct run_data){.time_scale = time_scale};
+    if (record_file_read(folder, &data->file, err) < 0)
+        return -1;
+    if (data->file.truncated)
+        data->truncated = "records.jsonl.gz";
+    for (size_t k = 0; k < data->file.record_count; k++)
+        scale_record(data, &data->file.records[k]);
+    if (make_order(data, err) < 0)
+        return -1;
+    make_levels(data, warmup_ns, cooldown_ns);
+    if (read_server_and_journal(data, folder, err) < 0)
+        return -1;
+    for (size_t k = 0; k < data->level_count; k++)
+        data->levels[k].span =
+            scrapes_span(&data->scrapes, data->levels[k].bounds.window_start, data->levels[k].bounds.window_end);
+    return run_tokens_read(data, folder, err);
+}
+
+void run_data_free(struct run_data *data)
+{
+    for (size_t k = 0; k < data->level_count; k++) {
+        selection_free(data->levels[k].tokens.itl);
+        selection_free(data->levels[k].tokens.gap);
+    }
+    free(data->levels);
+    free(data->order);
+    free(data->member);
+    free(data->ticks);
+    scrapes_free(&data->scrapes);
+    record_file_free(&data->file);
+    *data = (struct run_data){0};
+}

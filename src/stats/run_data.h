@@ -1,0 +1,76 @@
+/* A run folder read back: records, gaps between tokens, what the server and the client said of themselves.
+ *
+ * Records are wall time; here, and nowhere else, all times are multiplied by the server's time scale. Whatever is behind
+ * this header is model time: ns from the run's anchor, and rates come out right by themselves.
+ *
+ * Memory is one struct record a request; gaps are streamed (twice, for exact percentiles). */
+#ifndef ROIBENCH_STATS_RUN_DATA_H
+#define ROIBENCH_STATS_RUN_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "record/record_reader.h"
+#include "stats/selection.h"
+#include "stats/server_data.h"
+
+#define TIME_LIMIT (INT64_MAX / 4) /* of scaled times, so that differences fit */
+
+/* What tokens.bin.gz gives a level. */
+struct token_sums {
+    double in_window;           /* tokens that arrived inside the window */
+    double in_span;             /* inside the span of the server's scrapes (server_span) */
+    struct selection *itl, *gap; /* of members that ended ok; ns */
+};
+
+/* The journal's level_end. */
+struct client_health {
+    bool known;
+    int64_t lag_p99;     /* ns of model time; -1 unknown */
+    double cpu;          /* the busiest worker's share of one CPU; NAN unknown */
+    int64_t throttled;   /* wall ns inside the level; -1 unknown */
+    char reason[24];     /* why the level ended: "max_seconds"; "" unknown */
+};
+
+struct run_level {
+    struct level_bounds bounds;    /* all times known; ended: as it was in the file */
+    const uint32_t *records;       /* indices of its records, in order of i */
+    size_t record_count;
+    struct server_span span;
+    struct token_sums tokens;
+    struct client_health health;
+};
+
+struct tick {
+    int64_t t, tokens; /* tokens since the tick before */
+};
+
+struct run_data {
+    struct record_file file;
+    double time_scale;
+    uint32_t *order;        /* of records by (level, repeat, i) */
+    bool *member;           /* by record: sent (open loop: due) inside its level's window */
+    struct run_level *levels;
+    size_t level_count;
+    bool has_tokens, has_metrics, has_journal;
+    struct scrapes scrapes;
+    struct tick *ticks;     /* ascending */
+    size_t tick_count, tick_cap;
+    const char *truncated;  /* name of a file that was cut off; NULL: none */
+};
+
+/* warmup_ns, cooldown_ns: what to cut from a level that has no level_end, ns of model time. */
+int run_data_read(struct run_data *data, const char *folder, double time_scale, int64_t warmup_ns, int64_t cooldown_ns,
+                  struct error *err);
+void run_data_free(struct run_data *data);
+
+bool run_level_is_open_loop(const struct run_level *level);
+/* A time inside [window_start, window_end). */
+static inline bool run_level_in_window(const struct run_level *level, int64_t t)
+{
+    return t >= level->bounds.window_start && t < level->bounds.window_end;
+}
+
+#endif

@@ -1,0 +1,139 @@
+#include "stats/run_tokens.h"
+
+#include <math.h>
+
+struct pass {
+    struct run_data *data;
+    bool second;
+    size_t next; /* in file order: the record that most probably follows */
+};
+
+static bool record_is(const struct record *record, const struct token_frame *frame)
+{
+    return record->level == frame->level && record->repeat == frame->repeat && record->i == frame->i;
+}
+
+static const struct record *find_by_order(const struct run_data *data, const struct run_level *level, int64_t i)
+{
+    size_t low = 0, high = level->record_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (data->file.records[level->records[middle]].i < i)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == level->record_count || data->file.records[level->records[low]].i != i)
+        return NULL;
+    return &data->file.records[level->records[low]];
+}
+
+static struct run_level *find_level(struct run_data *data, const struct token_frame *frame)
+{
+    size_t low = 0, high = data->level_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct level_bounds *bounds = &data->levels[middle].bounds;
+        if (bounds->index < frame->level || (bounds->index == frame->level && bounds->repeat < frame->repeat))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < data->level_count && data->levels[low].bounds.index == frame->level &&
+                 data->levels[low].bounds.repeat == frame->repeat;
+    return found ? &data->levels[low] : NULL;
+}
+
+/* Requests and frames are written side by side, so the next record is nearly always the right one. */
+static const struct record *find_record(struct pass *pass, const struct run_level *level, const struct token_frame *frame)
+{
+    const struct record_file *file = &pass->data->file;
+    const struct record *record = pass->next < file->record_count ? &file->records[pass->next] : NULL;
+    if (!record || !record_is(record, frame))
+        record = find_by_order(pass->data, level, frame->i);
+    if (record)
+        pass->next = (size_t)(record - file->records) + 1;
+    return record;
+}
+
+static int64_t scale_gap(const struct run_data *data, int64_t gap)
+{
+    if (data->time_scale == 1)
+        return gap;
+    double model = (double)gap * data->time_scale;
+    return model > (double)TIME_LIMIT ? TIME_LIMIT : (int64_t)llrint(model);
+}
+
+static double tokens_per_n(const struct record *record, const struct token_frame *frame)
+{
+    double sum = 0;
+    if (record->chunk_tokens != CHUNK_TOKENS_INFERRED || record->output_tokens <= 0)
+        return 1;
+    for (size_t k = 0; k < frame->arrivals; k++)
+        sum += frame->n[k];
+    return sum > 0 ? (double)record->output_tokens / sum : 1;
+}
+
+/* The ones inside the window are nearly all of a request's, so they are counted in integers and weighted once. */
+static void count_tokens(struct pass *pass, struct run_level *level, const struct record *record, const struct token_frame *frame)
+{
+    int64_t t = record->sent, in_window = 0, in_span = 0;
+    for (size_t k = 0; k < frame->arrivals; k++) {
+        if (__builtin_add_overflow(t, scale_gap(pass->data, frame->gaps[k]), &t))
+            break;
+        in_window += run_level_in_window(level, t) ? frame->n[k] : 0;
+        in_span += level->span.known && t >= level->span.from && t < level->span.to ? frame->n[k] : 0;
+    }
+    double weight = tokens_per_n(record, frame);
+    level->tokens.in_window += (double)in_window * weight;
+    level->tokens.in_span += (double)in_span * weight;
+}
+
+static void add_gaps(const struct pass *pass, struct run_level *level, const struct token_frame *frame)
+{
+    struct selection *itl = level->tokens.itl, *gaps = level->tokens.gap;
+    void (*add)(struct selection *, int64_t, uint32_t) = pass->second ? selection_collect : selection_count;
+    for (size_t k = 1; k < frame->arrivals; k++) {
+        int64_t gap = scale_gap(pass->data, frame->gaps[k]);
+        add(gaps, gap, 1);
+        if (frame->n[k] > 0)
+            add(itl, gap, (uint32_t)frame->n[k]);
+    }
+}
+
+static int on_frame(void *context, const struct token_frame *frame, struct error *err)
+{
+    (void)err;
+    struct pass *pass = context;
+    struct run_level *level = find_level(pass->data, frame);
+    const struct record *record = level ? find_record(pass, level, frame) : NULL;
+    if (!record || record->sent == TIME_NEVER)
+        return 0;
+    if (!pass->second)
+        count_tokens(pass, level, record, frame);
+    if (record->outcome == OUTCOME_OK && pass->data->member[record - pass->data->file.records])
+        add_gaps(pass, level, frame);
+    return 0;
+}
+
+int run_tokens_read(struct run_data *data, const char *folder, struct error *err)
+{
+    for (size_t k = 0; k < data->level_count; k++) {
+        data->levels[k].tokens.itl = selection_new();
+        data->levels[k].tokens.gap = selection_new();
+    }
+    struct pass pass = {.data = data};
+    bool cut = false;
+    int result = record_read_tokens(folder, on_frame, &pass, &cut, err);
+    if (result != 0)
+        return result < 0 ? -1 : 0;
+    data->has_tokens = true;
+    if (cut)
+        data->truncated = "tokens.bin.gz";
+    for (size_t k = 0; k < data->level_count; k++) {
+        selection_choose(data->levels[k].tokens.itl);
+        selection_choose(data->levels[k].tokens.gap);
+    }
+    pass = (struct pass){.data = data, .second = true};
+    return record_read_tokens(folder, on_frame, &pass, &cut, err) < 0 ? -1 : 0;
+}

@@ -1,0 +1,51 @@
+/* What the server said of itself: a scrape a second of its gauges and sums. */
+#ifndef ROIBENCH_STATS_SERVER_DATA_H
+#define ROIBENCH_STATS_SERVER_DATA_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "stats/level_summary.h"
+
+/* Quantities, and under which names servers give them: the first name that is there counts. Series that
+ * differ only in their labels are added up (of the KV cache: their mean). */
+enum server_quantity {
+    SERVER_QUEUE, SERVER_RUNNING, SERVER_KV_CACHE,
+    SERVER_PROMPT_TOKENS, SERVER_OUTPUT_TOKENS,
+    SERVER_TTFT_SUM, SERVER_TTFT_COUNT, SERVER_ITL_SUM, SERVER_ITL_COUNT,
+    SERVER_QUANTITY_COUNT
+};
+
+struct scrape {
+    int64_t t;
+    double value[SERVER_QUANTITY_COUNT]; /* NAN: not there. Sums of seconds are wall seconds, as the server said them */
+};
+
+struct scrapes {
+    struct scrape *items; /* ascending */
+    size_t count, cap;
+};
+
+/* One line of metrics.jsonl.gz, t already in model time. */
+void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series);
+void scrapes_free(struct scrapes *scrapes);
+/* Sorts by time: call it once, after the last one was added. */
+void scrapes_sort(struct scrapes *scrapes);
+
+/* The scrapes around a window: the last at or before its start, the first at or after its end. */
+struct server_span {
+    bool known;
+    int64_t from, to;
+    size_t first, last; /* indices of the two */
+};
+struct server_span scrapes_span(const struct scrapes *scrapes, int64_t start, int64_t end);
+
+/* Mean, max and share above the limit of a gauge inside [start, end): a value holds until the next scrape. */
+struct gauge scrapes_gauge(const struct scrapes *scrapes, enum server_quantity quantity, int64_t start, int64_t end, double limit);
+/* Difference of a counter over a span; NAN when it is not there or was set back (the server restarted). */
+double scrapes_difference(const struct scrapes *scrapes, const struct server_span *span, enum server_quantity quantity);
+
+#endif

@@ -1,0 +1,179 @@
+#include "stats/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "stats/measure.h"
+#include "stats/run_data.h"
+#include "stats/validity.h"
+
+/* ---- facts ---- */
+
+static const char *server_text(struct arena *arena, const struct server_identity *server)
+{
+    if (server->preset[0])
+        return arena_printf(arena, "simulator of preset %s", server->preset);
+    if (strcmp(server->kind, "simulator") == 0)
+        return "simulator";
+    return server->version[0] ? arena_printf(arena, "%s %s", server->kind, server->version) : arena_strdup(arena, server->kind);
+}
+
+static const char *limits_text(struct arena *arena, const struct limits *limits)
+{
+    char duration[UNITS_TEXT_SIZE];
+    long long requests = (long long)limits->max_requests;
+    if (limits->max_seconds_ns == 0)
+        return arena_printf(arena, "%lld requests a level", requests);
+    units_format_duration(limits->max_seconds_ns, duration);
+    if (requests == 0)
+        return arena_printf(arena, "%s a level", duration);
+    return arena_printf(arena, "%s or %lld requests a level", duration, requests);
+}
+
+static void fill_facts(struct run_facts *facts, struct arena *arena, const struct plan *plan)
+{
+    *facts = (struct run_facts){
+        .run_id = arena_strdup(arena, plan->run_id),
+        .model = arena_strdup(arena, plan->model),
+        .target = arena_strdup(arena, plan->target),
+        .server = server_text(arena, &plan->server),
+        .simulated = strcmp(plan->server.kind, "simulator") == 0,
+        .time_scale = plan->server.time_scale,
+        .profile = arena_strdup(arena, plan->profile),
+        .stream_start = stream_start_name(plan->stream_start),
+        .scenario = arena_strdup(arena, plan->workload.scenario),
+        .endpoint = endpoint_name(plan->workload.endpoint),
+        .tokens = arena_printf(arena, "%lld + %lld tokens", (long long)plan->workload.prompt.mean,
+                               (long long)plan->workload.output.mean),
+        .limits = limits_text(arena, &plan->limits),
+        .prompt_tokens = plan->workload.prompt.mean,
+        .output_tokens = plan->workload.output.mean,
+        .hardware = arena_strdup(arena, plan->deployment.hardware),
+        .gpus = plan->deployment.gpus,
+        .price_micro_usd = plan->deployment.price_micro_usd,
+        .price_source = arena_strdup(arena, plan->deployment.price_source),
+        .plan = plan_to_json(plan),
+    };
+}
+
+static void add_note(struct run_summary *summary, const char *note)
+{
+    if (summary->note_count < SUMMARY_NOTES_MAX)
+        summary->notes[summary->note_count++] = note;
+}
+
+/* ---- levels ---- */
+
+static bool was_reached(const struct run_level *level)
+{
+    return level->bounds.ended || level->record_count > 0;
+}
+
+static void note_unreached(struct run_summary *summary, const struct run_level *level)
+{
+    add_note(summary, arena_printf(summary->arena, "the level of %s was never reached: the run was cut off",
+                                   points_load_text(summary->arena, level->bounds.load, level->bounds.unit)));
+}
+
+static void fill_levels(struct run_summary *summary, const struct run_data *data, const struct plan *plan, const struct sla *sla)
+{
+    double values[SLA_METRIC_COUNT];
+    summary->levels = ARENA_ARRAY(summary->arena, data->level_count + 1, struct level_summary);
+    for (size_t k = 0; k < data->level_count; k++) {
+        const struct run_level *level = &data->levels[k];
+        if (!was_reached(level)) {
+            note_unreached(summary, level);
+            continue;
+        }
+        struct level_summary *out = &summary->levels[summary->level_count++];
+        level_summary_init(out);
+        measure_level(out, data, level, summary->arena);
+        level_sla_values(out, values);
+        out->verdict = sla_judge(sla, values);
+        validity_judge(out, data, level, plan, sla, summary->arena);
+    }
+    for (size_t k = 0; k < data->file.record_count; k++)
+        summary->any_ended |= data->file.records[k].outcome != OUTCOME_INCOMPLETE;
+}
+
+static void note_run(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
+{
+    if (data->truncated)
+        add_note(summary, arena_printf(summary->arena, "%s was cut off: what was whole is counted", data->truncated));
+    if (!data->has_tokens)
+        add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");
+    if (!data->has_metrics)
+        add_note(summary, "the server's own metrics were not recorded: queue and KV cache have no class");
+    if (!plan->calibration.exact)
+        add_note(summary, "the server did not count every checked prompt as long as asked: prompt lengths are not exact");
+    if (summary->facts.simulated)
+        add_note(summary, arena_printf(summary->arena, "measured against a simulator, time scale %g: all times are model time",
+                                       plan->server.time_scale));
+}
+
+/* ---- points ---- */
+
+static size_t count_unit(const struct run_summary *summary, const char *unit)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < summary->level_count; k++)
+        count += strcmp(summary->levels[k].unit, unit) == 0;
+    return count;
+}
+
+void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
+{
+    const char *const units[SUMMARY_UNITS_MAX] = {load_unit_name(LOAD_STREAMS), load_unit_name(LOAD_REQUESTS_PER_S)};
+    size_t first = count_unit(summary, units[1]) > count_unit(summary, units[0]);
+    summary->points_count = 0;
+    for (size_t k = 0; k < SUMMARY_UNITS_MAX; k++) {
+        const char *unit = units[(first + k) % SUMMARY_UNITS_MAX];
+        if (count_unit(summary, unit) > 0)
+            points_find(&summary->points[summary->points_count++], summary->arena, summary->levels, summary->level_count, unit, sla);
+    }
+}
+
+const struct points *run_summary_points(const struct run_summary *summary, const char *unit)
+{
+    for (size_t k = 0; k < summary->points_count; k++)
+        if (strcmp(summary->points[k].unit, unit) == 0)
+            return &summary->points[k];
+    return NULL;
+}
+
+/* ---- the whole ---- */
+
+static int64_t trim_time(const struct trim *trim)
+{
+    return trim->kind == TRIM_TIME ? trim->ns : 0;
+}
+
+struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err)
+{
+    struct run_data data = {0};
+    if (run_data_read(&data, folder, plan->server.time_scale, trim_time(&plan->limits.warmup), trim_time(&plan->limits.cooldown),
+                      err) < 0) {
+        run_data_free(&data);
+        return NULL;
+    }
+    struct run_summary *summary = mem_alloc(sizeof *summary);
+    summary->arena = arena_new();
+    fill_facts(&summary->facts, summary->arena, plan);
+    summary->facts.anchor_realtime_ns = data.file.anchor_realtime_ns;
+    fill_levels(summary, &data, plan, sla);
+    note_run(summary, &data, plan);
+    run_summary_find_points(summary, sla);
+    run_data_free(&data);
+    return summary;
+}
+
+void run_summary_free(struct run_summary *summary)
+{
+    if (!summary)
+        return;
+    json_decref(summary->facts.plan);
+    arena_free(summary->arena);
+    free(summary);
+}

@@ -1,0 +1,60 @@
+/* A run, summarized: what was measured, every level, and the points of its sweep. All that a report shows.
+ *
+ * A summary owns everything in it (its arena, its plan); levels of the points point into `levels`. It is made from files
+ * alone and says the same however often it is made. */
+#ifndef ROIBENCH_STATS_SUMMARY_H
+#define ROIBENCH_STATS_SUMMARY_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "plan/plan.h"
+#include "stats/level_summary.h"
+#include "stats/points.h"
+
+#define SUMMARY_SCHEMA "roibench/summary/v1"
+#define SUMMARY_NOTES_MAX 16
+#define SUMMARY_UNITS_MAX 2 /* streams, req/s */
+
+struct run_facts {
+    const char *run_id, *model, *target;
+    const char *server;        /* "vllm 0.11.0", "simulator of preset l4-int4": for people */
+    bool simulated;
+    double time_scale;
+    const char *profile;
+    const char *stream_start;  /* "spread", "together" */
+    const char *scenario, *endpoint; /* scenario "": none of the named ones */
+    const char *tokens;        /* "256 + 256 tokens" */
+    const char *limits;        /* "60 s a level" */
+    int64_t prompt_tokens, output_tokens; /* means asked for */
+    const char *hardware;      /* "" unknown */
+    int64_t gpus;              /* 0 unknown */
+    int64_t price_micro_usd;   /* -1 unknown */
+    const char *price_source;  /* "" unknown */
+    int64_t anchor_realtime_ns; /* of time 0 */
+    json_t *plan;              /* plan.json as it was used (prices and GPUs may have been replaced); owned */
+};
+
+struct run_summary {
+    struct arena *arena;
+    struct run_facts facts;
+    struct level_summary *levels; /* in the order of the run */
+    size_t level_count;
+    struct points points[SUMMARY_UNITS_MAX]; /* of each unit with a level; the one with more levels first */
+    size_t points_count;
+    const char *notes[SUMMARY_NOTES_MAX]; /* about the run as a whole */
+    size_t note_count;
+    bool any_ended;               /* at least one request ended, ok or not */
+};
+
+/* Reads the records beside the plan. NULL with *err: no records, or files that cannot be read. */
+struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err);
+void run_summary_free(struct run_summary *summary); /* NULL is fine */
+
+/* Finds the points anew from summary->levels: for summaries that were put together by hand (imports, tests). */
+void run_summary_find_points(struct run_summary *summary, const struct sla *sla);
+/* The points of a unit; NULL: no level has it. */
+const struct points *run_summary_points(const struct run_summary *summary, const char *unit);
+
+#endif
