@@ -133,7 +133,6 @@ static void tell_plan(const struct app *app, const struct plan *plan)
 
 static int print_plan(const struct app *app, const struct plan *plan, struct error *err)
 {
-    cleanup_buf struct buf text = BUF_INIT(JSON_FILE_MAX);
     json_t *json = plan_to_json(plan);
     char *dump = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     json_decref(json);

@@ -93,7 +93,8 @@ struct engine_result {
 };
 
 /* 0 when the plan was carried out or a signal stopped it; -1 with *err: the sink failed (ERROR_INTERNAL), the transport broke, or the
- * target refuses or is gone (ERROR_TARGET). The result is filled in any case, and what was measured is in the sink. */
+ * target refuses or is gone (ERROR_TARGET). The result is filled in any case, and what was measured is in the sink. A transport that
+ * broke may hold transfers until it is freed: free it after the engine. */
 int engine_run(const struct engine_settings *settings, struct engine_result *result, struct error *err);
 
 #endif

@@ -260,7 +260,8 @@ static double recent_ttft_ms(const struct level_run *run)
         return NAN;
     memcpy(sorted, run->recent_ttft, count * sizeof sorted[0]);
     qsort(sorted, count, sizeof sorted[0], compare_ns);
-    return (double)sorted[(count - 1) / 2] * run->time_scale / (double)NS_PER_MS;
+    size_t median = (count - 1) / 2;
+    return (double)sorted[median] * run->time_scale / (double)NS_PER_MS;
 }
 
 static void report_progress(struct level_run *run, int64_t now)
@@ -329,6 +330,36 @@ static int64_t next_deadline(const struct level_run *run)
     return run->phase == LEVEL_DRAINING ? earliest(next, run->drain_deadline) : next;
 }
 
+/* --- a transport that is broken ---------------------------------------------------------- */
+
+static void free_abandoned(void *context, struct request *request, int64_t now)
+{
+    (void)context, (void)now;
+    request_free(request);
+}
+
+static void ignore_tokens(void *context, int64_t tokens, int64_t now)
+{
+    (void)context, (void)tokens, (void)now;
+}
+
+/* It cannot be waited for their ends: they are recorded as cancelled now, and free themselves when the transport lets them go. */
+static void abandon_all(struct level_run *run, int64_t now)
+{
+    struct sink *sink = run->engine->settings->sink;
+    struct error err = {.class = ERROR_NONE};
+    while (run->in_flight_count > 0) {
+        struct request *request = run->in_flight[--run->in_flight_count];
+        request->finished = free_abandoned;
+        request->tokens = ignore_tokens;
+        struct record record = request->record;
+        record.end = now;
+        record.failure = FAILURE_CANCELLED;
+        if (sink->add(sink, &record, request->gaps, request->n, (size_t)record.arrivals, &err) < 0)
+            fail_run(run->engine, &err);
+    }
+}
+
 /* --- the loop -------------------------------------------------------------------------- */
 
 /* One wait, and how late it made us: what was ready is stamped once (turn_stamp), and nothing that becomes ready is
@@ -343,8 +374,11 @@ static void wait_once(struct level_run *run)
     if (run->turn_stamp != TIME_NEVER)
         lag_add(&engine->lag, entered - run->turn_stamp);
     run->turn_stamp = TIME_NEVER;
-    if (transport_wait(settings->transport, deadline + settings->anchor, &err) < 0)
+    if (transport_wait(settings->transport, deadline + settings->anchor, &err) < 0) {
         fail_run(engine, &err);
+        if (run->phase == LEVEL_CANCELLED)
+            abandon_all(run, now_of(run));
+    }
     if (run->turn_stamp == TIME_NEVER) {
         int64_t woken = now_of(run);
         if (woken >= deadline) {

@@ -20,6 +20,14 @@ static struct request *request_of(struct transfer *transfer)
     return (struct request *)transfer; /* its first member */
 }
 
+/* Nothing comes back before a request was sent. Where the transport did not say so, it was at the latest now. */
+static void assume_sent(struct request *request, int64_t time)
+{
+    if (request->record.sent != TIME_NEVER)
+        return;
+    request->record.sent = request->last_arrival = time - request->anchor;
+}
+
 static void on_sent(struct transfer *transfer, int64_t time, int64_t connected, bool reused)
 {
     struct request *request = request_of(transfer);
@@ -35,6 +43,7 @@ static void on_sent(struct transfer *transfer, int64_t time, int64_t connected, 
 static void on_headers(struct transfer *transfer, int64_t time, int status)
 {
     struct request *request = request_of(transfer);
+    assume_sent(request, time);
     request->record.headers = time - request->anchor;
     request->record.status = status;
 }
@@ -66,31 +75,43 @@ static void add_arrival(struct request *request, int64_t n)
     request->tokens(request->context, n, time + request->anchor);
 }
 
+/* From 0 to what one chunk and one record can hold. */
+static int64_t bounded(const struct request *request, int64_t n)
+{
+    int64_t room = RECORD_COUNT_MAX - request->counted;
+    int64_t most = room < CHUNK_TOKENS_MAX ? room : CHUNK_TOKENS_MAX;
+    return n < 0 ? 0 : n > most ? most : n;
+}
+
 /* The tokens of a chunk, in the order of trust of docs/metrics.md; *exact: the server said so. */
 static int64_t chunk_token_count(const struct request *request, const struct openai_chunk *chunk, bool *exact)
 {
     *exact = true;
-    if (request->continuous_usage && chunk->completion_tokens >= 0) {
-        int64_t n = chunk->completion_tokens - request->counted;
-        return n < 0 ? 0 : n > CHUNK_TOKENS_MAX ? CHUNK_TOKENS_MAX : n;
-    }
+    if (request->continuous_usage && chunk->completion_tokens >= 0)
+        return bounded(request, chunk->completion_tokens - request->counted);
     if (chunk->token_ids >= 0)
-        return chunk->token_ids > CHUNK_TOKENS_MAX ? CHUNK_TOKENS_MAX : chunk->token_ids;
+        return bounded(request, chunk->token_ids);
     *exact = false;
     /* llama.cpp's last chunk repeats the total beside an empty text that may or may not be a token. */
     if (chunk->completion_tokens >= 0)
         return chunk->completion_tokens > request->counted;
-    return 1;
+    return bounded(request, 1);
+}
+
+/* More than a record can say is no count. */
+static bool is_count(int64_t tokens)
+{
+    return tokens >= 0 && tokens <= RECORD_COUNT_MAX;
 }
 
 static void take_usage(struct request *request, const struct openai_chunk *chunk)
 {
     struct record *record = &request->record;
-    if (chunk->prompt_tokens >= 0)
+    if (is_count(chunk->prompt_tokens))
         record->prompt_tokens = chunk->prompt_tokens;
-    if (chunk->cached_tokens >= 0)
+    if (is_count(chunk->cached_tokens))
         record->cached_tokens = chunk->cached_tokens;
-    if (chunk->completion_tokens >= 0) {
+    if (is_count(chunk->completion_tokens)) {
         record->output_tokens = chunk->completion_tokens;
         request->final_usage = true;
     }
@@ -139,6 +160,7 @@ static void on_bytes(struct transfer *transfer, int64_t time, const char *bytes,
 {
     struct request *request = request_of(transfer);
     struct record *record = &request->record;
+    assume_sent(request, time);
     record->bytes += (int64_t)length;
     if (record->status != STATUS_OK) {
         size_t room = REQUEST_ERROR_BODY_MAX - request->error_body.len;
@@ -198,12 +220,13 @@ static enum failure judge(struct request *request, enum transport_result result,
         return FAILURE_PROTOCOL;
     if (request->done && (record->arrivals > 0 || request->final_usage))
         return FAILURE_NONE;
-    if (result != TRANSPORT_OK) {
+    if (result == TRANSPORT_CANCELLED || (result != TRANSPORT_OK && record->status < STATUS_CLIENT_ERROR)) {
         fail_with(request, message ? message : "");
         return failure_of_transport(result);
     }
     if (record->status != STATUS_OK) {
         openai_error_message(buf_text(&request->error_body), request->error_body.len, request->message, sizeof request->message);
+        fail_with(request, message ? message : "");
         return failure_of_status(record->status);
     }
     if (record->arrivals == 0 && !request->final_usage) {
@@ -224,10 +247,10 @@ static void settle_tokens(struct request *request)
         return;
     if (!request->final_usage)
         record->output_tokens = request->counted;
-    if (request->all_exact)
-        record->chunk_tokens = CHUNK_TOKENS_EXACT;
+    if (record->output_tokens != request->counted)
+        record->chunk_tokens = CHUNK_TOKENS_INFERRED;
     else
-        record->chunk_tokens = record->output_tokens == request->counted ? CHUNK_TOKENS_COUNTED : CHUNK_TOKENS_INFERRED;
+        record->chunk_tokens = request->all_exact ? CHUNK_TOKENS_EXACT : CHUNK_TOKENS_COUNTED;
 }
 
 static void on_ended(struct transfer *transfer, int64_t time, enum transport_result result, const char *message)

@@ -6,9 +6,9 @@
  * `finished` when the record is complete.
  *
  * How an answer is judged (docs/metrics.md, "Outcome"):
- *   the stream's end was seen ([DONE] or a finish reason), tokens or usage came, no error event     ok
+ *   [DONE], or a finish reason and then the body's end; tokens or usage came, no error event         ok
  *   an error object in the stream, also before a well-formed [DONE]                                  error_event
- *   status 4xx, 429, 5xx                                                                             http_4xx, http_429, http_5xx
+ *   status 4xx, 429, 5xx, whatever became of the connection behind it                                http_4xx, http_429, http_5xx
  *   200 whose body ends without [DONE] and without a finish reason                                   truncated
  *   200 without a token and without usage, an event that is no JSON, another status                  protocol
  *   cancelled by us                                                                                  incomplete

@@ -196,15 +196,15 @@ static bool scrape_all(struct scraper *scraper, int64_t deadline)
     return done;
 }
 
-void scraper_level_start(void *context)
+void scraper_level_start(void *scraper_pointer)
 {
-    struct scraper *scraper = context;
+    struct scraper *scraper = scraper_pointer;
     scrape_all(scraper, clock_now(scraper->settings.clock) + SCRAPER_FIRST_PATIENCE_NS);
 }
 
-int scraper_level_end(void *context, int64_t deadline)
+int scraper_level_end(void *scraper_pointer, int64_t deadline)
 {
-    struct scraper *scraper = context;
+    struct scraper *scraper = scraper_pointer;
     const struct clock *clock = scraper->settings.clock;
     const volatile sig_atomic_t *stop = scraper->settings.net.stop;
     for (;;) {

@@ -36,9 +36,9 @@ struct scraper *scraper_new(const struct scraper_settings *settings, struct erro
 /* Stops the thread, closes the file; -1 with *err when it could not be written (a full disk). Frees in any case. */
 int scraper_free(struct scraper *scraper, struct error *err);
 
-/* For engine_watch. */
-void scraper_level_start(void *scraper);
-int scraper_level_end(void *scraper, int64_t deadline);
+/* For engine_watch: the pointer is a struct scraper. */
+void scraper_level_start(void *scraper_pointer);
+int scraper_level_end(void *scraper_pointer, int64_t deadline);
 
 /* Is this series kept at every interval? name: without labels. Exposed for its test. */
 bool scraper_keeps(const char *name, size_t length);

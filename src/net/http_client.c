@@ -295,6 +295,7 @@ int http_client_post(struct http_client *client, const char *url, const char *bo
     return http_client_exchange(&exchange, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nine parameters, each of them the caller's to say */
 int http_client_put(struct http_client *client, const char *url, const char *content_type, uint64_t length,
                     long (*read)(void *context, char *bytes, size_t size), void *context, int64_t stall_timeout_ns,
                     struct http_response *response, struct error *err)

@@ -2,6 +2,7 @@
  *
  * curl_multi_socket_action touches only the sockets that are ready, so a thousand quiet streams cost nothing. Every return of
  * epoll_wait is stamped once, and all that was ready then has that time. */
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ static struct flight *flight_of_stall(struct timeout_node *node)
 
 /* --- what libcurl tells us of a transfer ------------------------------------------------------ */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_request_goes_out(void *context, char *address, char *local, int port, int local_port)
 {
     struct flight *flight = context;
@@ -90,15 +92,23 @@ static int64_t note_activity(struct flight *flight)
     return stamp > flight->sent_time ? stamp : flight->sent_time;
 }
 
+/* "HTTP/1.1 200 OK" -> 200; 0: not a status line. */
+static int status_of(const char *line, size_t length)
+{
+    const char *space = length > 5 && memcmp(line, "HTTP/", 5) == 0 ? memchr(line, ' ', length) : NULL;
+    int status = 0;
+    for (const char *c = space ? space + 1 : line + length; c < line + length && isdigit((unsigned char)*c) && status < 1000; c++)
+        status = status * 10 + (*c - '0');
+    return status;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct flight *flight = context;
     size_t length = size * count;
-    int status;
-    char start[32];
     int64_t time = note_activity(flight);
-    snprintf(start, sizeof start, "%.*s", (int)(length < sizeof start ? length : sizeof start - 1), line);
-    if (sscanf(start, "HTTP/%*[0-9.] %3d", &status) == 1 && status >= STATUS_FINAL)
+    int status = status_of(line, length);
+    if (status >= STATUS_FINAL)
         flight->transfer->handler->headers(flight->transfer, time, status);
     return length;
 }

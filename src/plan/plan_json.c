@@ -227,7 +227,7 @@ static void read_level(struct json_reader *reader, const json_t *object, struct 
     level->unit = one_of(reader, object, "unit", units) ? LOAD_REQUESTS_PER_S : LOAD_STREAMS;
     if (!reader->failed && profile_check_load(profile, level->load, "load", &wrong) < 0)
         json_fail(reader, "load", "%s", wrong.text);
-    if (!reader->failed && profile->open_loop != (level->unit == LOAD_REQUESTS_PER_S))
+    if (!reader->failed && profile && profile->open_loop != (level->unit == LOAD_REQUESTS_PER_S))
         json_fail(reader, "unit", "expected that of a %s level", kind);
     if (!reader->failed)
         snprintf(level->kind, sizeof level->kind, "%s", kind);

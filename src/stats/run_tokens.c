@@ -16,14 +16,14 @@ static bool record_is(const struct record *record, const struct token_frame *fra
 static const struct record *find_by_order(const struct run_data *data, const struct run_level *level, int64_t i)
 {
     size_t low = 0, high = level->record_count;
-    while (low < high) {
+    while (data->file.records && low < high) {
         size_t middle = low + (high - low) / 2;
         if (data->file.records[level->records[middle]].i < i)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == level->record_count || data->file.records[level->records[low]].i != i)
+    if (!data->file.records || low == level->record_count || data->file.records[level->records[low]].i != i)
         return NULL;
     return &data->file.records[level->records[low]];
 }

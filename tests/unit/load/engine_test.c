@@ -611,6 +611,23 @@ static void test_a_full_disk_stops_the_load(void **state)
     bench_free(bench);
 }
 
+static void test_a_broken_transport_ends_the_run(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 3);
+    (void)state;
+    bench->fake.broken_from = 1005 * NS_PER_S;
+    assert_int_equal(bench_run(bench), -1);
+    assert_string_equal(bench->err.text, "cannot wait for the network");
+    /* Two rounds ended; the third one, still held by the transport, is recorded all the same. */
+    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 6);
+    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
+    assert_int_equal(bench->fake.in_flight, 3);
+    transport_free(&bench->fake.transport); /* and lets them go: the sanitizer sees what is left */
+    assert_int_equal(bench->fake.in_flight, 0);
+    assert_int_equal(bench->count, 9);
+    bench_free(bench);
+}
+
 static void test_a_hanging_server_is_cancelled_by_the_drain(void **state)
 {
     struct bench *bench = bench_new("concurrent", 2);
@@ -668,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_a_server_that_is_gone_ends_the_run),
         cmocka_unit_test(test_a_signal_stops_at_once_and_loses_nothing),
         cmocka_unit_test(test_a_full_disk_stops_the_load),
+        cmocka_unit_test(test_a_broken_transport_ends_the_run),
         cmocka_unit_test(test_a_hanging_server_is_cancelled_by_the_drain),
         cmocka_unit_test(test_connection_time_lies_before_sent),
     };

@@ -159,7 +159,8 @@ static void handle(struct fake_transport *fake, const struct fake_event *event)
 static int fake_wait(struct transport *transport, int64_t deadline, struct error *err)
 {
     struct fake_transport *fake = (struct fake_transport *)transport;
-    (void)err;
+    if (fake->broken_from && fake->time.now >= fake->broken_from)
+        return error_set(err, ERROR_INTERNAL, "cannot wait for the network");
     if (fake->count == 0 || fake->events[fake->count - 1].time > deadline) {
         if (deadline > fake->time.now)
             fake->time.now = deadline;
@@ -179,7 +180,13 @@ static int fake_wait(struct transport *transport, int64_t deadline, struct error
 
 static void fake_free(struct transport *transport)
 {
-    (void)transport;
+    struct fake_transport *fake = (struct fake_transport *)transport;
+    while (fake->count > 0) {
+        struct transfer *transfer = fake->events[fake->count - 1].transfer;
+        drop_events(fake, transfer);
+        fake->in_flight--;
+        transfer->handler->ended(transfer, fake->time.now, TRANSPORT_CANCELLED, "freed");
+    }
 }
 
 static const struct transport_operations operations = {

@@ -37,10 +37,12 @@ struct fake_transport {
     struct fake_event *events;
     size_t count, capacity;
     uint64_t sequence;
+    int64_t broken_from;    /* of its own clock: every wait fails from then on; 0: never */
     /* Called after each wait; a test may set its stop flag here. */
     void (*after_wait)(void *context, int64_t now);
 };
 
+/* transport_free cancels what is still in flight, as every transport does. */
 void fake_transport_init(struct fake_transport *fake);
 void fake_transport_clear(struct fake_transport *fake);
 
