@@ -1,0 +1,370 @@
+/* roibench summarize: a run's records to its report, or several runs' to a comparison. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "cmd/roibench/command.h"
+#include "record/workspace.h"
+#include "report/report.h"
+
+#define FOLDERS_MAX COMPARISON_RUNS_MAX
+
+/* What is summarized, and what became of it. */
+struct summarizing {
+    const struct app *app;
+    const struct options *options;
+    size_t count;
+    char *folders[FOLDERS_MAX];
+    struct plan *plans[FOLDERS_MAX];
+    struct run_summary *runs[FOLDERS_MAX];
+    struct comparison *comparison; /* NULL: one run */
+    char *output;                  /* the folder that the files go into */
+    bool output_is_own;            /* a run's or comparison's own folder: it has a manifest */
+    int64_t started;
+};
+
+static void summarizing_free(struct summarizing *work)
+{
+    comparison_free(work->comparison);
+    for (size_t k = 0; k < work->count; k++) {
+        run_summary_free(work->runs[k]);
+        plan_free(work->plans[k]);
+        free(work->folders[k]);
+    }
+    free(work->output);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* ---- which runs ---- */
+
+/* A folder, or the id of a run in the workspace. NULL with *err. */
+static char *find_folder(const char *workspace, const char *name, struct error *err)
+{
+    if (is_folder(name))
+        return mem_strdup(name);
+    if (!strchr(name, '/') && workspace_check_run_id(name, NULL) == 0) {
+        cleanup_free char *folder = workspace_run_folder(workspace, name);
+        if (is_folder(folder))
+            return steal_pointer(&folder);
+    }
+    error_set(err, ERROR_USAGE, "there is no run %s: neither a folder nor a run of the workspace %s", name, workspace);
+    return NULL;
+}
+
+static char *current_folder(const struct options *options, struct error *err)
+{
+    const char *workspace = options_text(options, "workspace");
+    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), err);
+    if (!run_id)
+        return NULL;
+    cleanup_free char *folder = workspace_run_folder(workspace, run_id);
+    if (is_folder(folder))
+        return steal_pointer(&folder);
+    error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, folder);
+    return NULL;
+}
+
+static int choose_folders(struct summarizing *work, struct error *err)
+{
+    size_t given = options_positional_count(work->options);
+    if (given > FOLDERS_MAX)
+        return error_set(err, ERROR_USAGE, "%zu runs to compare; at most %d", given, FOLDERS_MAX);
+    if (given > 0 && options_source(work->options, "run-id") == OPTION_ARGV)
+        return error_set(err, ERROR_USAGE, "--run-id and folders of runs exclude each other");
+    for (size_t k = 0; k < (given > 0 ? given : 1); k++) {
+        char *folder = given > 0 ? find_folder(options_text(work->options, "workspace"), options_positional(work->options, k), err)
+                                 : current_folder(work->options, err);
+        if (!folder)
+            return -1;
+        work->folders[work->count++] = folder;
+    }
+    return 0;
+}
+
+static int read_plans(struct summarizing *work, struct error *err)
+{
+    for (size_t k = 0; k < work->count; k++) {
+        cleanup_free char *path = file_join(work->folders[k], "plan.json");
+        work->plans[k] = plan_read(path, err);
+        if (!work->plans[k])
+            return -1;
+        if (workspace_check_run_id(work->plans[k]->run_id, err) < 0)
+            return error_wrap(err, "%s: run_id", path);
+    }
+    return 0;
+}
+
+/* ---- prices and GPUs ---- */
+
+static bool is_named(const struct plan *plan, const char *name, size_t length)
+{
+    const char *const names[] = {plan->run_id, plan->model, plan->deployment.hardware};
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+        if (strlen(names[k]) == length && memcmp(names[k], name, length) == 0)
+            return true;
+    return false;
+}
+
+static int set_price(struct plan *plan, const char *text, const char *item, struct error *err)
+{
+    int64_t price;
+    if (units_parse_usd(text, &price) < 0)
+        return error_set(err, ERROR_USAGE, "--price %s: expected NAME=USD, dollars an hour as in 0.85", item);
+    plan->deployment.price_micro_usd = price;
+    plan->deployment.price_source = "--price";
+    return 0;
+}
+
+static int set_gpus(struct plan *plan, const char *text, const char *item, struct error *err)
+{
+    int64_t gpus;
+    if (units_parse_integer(text, &gpus) < 0 || gpus < 1 || gpus > 1000000)
+        return error_set(err, ERROR_USAGE, "--gpus %s: expected NAME=N, a whole number from 1 to 1000000", item);
+    plan->deployment.gpus = gpus;
+    return 0;
+}
+
+typedef int (*fact_setter)(struct plan *plan, const char *text, const char *item, struct error *err);
+
+/* NAME is a run-id, a model or a hardware; it may hold '=', its value cannot. */
+static int set_fact(struct summarizing *work, const char *option, const char *item, fact_setter set, struct error *err)
+{
+    const char *equals = strrchr(item, '=');
+    size_t matches = 0;
+    if (!equals || equals == item)
+        return error_set(err, ERROR_USAGE, "--%s %s: expected NAME=VALUE; NAME is a run-id, a model or a hardware", option, item);
+    for (size_t k = 0; k < work->count; k++) {
+        if (!is_named(work->plans[k], item, (size_t)(equals - item)))
+            continue;
+        matches++;
+        if (set(work->plans[k], equals + 1, item, err) < 0)
+            return -1;
+    }
+    if (matches == 0)
+        return error_set(err, ERROR_USAGE, "--%s %s: no run has this run-id, model or hardware; the first is %s of model %s", option,
+                         item, work->plans[0]->run_id, work->plans[0]->model);
+    return 0;
+}
+
+static int set_facts(struct summarizing *work, const char *option, fact_setter set, struct error *err)
+{
+    for (size_t k = 0; k < options_count(work->options, option); k++)
+        if (set_fact(work, option, options_item(work->options, option, k), set, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- summaries ---- */
+
+static int summarize_runs(struct summarizing *work, struct error *err)
+{
+    bool any_ended = false;
+    for (size_t k = 0; k < work->count; k++) {
+        work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &sla_default, err);
+        if (!work->runs[k])
+            return error_wrap(err, "summarizing %s", work->folders[k]);
+        if (!work->runs[k]->any_ended && work->count > 1)
+            log_warning(&work->app->log, "not a single request of %s ended", work->folders[k]);
+        any_ended |= work->runs[k]->any_ended;
+    }
+    if (!any_ended)
+        return error_set(err, ERROR_NO_DATA, "not a single request ended in %s: there is nothing to summarize; look at what run said",
+                         work->folders[0]);
+    return 0;
+}
+
+static int compare_runs(struct summarizing *work, struct error *err)
+{
+    if (work->count == 1)
+        return 0;
+    work->comparison = comparison_make((const struct run_summary *const *)work->runs, work->count, err);
+    if (!work->comparison || workspace_check_comparison_id(work->comparison->id, err) < 0)
+        return -1;
+    for (size_t k = 0; k < work->comparison->difference_count; k++)
+        log_warning(&work->app->log, "not measured alike: %s", work->comparison->differences[k]);
+    return 0;
+}
+
+/* ---- files ---- */
+
+static void choose_output(struct summarizing *work)
+{
+    const char *given = options_text(work->options, "output-dir");
+    work->output_is_own = !given;
+    if (given)
+        work->output = mem_strdup(given);
+    else if (work->comparison)
+        work->output = workspace_comparison_folder(options_text(work->options, "workspace"), work->comparison->id);
+    else
+        work->output = mem_strdup(work->folders[0]);
+}
+
+static int render(const struct summarizing *work, const struct report_format *format, struct buf *out, struct error *err)
+{
+    if (work->comparison)
+        format->write_comparison(work->comparison, out);
+    else
+        format->write_run(work->runs[0], out);
+    if (out->overflowed)
+        return error_set(err, ERROR_INTERNAL, "the %s report is larger than %zu MB", format->name, REPORT_MAX >> 20);
+    return 0;
+}
+
+static int write_format(const struct summarizing *work, const struct report_format *format, struct error *err)
+{
+    cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
+    cleanup_free char *path = file_join(work->output, work->comparison ? format->comparison_file : format->run_file);
+    if (render(work, format, &text, err) < 0 || file_write_atomic(path, buf_text(&text), text.len, err) < 0)
+        return -1;
+    log_info(&work->app->log, "wrote %s", path);
+    return 0;
+}
+
+static int write_files(const struct summarizing *work, struct error *err)
+{
+    if (file_make_folder(work->output, err) < 0)
+        return -1;
+    for (const struct report_format *format = report_formats; format->name; format++)
+        if (options_chosen(work->options, "format", format->name) && write_format(work, format, err) < 0)
+            return -1;
+    if (!work->output_is_own)
+        return 0;
+    return command_manifest(work->app, work->output, "summarize", work->started, 0, NULL, err);
+}
+
+static int print_markdown(const struct summarizing *work, struct error *err)
+{
+    cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
+    if (render(work, &report_formats[0], &text, err) < 0)
+        return -1;
+    if (fwrite(buf_text(&text), 1, text.len, work->app->out) != text.len || fflush(work->app->out) != 0)
+        return error_set(err, ERROR_INTERNAL, "cannot write the report to standard output");
+    return 0;
+}
+
+/* ---- Tekton results ---- */
+
+/* "5..8", ">30", "<=1", "none". */
+static void format_point(const struct point *point, char text[UNITS_TEXT_SIZE * 2 + 4])
+{
+    char held[UNITS_TEXT_SIZE], broke[UNITS_TEXT_SIZE];
+    size_t size = UNITS_TEXT_SIZE * 2 + 4;
+    units_format_load(point->held, held);
+    units_format_load(point->broke, broke);
+    if (isnan(point->held) && isnan(point->broke))
+        snprintf(text, size, "none");
+    else if (isnan(point->broke))
+        snprintf(text, size, ">%s", held);
+    else if (isnan(point->held))
+        snprintf(text, size, "<=%s", broke);
+    else
+        snprintf(text, size, "%s..%s", held, broke);
+}
+
+static int put_number(const char *dir, const char *name, double number, int decimals, struct error *err)
+{
+    char text[64];
+    if (isfinite(number))
+        snprintf(text, sizeof text, "%.*f", decimals, number);
+    else
+        snprintf(text, sizeof text, "none");
+    return command_tekton_result(dir, name, text, err);
+}
+
+static const char *verdict_text(const struct run_summary *run, const struct level_summary *advised)
+{
+    for (size_t k = 0; k < run->level_count; k++)
+        if (run->levels[k].validity.verdict == VALIDITY_INVALID)
+            return "invalid";
+    return advised ? sla_class_name(advised->verdict.level) : "none";
+}
+
+static int put_points(const char *dir, const struct run_summary *run, const struct points *points, struct error *err)
+{
+    char text[UNITS_TEXT_SIZE * 2 + 4], low[UNITS_TEXT_SIZE], high[UNITS_TEXT_SIZE];
+    format_point(&points->breaking, text);
+    if (command_tekton_result(dir, "breaking-point", text, err) < 0)
+        return -1;
+    format_point(&points->saturation, text);
+    if (command_tekton_result(dir, "saturation-point", text, err) < 0)
+        return -1;
+    snprintf(text, sizeof text, "none");
+    if (!isnan(points->sweet_spot.low))
+        snprintf(text, sizeof text, "%s..%s", units_format_load(points->sweet_spot.low, low),
+                 units_format_load(points->sweet_spot.high, high));
+    if (command_tekton_result(dir, "sweet-spot", text, err) < 0)
+        return -1;
+    const struct level_summary *most = points->max_throughput, *within = points->capacity[CAPACITY_TTFT].level, *advised = points->advised;
+    double within_tps = within ? within->rate[RATE_TOTAL_TPS] : NAN;
+    double advised_tps = advised ? advised->rate[RATE_TOTAL_TPS] : NAN;
+    double usd = run->facts.price_micro_usd > 0 && advised_tps > 0 ? (double)run->facts.price_micro_usd / (advised_tps * 3600) : NAN;
+    if (put_number(dir, "max-throughput", most ? most->rate[RATE_TOTAL_TPS] : NAN, 1, err) < 0 ||
+        put_number(dir, "throughput-at-sla", within_tps, 1, err) < 0 ||
+        put_number(dir, "ttft-p95-ms", advised ? level_ttft_p95(advised) : NAN, 0, err) < 0 ||
+        put_number(dir, "usd-per-million-tokens", usd, 4, err) < 0)
+        return -1;
+    return command_tekton_result(dir, "verdict", verdict_text(run, advised), err);
+}
+
+/* A comparison has no point of its own: its only result is where the report is. */
+static int put_results(const struct summarizing *work, struct error *err)
+{
+    const char *dir = options_text(work->options, "tekton-results");
+    if (!dir)
+        return 0;
+    cleanup_free char *path = file_join(work->output, report_formats[0].run_file);
+    if (command_tekton_result(dir, "report-path", path, err) < 0)
+        return -1;
+    if (work->comparison || work->runs[0]->points_count == 0)
+        return 0;
+    return put_points(dir, work->runs[0], &work->runs[0]->points[0], err);
+}
+
+/* ---- the command ---- */
+
+static int summarize_run(struct app *app, struct options *options, struct error *err)
+{
+    __attribute__((cleanup(summarizing_free))) struct summarizing work = {
+        .app = app, .options = options, .started = clock_realtime(app->clock)};
+    if (choose_folders(&work, err) < 0 || read_plans(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
+        set_facts(&work, "gpus", set_gpus, err) < 0)
+        return -1;
+    if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0)
+        return -1;
+    choose_output(&work);
+    if (write_files(&work, err) < 0 || put_results(&work, err) < 0)
+        return -1;
+    return print_markdown(&work, err);
+}
+
+static const struct option_row summarize_options[] = {
+    {.type = OPTION_GROUP, .name = "Summarize"},
+    {.type = OPTION_CHOICES, .name = "format", .argument = "LIST", .choices = "markdown|json|csv", .default_text = "markdown,json,csv",
+     .help = "files to write; the Markdown report is printed whatever is chosen"},
+    {.type = OPTION_TEXT, .name = "output-dir", .argument = "DIR",
+     .help = "folder for the files; default: the run's own, of a comparison <workspace>/comparisons/<id>"},
+    {.type = OPTION_TEXT, .name = "price", .argument = "NAME=USD", .repeatable = true,
+     .help = "dollars an hour for all GPUs of a deployment, instead of what its plan says; NAME is a run-id, a model or a hardware"},
+    {.type = OPTION_TEXT, .name = "gpus", .argument = "NAME=N", .repeatable = true, .help = "how many GPUs a deployment has; NAME as above"},
+    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files"},
+    {.type = OPTION_END},
+};
+
+const struct command command_summarize = {
+    .name = "summarize",
+    .summary = "turns a run's records into a report, or several runs' into a comparison of what a dollar buys",
+    .usage = "[RUN_DIR]...",
+    .options = summarize_options,
+    .takes_positional = true,
+    .run = summarize_run,
+};

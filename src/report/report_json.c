@@ -1,0 +1,431 @@
+/* summary.json and comparison.json: docs/contract.md lists their members. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "report/report.h"
+
+static void set_text_or_null(json_t *object, const char *key, const char *text)
+{
+    json_set_text(object, key, text && text[0] ? text : NULL);
+}
+
+static void set_positive(json_t *object, const char *key, int64_t value)
+{
+    if (value > 0)
+        json_set_integer(object, key, value);
+    else
+        json_set_null(object, key);
+}
+
+static void set_price(json_t *object, const char *key, int64_t micro_usd)
+{
+    json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
+}
+
+/* ---- the run ---- */
+
+static void write_facts(json_t *root, const struct run_facts *facts)
+{
+    char date[CLOCK_RFC3339_SIZE];
+    json_t *run = json_add_object(root, "run");
+    json_set_text(run, "run_id", facts->run_id);
+    json_set_text(run, "started", facts->anchor_realtime_ns ? clock_format_rfc3339(facts->anchor_realtime_ns, 3, date) : NULL);
+    json_set_text(run, "model", facts->model);
+    json_set_text(run, "target", facts->target);
+    json_set_text(run, "server", facts->server);
+    json_set_bool(run, "simulated", facts->simulated);
+    json_set_number(run, "time_scale", facts->time_scale);
+    json_set_text(run, "profile", facts->profile);
+    json_set_text(run, "stream_start", facts->stream_start);
+    set_text_or_null(run, "scenario", facts->scenario);
+    json_set_text(run, "endpoint", facts->endpoint);
+    json_set_integer(run, "prompt_tokens", facts->prompt_tokens);
+    json_set_integer(run, "output_tokens", facts->output_tokens);
+    json_set_text(run, "limits", facts->limits);
+    set_text_or_null(run, "hardware", facts->hardware);
+    set_positive(run, "gpus", facts->gpus);
+    set_price(run, "price_per_hour", facts->price_micro_usd);
+    set_text_or_null(run, "price_source", facts->price_source);
+    json_object_set(run, "plan", facts->plan);
+}
+
+/* ---- a level ---- */
+
+static void write_distribution(json_t *level, const char *key, const struct distribution *distribution)
+{
+    if (distribution->count == 0) {
+        json_set_null(level, key);
+        return;
+    }
+    json_t *object = json_add_object(level, key);
+    json_set_integer(object, "count", (int64_t)distribution->count);
+    json_set_number(object, "mean", distribution->mean);
+    json_set_number(object, "std", distribution->std);
+    json_set_number(object, "min", distribution->min);
+    for (int k = 0; k < PERCENTILE_COUNT; k++)
+        json_set_number(object, percentile_name((enum percentile)k), distribution->percentile[k]);
+    json_set_number(object, "max", distribution->max);
+    json_t *intervals = json_add_object(object, "interval_95");
+    for (int k = 0; k < INTERVAL_COUNT; k++) {
+        json_t *bounds = json_add_object(intervals, percentile_name(interval_percentile(k)));
+        json_set_number(bounds, "low", distribution->interval[k].low);
+        json_set_number(bounds, "high", distribution->interval[k].high);
+    }
+}
+
+static void write_gauge(json_t *server, const char *key, const struct gauge *gauge)
+{
+    if (isnan(gauge->mean)) {
+        json_set_null(server, key);
+        return;
+    }
+    json_t *object = json_add_object(server, key);
+    json_set_number(object, "mean", gauge->mean);
+    json_set_number(object, "max", gauge->max);
+    json_set_number(object, "limit", gauge->limit);
+    json_set_number(object, "share_above", gauge->share_above);
+}
+
+static void write_server(json_t *level, const struct server_summary *server)
+{
+    const struct server_sums *sums = &server->sums;
+    json_t *object = json_add_object(level, "server");
+    write_gauge(object, "queue_depth", &server->queue_depth);
+    write_gauge(object, "kv_cache", &server->kv_cache);
+    write_gauge(object, "running", &server->running);
+    if (isnan(sums->from_s)) {
+        json_set_null(object, "sums");
+        return;
+    }
+    json_t *both = json_add_object(object, "sums");
+    json_set_number(both, "from_s", sums->from_s);
+    json_set_number(both, "to_s", sums->to_s);
+    json_set_number(both, "output_tokens", sums->output_tokens);
+    json_set_number(both, "client_output_tokens", sums->client_output_tokens);
+    json_set_number(both, "prompt_tokens", sums->prompt_tokens);
+    json_set_number(both, "client_prompt_tokens", sums->client_prompt_tokens);
+    json_set_number(both, "ttft_mean_ms", sums->ttft_mean_ms);
+    json_set_number(both, "client_ttft_mean_ms", sums->client_ttft_mean_ms);
+    json_set_number(both, "itl_mean_ms", sums->itl_mean_ms);
+    json_set_number(both, "client_itl_mean_ms", sums->client_itl_mean_ms);
+    json_set_text(both, "disagreement", sums->disagreement);
+}
+
+static void write_classes(json_t *level, const struct verdict *verdict)
+{
+    json_t *object = json_add_object(level, "classes");
+    for (int k = 0; k < SLA_METRIC_COUNT; k++)
+        json_set_text(object, sla_default.row[k].name,
+                      verdict->metric[k] == SLA_UNKNOWN ? NULL : sla_class_name(verdict->metric[k]));
+    json_set_text(object, "level", verdict->level == SLA_UNKNOWN ? NULL : sla_class_name(verdict->level));
+    json_set_text(object, "decided_by", verdict->decided_by < 0 ? NULL : sla_default.row[verdict->decided_by].name);
+}
+
+static void write_requests(json_t *object, const struct level_summary *level)
+{
+    json_t *requests = json_add_object(object, "requests");
+    json_set_integer(requests, "members", (int64_t)level->requests.members);
+    json_set_integer(requests, "ok", (int64_t)level->requests.ok);
+    json_set_integer(requests, "error", (int64_t)level->requests.error);
+    json_set_integer(requests, "incomplete", (int64_t)level->requests.incomplete);
+    json_set_integer(requests, "no_first_token", (int64_t)level->requests.no_first_token);
+    json_set_integer(requests, "never_sent", (int64_t)level->requests.never_sent);
+    json_t *errors = json_add_object(object, "errors");
+    for (size_t k = 0; k < level->failure_count; k++)
+        json_set_integer(errors, level->failures[k].name, (int64_t)level->failures[k].count);
+}
+
+static void write_numbers(json_t *object, const struct level_summary *level)
+{
+    for (int k = 0; k < LATENCY_COUNT; k++)
+        write_distribution(object, latency_name((enum latency)k), &level->latency[k]);
+    json_set_number(object, "ttft_p95_at_least_ms", level->ttft_p95_at_least_ms);
+    json_set_number(object, "unfinished_share", level->unfinished_share);
+    json_set_number(object, "ttft_slices_above", level->ttft_slices_above);
+    for (int k = 0; k < RATE_COUNT; k++)
+        json_set_number(object, rate_name((enum rate)k), level->rate[k]);
+    json_set_null(object, "goodput_rps");
+}
+
+static void write_missing(json_t *object, const struct level_summary *level)
+{
+    json_t *missing = json_add_object(object, "missing");
+    for (size_t k = 0; k < level->missing_count; k++)
+        json_set_text(missing, level->missing[k].field, level->missing[k].reason);
+    json_set_text(missing, "goodput_rps", "no objectives were given");
+    for (int k = 0; k < LATENCY_COUNT; k++) {
+        const char *key = latency_name((enum latency)k);
+        if (level->latency[k].count == 0 && !json_object_get(missing, key))
+            json_set_text(missing, key, k == LATENCY_TTFT_WITHOUT_FIRST && level_is_open_loop(level)
+                                            ? "an open loop has no streams"
+                                            : "no request of this level has it");
+    }
+    if (isinf(level_ttft_p95(level)))
+        json_set_text(missing, "ttft_censored_ms.p95", "too many requests never got a first token: see ttft_p95_at_least_ms");
+}
+
+static void write_validity(json_t *object, const struct validity_summary *summary)
+{
+    json_t *validity = json_add_object(object, "validity");
+    json_set_text(validity, "verdict", validity_name(summary->verdict));
+    json_t *reasons = json_add_array(validity, "reasons");
+    for (size_t k = 0; k < summary->count; k++)
+        json_array_append_new(reasons, json_string(summary->reasons[k]));
+}
+
+static json_t *level_to_json(const struct level_summary *level)
+{
+    json_t *object = json_object();
+    json_set_integer(object, "index", level->index);
+    json_set_integer(object, "repeat", level->repeat);
+    json_set_number(object, "load", level->load);
+    json_set_text(object, "unit", level->unit);
+    json_set_text(object, "kind", level->kind);
+    json_set_bool(object, "ended", level->ended);
+    json_t *window = json_add_object(object, "window");
+    json_set_number(window, "level_start_s", level->start_s);
+    json_set_number(window, "start_s", level->window_start_s);
+    json_set_number(window, "end_s", level->window_end_s);
+    json_set_number(window, "level_end_s", level->end_s);
+    write_requests(object, level);
+    write_numbers(object, level);
+    write_server(object, &level->server);
+    write_classes(object, &level->verdict);
+    write_validity(object, &level->validity);
+    write_missing(object, level);
+    return object;
+}
+
+/* ---- points ---- */
+
+static void write_point(json_t *points, const char *key, const struct point *point)
+{
+    json_t *object = json_add_object(points, key);
+    json_set_number(object, "held", point->held);
+    json_set_number(object, "broke", point->broke);
+    json_set_text(object, "metric", point->metric);
+    if (point->decided < 0)
+        json_set_null(object, "decided");
+    else
+        json_set_bool(object, "decided", point->decided > 0);
+    set_positive(object, "needs_requests", point->needs_requests);
+    json_set_text(object, "text", point->text);
+}
+
+static void write_capacities(json_t *points, const struct capacity *capacities)
+{
+    json_t *all = json_add_object(points, "capacity_at_sla");
+    for (int k = 0; k < CAPACITY_COUNT; k++) {
+        json_t *object = json_add_object(all, capacity_name((enum capacity_set)k));
+        const struct level_summary *level = capacities[k].level;
+        if (!level) {
+            json_set_text(object, "none", capacities[k].none);
+            continue;
+        }
+        json_set_number(object, "load", level->load);
+        json_set_number(object, "total_tps", level->rate[RATE_TOTAL_TPS]);
+        json_set_number(object, "output_tps", level->rate[RATE_OUTPUT_TPS]);
+    }
+}
+
+static void write_sweet_spot(json_t *points, const struct sweet_spot *spot)
+{
+    if (isnan(spot->low)) {
+        json_set_null(points, "sweet_spot");
+        json_set_text(points, "sweet_spot_missing", spot->none);
+        return;
+    }
+    json_t *pair = json_add_array(points, "sweet_spot");
+    json_array_append_new(pair, json_real(spot->low));
+    json_array_append_new(pair, json_real(spot->high));
+}
+
+static void write_points(json_t *object, const struct points *points)
+{
+    json_set_text(object, "unit", points->unit);
+    write_point(object, "saturation", &points->saturation);
+    write_point(object, "breaking", &points->breaking);
+    json_t *by = json_add_object(object, "breaking_by");
+    for (int k = 0; k < SLA_METRIC_COUNT; k++)
+        write_point(by, sla_default.row[k].name, &points->breaking_by[k]);
+    json_set_number(object, "knee", points->knee.load);
+    json_set_text(object, "knee_text", points->knee.text);
+    write_sweet_spot(object, &points->sweet_spot);
+    write_capacities(object, points->capacity);
+    const struct level_summary *most = points->max_throughput;
+    if (most) {
+        json_t *max = json_add_object(object, "max_throughput");
+        json_set_number(max, "load", most->load);
+        json_set_number(max, "total_tps", most->rate[RATE_TOTAL_TPS]);
+        json_set_number(max, "output_tps", most->rate[RATE_OUTPUT_TPS]);
+    } else {
+        json_set_null(object, "max_throughput");
+    }
+    json_set_number(object, "advised_load", points->advised ? points->advised->load : NAN);
+    json_set_text(object, "advice", points->advice);
+}
+
+static json_t *summary_to_json(const struct run_summary *summary)
+{
+    json_t *root = json_object();
+    json_set_text(root, "schema", SUMMARY_SCHEMA);
+    write_facts(root, &summary->facts);
+    json_t *levels = json_add_array(root, "levels");
+    for (size_t k = 0; k < summary->level_count; k++)
+        json_array_append_new(levels, level_to_json(&summary->levels[k]));
+    if (summary->points_count > 0)
+        write_points(json_add_object(root, "points"), &summary->points[0]);
+    else
+        json_set_null(root, "points");
+    if (summary->points_count > 1) /* a sweep that has loads of both units */
+        write_points(json_add_object(root, "points_other_unit"), &summary->points[1]);
+    json_t *notes = json_add_array(root, "notes");
+    for (size_t k = 0; k < summary->note_count; k++)
+        json_array_append_new(notes, json_string(summary->notes[k]));
+    return root;
+}
+
+/* ---- a comparison ---- */
+
+static void write_cell(json_t *row, enum operating_point at, const struct roi_cell *cell)
+{
+    json_t *object = json_add_object(row, operating_point_name(at));
+    if (!cell->level) {
+        json_set_text(object, "none", cell->missing);
+        return;
+    }
+    json_set_number(object, "load", cell->level->load);
+    json_set_number(object, "total_tps", cell->level->rate[RATE_TOTAL_TPS]);
+    json_set_number(object, "output_tps", cell->level->rate[RATE_OUTPUT_TPS]);
+    for (int k = 0; k < YIELD_COUNT; k++)
+        json_set_number(object, yield_name((enum yield)k), cell->yield[k]);
+    json_set_number(object, "best_to_this", cell->ratio);
+    json_set_text(object, "missing", cell->missing);
+}
+
+static void write_rows(json_t *roi, const struct comparison *comparison)
+{
+    json_t *rows = json_add_array(roi, "rows");
+    for (size_t k = 0; k < comparison->roi.row_count; k++) {
+        const struct roi_row *row = &comparison->roi.rows[k];
+        json_t *object = json_object();
+        json_set_text(object, "run", comparison->runs[k]->facts.run_id);
+        json_set_text(object, "name", row->deployment->name);
+        set_price(object, "price_per_hour", row->deployment->price_micro_usd);
+        set_positive(object, "gpus", row->deployment->gpus);
+        for (int at = 0; at < OPERATING_COUNT; at++)
+            write_cell(object, (enum operating_point)at, &row->at[at]);
+        json_array_append_new(rows, object);
+    }
+}
+
+static void write_ratios(json_t *roi, const struct comparison *comparison)
+{
+    json_t *ratios = json_add_object(roi, "ratios");
+    for (int at = 0; at < OPERATING_COUNT; at++) {
+        json_t *object = json_add_object(ratios, operating_point_name((enum operating_point)at));
+        int best = comparison->roi.best[at];
+        json_set_text(object, "best", best < 0 ? NULL : comparison->runs[best]->facts.run_id);
+        json_t *values = json_add_object(object, "best_to");
+        for (size_t k = 0; k < comparison->roi.row_count; k++)
+            json_set_number(values, comparison->runs[k]->facts.run_id, comparison->roi.rows[k].at[at].ratio);
+    }
+}
+
+static void write_pairs(json_t *roi, const struct comparison *comparison)
+{
+    json_t *replicas = json_add_array(roi, "replicas"), *even = json_add_array(roi, "break_even");
+    for (size_t k = 0; k < comparison->roi.pair_count; k++) {
+        const struct roi_pair *pair = &comparison->roi.pairs[k];
+        json_t *object = json_object(), *loads = json_object();
+        const char *cheap = comparison->runs[pair->cheap]->facts.run_id, *dear = comparison->runs[pair->dear]->facts.run_id;
+        json_set_text(object, "cheap", cheap);
+        json_set_text(object, "dear", dear);
+        set_positive(object, "replicas", pair->replicas);
+        set_price(object, "left_over_per_hour", pair->replicas > 0 ? pair->left_over_micro_usd : -1);
+        json_set_number(object, "efficiency_delta", pair->efficiency_delta);
+        json_set_text(object, "statement", pair->statement);
+        json_set_text(loads, "cheap", cheap);
+        json_set_text(loads, "dear", dear);
+        for (int at = 0; at < OPERATING_COUNT; at++) {
+            json_t *streams = json_add_object(object, operating_point_name((enum operating_point)at));
+            json_set_number(streams, "cheap_load", pair->cheap_load[at]);
+            json_set_number(streams, "dear_load", pair->dear_load[at]);
+            json_set_number(streams, "equal_price_per_hour", pair->equal_price_usd[at]);
+            json_t *point = json_add_object(loads, operating_point_name((enum operating_point)at));
+            json_set_number(point, "tokens_per_hour", pair->break_even[at].tokens_per_hour);
+            json_set_text(point, "text", pair->break_even[at].text);
+        }
+        json_array_append_new(replicas, object);
+        json_array_append_new(even, loads);
+    }
+    json_set_text(roi, "statement", comparison->roi.pair_count > 0 ? comparison->roi.pairs[0].statement : NULL);
+}
+
+static void write_pareto(json_t *roi, const struct comparison *comparison)
+{
+    json_t *points = json_add_array(roi, "pareto");
+    for (size_t k = 0; k < comparison->roi.pareto_count; k++) {
+        const struct pareto_point *point = &comparison->roi.pareto[k];
+        json_t *object = json_object();
+        json_set_text(object, "run", comparison->runs[point->row]->facts.run_id);
+        json_set_number(object, "load", point->level->load);
+        json_set_number(object, "user_tps", point->user_tps);
+        json_set_number(object, "total_tps_per_usd_hour", point->per_usd);
+        json_set_number(object, "total_tps_per_gpu", point->per_gpu);
+        json_set_bool(object, "dominated_per_usd", point->dominated_per_usd);
+        json_set_bool(object, "dominated_per_gpu", point->dominated_per_gpu);
+        json_array_append_new(points, object);
+    }
+}
+
+static json_t *comparison_to_json(const struct comparison *comparison)
+{
+    json_t *root = json_object();
+    json_set_text(root, "schema", COMPARISON_SCHEMA);
+    json_set_text(root, "id", comparison->id);
+    json_t *runs = json_add_array(root, "runs");
+    for (size_t k = 0; k < comparison->count; k++)
+        json_array_append_new(runs, summary_to_json(comparison->runs[k]));
+    json_t *differences = json_add_array(root, "differences");
+    for (size_t k = 0; k < comparison->difference_count; k++)
+        json_array_append_new(differences, json_string(comparison->differences[k]));
+    if (!comparison->unit) {
+        json_set_null(root, "roi");
+        return root;
+    }
+    json_t *roi = json_add_object(root, "roi");
+    json_set_text(roi, "unit", comparison->unit);
+    write_rows(roi, comparison);
+    write_ratios(roi, comparison);
+    write_pairs(roi, comparison);
+    write_pareto(roi, comparison);
+    return root;
+}
+
+/* ---- documents ---- */
+
+static void append_document(json_t *document, struct buf *out)
+{
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    if (text) {
+        buf_append_text(out, text);
+        buf_append_char(out, '\n');
+    } else {
+        out->overflowed = true;
+    }
+    free(text);
+    json_decref(document);
+}
+
+void report_json_run(const struct run_summary *summary, struct buf *out)
+{
+    append_document(summary_to_json(summary), out);
+}
+
+void report_json_comparison(const struct comparison *comparison, struct buf *out)
+{
+    append_document(comparison_to_json(comparison), out);
+}

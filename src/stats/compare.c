@@ -1,0 +1,137 @@
+#include "stats/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#define IDS_MAX ((size_t)1 << 20)
+#define ID_HEAD 100
+#define ID_HASH 12
+#define FACTS_COMPARED 7
+
+static int check_runs(const struct run_summary *const *runs, size_t count, struct error *err)
+{
+    if (count < 2 || count > COMPARISON_RUNS_MAX)
+        return error_set(err, ERROR_USAGE, "a comparison takes 2 to %d runs, got %zu", COMPARISON_RUNS_MAX, count);
+    for (size_t k = 0; k < count; k++)
+        for (size_t j = 0; j < k; j++)
+            if (strcmp(runs[k]->facts.run_id, runs[j]->facts.run_id) == 0)
+                return error_set(err, ERROR_USAGE, "the run %s is given twice: a comparison needs different runs",
+                                 runs[k]->facts.run_id);
+    return 0;
+}
+
+/* "<run>-vs-<run>"; where that is too long for a folder name, its beginning and a hash of the whole. */
+static const char *make_id(struct arena *arena, const struct run_summary *const *runs, size_t count)
+{
+    cleanup_buf struct buf ids = BUF_INIT(IDS_MAX);
+    for (size_t k = 0; k < count; k++)
+        buf_printf(&ids, "%s%s", k > 0 ? "-vs-" : "", runs[k]->facts.run_id);
+    if (ids.len <= COMPARISON_ID_MAX)
+        return arena_strdup(arena, buf_text(&ids));
+    char hash[65];
+    file_sha256_bytes(buf_text(&ids), ids.len, hash);
+    return arena_printf(arena, "%.*s-%.*s", ID_HEAD, buf_text(&ids), ID_HASH, hash);
+}
+
+static bool model_is_alone(const struct run_summary *const *runs, size_t count, size_t at)
+{
+    for (size_t k = 0; k < count; k++)
+        if (k != at && strcmp(runs[k]->facts.model, runs[at]->facts.model) == 0)
+            return false;
+    return true;
+}
+
+static const char *const *make_names(struct arena *arena, const struct run_summary *const *runs, size_t count)
+{
+    const char **names = ARENA_ARRAY(arena, count, const char *);
+    for (size_t k = 0; k < count; k++)
+        names[k] = model_is_alone(runs, count, k) ? runs[k]->facts.model : runs[k]->facts.run_id;
+    return names;
+}
+
+/* ---- differences ---- */
+
+static const char *fact_of(const struct run_facts *facts, int which)
+{
+    const char *const texts[FACTS_COMPARED] = {facts->scenario, facts->endpoint, facts->tokens,      facts->profile,
+                                               facts->limits,   facts->stream_start, facts->simulated ? "simulated" : "real"};
+    return texts[which];
+}
+
+static void find_differences(struct comparison *comparison)
+{
+    static const char *const titles[FACTS_COMPARED] = {"scenario",      "endpoint",     "length of prompts and outputs", "profile",
+                                                       "limits of a level", "stream start", "kind of server"};
+    const char **list = ARENA_ARRAY(comparison->arena, comparison->count * FACTS_COMPARED, const char *);
+    const struct run_facts *first = &comparison->runs[0]->facts;
+    for (size_t k = 1; k < comparison->count; k++) {
+        for (int fact = 0; fact < FACTS_COMPARED; fact++) {
+            const char *a = fact_of(first, fact), *b = fact_of(&comparison->runs[k]->facts, fact);
+            if (strcmp(a, b) != 0)
+                list[comparison->difference_count++] =
+                    arena_printf(comparison->arena, "%s differs: %s (%s) against %s (%s)", titles[fact], a[0] ? a : "none",
+                                 comparison->names[0], b[0] ? b : "none", comparison->names[k]);
+        }
+    }
+    comparison->differences = list;
+}
+
+/* ---- what a dollar buys ---- */
+
+static const char *common_unit(const struct comparison *comparison)
+{
+    for (size_t k = 0; k < comparison->runs[0]->points_count; k++) {
+        const char *unit = comparison->runs[0]->points[k].unit;
+        size_t have = 0;
+        for (size_t run = 0; run < comparison->count; run++)
+            have += run_summary_points(comparison->runs[run], unit) != NULL;
+        if (have == comparison->count)
+            return unit;
+    }
+    return NULL;
+}
+
+static void fill_roi(struct comparison *comparison)
+{
+    comparison->unit = common_unit(comparison);
+    if (!comparison->unit)
+        return;
+    comparison->deployments = ARENA_ARRAY(comparison->arena, comparison->count, struct roi_deployment);
+    for (size_t k = 0; k < comparison->count; k++) {
+        const struct run_summary *run = comparison->runs[k];
+        comparison->deployments[k] = (struct roi_deployment){
+            .name = comparison->names[k],
+            .price_micro_usd = run->facts.price_micro_usd,
+            .gpus = run->facts.gpus,
+            .points = run_summary_points(run, comparison->unit),
+            .levels = run->levels,
+            .level_count = run->level_count,
+        };
+    }
+    roi_find(&comparison->roi, comparison->arena, comparison->deployments, comparison->count, comparison->unit);
+}
+
+struct comparison *comparison_make(const struct run_summary *const *runs, size_t count, struct error *err)
+{
+    if (check_runs(runs, count, err) < 0)
+        return NULL;
+    struct comparison *comparison = mem_alloc(sizeof *comparison);
+    *comparison = (struct comparison){.arena = arena_new(), .runs = runs, .count = count};
+    comparison->id = make_id(comparison->arena, runs, count);
+    comparison->names = make_names(comparison->arena, runs, count);
+    find_differences(comparison);
+    fill_roi(comparison);
+    return comparison;
+}
+
+void comparison_free(struct comparison *comparison)
+{
+    if (!comparison)
+        return;
+    arena_free(comparison->arena);
+    free(comparison);
+}
