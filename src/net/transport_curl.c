@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/units.h"
 #include "net/curl_error.h"
 #include "net/curl_setup.h"
 #include "net/limits.h"
@@ -25,6 +27,8 @@
 #define SEND_BUFFER 16384L     /* libcurl's minimum */
 #define STATUS_FINAL 200       /* below: 100 Continue, 103 Early Hints */
 #define MESSAGE_SIZE 300
+/* A signal ends the waiting at once; one that came just before, or on another thread, is seen after this. */
+#define STOP_LOOK_NS (20 * NS_PER_MS)
 
 struct curl_transport;
 
@@ -34,11 +38,12 @@ struct flight {
     struct curl_transport *owner;
     struct transfer *transfer;
     CURL *easy;
+    bool pending;                  /* started and not yet given to libcurl, which may be calling us just then */
     bool sent, reused, answered, again; /* again: it was sent a second time on a fresh connection */
     int socket_errno;
     int64_t sent_time;
     enum transport_result forced;  /* TRANSPORT_OK: as libcurl says */
-    struct flight *next;           /* in the free or the doomed list */
+    struct flight *next;           /* in the free, the pending or the doomed list */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -53,8 +58,11 @@ struct curl_transport {
     int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
     int64_t stamp;                 /* of this turn */
     struct timeout_list stalls, wholes;
-    struct flight *free, *doomed;  /* doomed: end without libcurl: cancelled, or never begun */
-    bool epoll_pwait2_missing;
+    struct flight *free, *pending, *last_pending;
+    struct flight *doomed;         /* to end without libcurl: cancelled, or never begun */
+    sig_atomic_t stop_seen;
+    bool handled;                  /* something was told in this wait */
+    bool closing, epoll_pwait2_missing;
 };
 
 static struct flight *flight_of_whole(struct timeout_node *node)
@@ -77,7 +85,7 @@ static int on_request_goes_out(void *context, char *address, char *local, int po
     (void)address, (void)local, (void)port, (void)local_port;
     curl_easy_getinfo(flight->easy, CURLINFO_NUM_CONNECTS, &new_connections);
     flight->reused = new_connections == 0;
-    flight->sent = true;
+    flight->sent = flight->owner->handled = true;
     int64_t now = flight->sent_time = clock_now(flight->owner->clock);
     flight->transfer->handler->sent(flight->transfer, now, flight->reused ? TIME_NEVER : now, flight->reused);
     return CURL_PREREQFUNC_OK;
@@ -87,7 +95,7 @@ static int on_request_goes_out(void *context, char *address, char *local, int po
 static int64_t note_activity(struct flight *flight)
 {
     int64_t stamp = flight->owner->stamp;
-    flight->answered = true;
+    flight->answered = flight->owner->handled = true;
     flight->stall.since = stamp;
     return stamp > flight->sent_time ? stamp : flight->sent_time;
 }
@@ -218,28 +226,60 @@ static void curl_start(struct transport *base, struct transfer *transfer)
     struct curl_transport *transport = (struct curl_transport *)base;
     struct flight *flight = transport->free;
     int64_t now = clock_now(transport->clock);
+    if (transport->closing)
+        return;
     if (flight)
         transport->free = flight->next;
     else
         flight = flight_new(transport);
     flight->transfer = transfer;
     flight->forced = TRANSPORT_OK;
-    flight->again = flight->reused = false;
+    flight->sent = flight->again = flight->reused = false;
+    flight->sent_time = INT64_MIN;
+    flight->pending = true;
+    flight->next = NULL;
     transfer->implementation = flight;
-    curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
-    curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
-    curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
-    curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, 0L);
     timeout_add(&transport->stalls, &flight->stall, now);
     timeout_add(&transport->wholes, &flight->whole, now);
-    launch(transport, flight);
+    if (transport->pending)
+        transport->last_pending->next = flight;
+    else
+        transport->pending = flight;
+    transport->last_pending = flight;
+}
+
+static bool has_ended(const struct flight *flight)
+{
+    return flight->forced != TRANSPORT_OK;
 }
 
 static void curl_cancel(struct transport *base, struct transfer *transfer)
 {
     struct flight *flight = transfer->implementation;
-    if (flight->forced == TRANSPORT_OK)
+    if (!flight || has_ended(flight))
+        return;
+    if (flight->pending)
+        flight->forced = TRANSPORT_CANCELLED; /* doomed as soon as it is no longer pending */
+    else
         doom((struct curl_transport *)base, flight, TRANSPORT_CANCELLED);
+}
+
+static void launch_pending(struct curl_transport *transport)
+{
+    while (transport->pending) {
+        struct flight *flight = transport->pending;
+        transport->pending = flight->next;
+        flight->pending = false;
+        if (has_ended(flight)) {
+            doom(transport, flight, flight->forced);
+            continue;
+        }
+        curl_easy_setopt(flight->easy, CURLOPT_URL, flight->transfer->url);
+        curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, flight->transfer->body);
+        curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)flight->transfer->body_length);
+        curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, 0L);
+        launch(transport, flight);
+    }
 }
 
 /* The handle is out of libcurl's hands; the caller may start another transfer at once. */
@@ -252,6 +292,7 @@ static void land(struct curl_transport *transport, struct flight *flight, enum t
     transfer->implementation = NULL;
     flight->next = transport->free;
     transport->free = flight;
+    transport->handled = true;
     int64_t time = transport->stamp > flight->sent_time ? transport->stamp : flight->sent_time;
     transfer->handler->ended(transfer, time, result, message);
 }
@@ -289,14 +330,24 @@ static void end_flight(struct curl_transport *transport, struct flight *flight, 
 
 static void end_forced(struct curl_transport *transport, struct flight *flight, enum transport_result result)
 {
-    static const char *const messages[] = {
-        [TRANSPORT_TIMEOUT] = "the request's time was over",
-        [TRANSPORT_STALL] = "nothing came for the stall timeout",
-        [TRANSPORT_CANCELLED] = "cancelled",
-        [TRANSPORT_LOCAL] = "libcurl could not take another transfer",
-    };
     curl_multi_remove_handle(transport->multi, flight->easy);
-    land(transport, flight, result, messages[result]);
+    land(transport, flight, result, result == TRANSPORT_CANCELLED ? "cancelled" : "libcurl could not take another transfer");
+}
+
+/* A limit is over: of the whole request, or (stalled) of silence. */
+static void end_over_limit(struct curl_transport *transport, struct flight *flight, bool stalled)
+{
+    char span[UNITS_TEXT_SIZE], message[MESSAGE_SIZE];
+    enum transport_result result = stalled ? TRANSPORT_STALL : TRANSPORT_TIMEOUT;
+    units_format_duration(stalled ? transport->stalls.limit : transport->wholes.limit, span);
+    if (!flight->sent) {
+        result = TRANSPORT_CONNECT;
+        snprintf(message, sizeof message, "no connection within %s", span);
+    } else {
+        snprintf(message, sizeof message, stalled ? "no byte for %s" : "no end of the response within %s", span);
+    }
+    curl_multi_remove_handle(transport->multi, flight->easy);
+    land(transport, flight, result, message);
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------ */
@@ -310,11 +361,6 @@ static void end_doomed(struct curl_transport *transport)
         end_forced(transport, doomed, doomed->forced);
         doomed = next;
     }
-}
-
-static bool has_ended(const struct flight *flight)
-{
-    return flight->forced != TRANSPORT_OK;
 }
 
 static void end_finished(struct curl_transport *transport)
@@ -334,9 +380,9 @@ static void end_late(struct curl_transport *transport)
 {
     struct timeout_node *node;
     while ((node = timeout_due(&transport->stalls, transport->stamp)) && !has_ended(flight_of_stall(node)))
-        end_forced(transport, flight_of_stall(node), TRANSPORT_STALL);
+        end_over_limit(transport, flight_of_stall(node), true);
     while ((node = timeout_due(&transport->wholes, transport->stamp)) && !has_ended(flight_of_whole(node)))
-        end_forced(transport, flight_of_whole(node), TRANSPORT_TIMEOUT);
+        end_over_limit(transport, flight_of_whole(node), false);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -344,28 +390,30 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Nanoseconds where the kernel has them (5.11); older ones lack the call and some sandboxes forbid it. */
 static int wait_for_events(struct curl_transport *transport, struct epoll_event *events, int64_t deadline)
 {
-    int64_t left = deadline == TIME_FOREVER ? -1 : deadline - clock_now(transport->clock);
-    struct timespec patience = {.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
-    if (deadline != TIME_FOREVER && left < 0)
-        patience = (struct timespec){0};
+    int64_t now = clock_now(transport->clock), span = deadline > now ? deadline - now : 0;
+    if (transport->stop)
+        span = earlier(span, STOP_LOOK_NS);
+    const struct timespec patience = {.tv_sec = span / NS_PER_S, .tv_nsec = span % NS_PER_S};
     if (!transport->epoll_pwait2_missing) {
-        int ready = epoll_pwait2(transport->epoll, events, EVENTS_A_TURN, deadline == TIME_FOREVER ? NULL : &patience, NULL);
-        if (ready >= 0 || errno != ENOSYS)
+        int ready = epoll_pwait2(transport->epoll, events, EVENTS_A_TURN, &patience, NULL);
+        if (ready >= 0 || (errno != ENOSYS && errno != EPERM))
             return ready;
-        transport->epoll_pwait2_missing = true; /* a kernel before 5.11: whole milliseconds */
+        transport->epoll_pwait2_missing = true;
     }
-    int64_t whole_ms = (int64_t)patience.tv_sec * 1000 + (patience.tv_nsec + NS_PER_MS - 1) / NS_PER_MS;
-    return epoll_wait(transport->epoll, events, EVENTS_A_TURN, deadline == TIME_FOREVER ? -1 : (int)earlier(whole_ms, 1000));
+    struct pollfd all = {.fd = transport->epoll, .events = POLLIN};
+    int ready = ppoll(&all, 1, &patience, NULL);
+    return ready <= 0 ? ready : epoll_wait(transport->epoll, events, EVENTS_A_TURN, 0);
 }
 
 static void act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
 {
     int running;
     for (int k = 0; k < count; k++) {
-        int what = (events[k].events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (events[k].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        bool broken = events[k].events & (EPOLLERR | EPOLLHUP); /* reading or writing then says how */
+        int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
         curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
     }
     if (transport->curl_deadline <= transport->stamp) {
@@ -374,25 +422,41 @@ static void act_on(struct curl_transport *transport, const struct epoll_event *e
     }
 }
 
+/* Once for every change of the flag: what is in flight can still be waited for afterwards. */
+static bool told_to_stop(struct curl_transport *transport)
+{
+    sig_atomic_t stop = transport->stop ? *transport->stop : 0;
+    bool changed = stop != transport->stop_seen;
+    transport->stop_seen = stop;
+    return changed;
+}
+
+static int64_t next_turn(const struct curl_transport *transport, int64_t deadline)
+{
+    int64_t limit = earlier(timeout_next(&transport->stalls), timeout_next(&transport->wholes));
+    return earlier(deadline, earlier(transport->curl_deadline, limit));
+}
+
 static int curl_wait(struct transport *base, int64_t deadline, struct error *err)
 {
     struct curl_transport *transport = (struct curl_transport *)base;
     struct epoll_event events[EVENTS_A_TURN];
-    if (transport->stop && *transport->stop && !transport->doomed)
-        deadline = clock_now(transport->clock); /* what is ready is still taken */
-    if (transport->doomed) {
-        transport->stamp = clock_now(transport->clock);
-        end_doomed(transport);
-        return 0;
-    }
-    deadline = earlier(deadline, earlier(transport->curl_deadline, earlier(timeout_next(&transport->stalls), timeout_next(&transport->wholes))));
-    int count = wait_for_events(transport, events, deadline);
-    if (count < 0 && errno != EINTR)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "waiting for the connections");
+    bool over = told_to_stop(transport);
+    transport->handled = false;
     transport->stamp = clock_now(transport->clock);
-    act_on(transport, events, count < 0 ? 0 : count);
-    end_finished(transport);
-    end_late(transport);
+    do {
+        launch_pending(transport);
+        end_doomed(transport);
+        over = over || transport->handled;
+        int count = wait_for_events(transport, events, over ? transport->stamp : next_turn(transport, deadline));
+        if (count < 0 && errno != EINTR)
+            return error_set_errno(err, ERROR_INTERNAL, errno, "waiting for the connections");
+        transport->stamp = clock_now(transport->clock);
+        act_on(transport, events, count < 0 ? 0 : count);
+        end_finished(transport);
+        end_late(transport);
+        over = told_to_stop(transport) || over || transport->handled || transport->stamp >= deadline;
+    } while (!over);
     return 0;
 }
 
@@ -400,6 +464,7 @@ static void curl_free_transport(struct transport *base)
 {
     struct curl_transport *transport = (struct curl_transport *)base;
     transport->stamp = clock_now(transport->clock);
+    transport->closing = true;
     end_doomed(transport);
     while (transport->wholes.first)
         end_forced(transport, flight_of_whole(transport->wholes.first), TRANSPORT_CANCELLED);
