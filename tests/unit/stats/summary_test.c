@@ -1,0 +1,190 @@
+/* Run folders written with known times, and the numbers they must give. */
+#include "stats/summary.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "record/record_writer.h"
+#include "stats/compare.h"
+#include "support/temp_folder.h"
+
+#define SCALE 10 /* of the simulated server: ten model seconds in one of the wall */
+#define MODEL_MS (NS_PER_MS / SCALE)
+
+static const struct level_header header = {.index = 0, .kind = "concurrent", .load = 2, .unit = "streams"};
+
+static int make_folder(void **state)
+{
+    *state = temp_folder_make();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    temp_folder_remove(*state);
+    return 0;
+}
+
+static struct plan *make_plan(const char *run_id)
+{
+    struct plan *plan = plan_new();
+    plan->run_id = run_id;
+    plan->model = run_id;
+    plan->profile = "concurrent";
+    plan->server.kind = "simulator";
+    plan->server.time_scale = SCALE;
+    plan->workload.prompt.mean = plan->workload.output.mean = 3;
+    plan->limits.max_seconds_ns = 10 * NS_PER_S;
+    plan->calibration.exact = true;
+    return plan;
+}
+
+/* Times in model ms. Three tokens in two arrivals: one at the first token, two at the last; first < 0: none ever came. */
+static void add_request(struct record_writer *writer, int64_t i, int64_t sent, int64_t first, int64_t last, enum failure failure)
+{
+    struct record record = record_empty();
+    int64_t gaps[2] = {(first - sent) * MODEL_MS, (last - first) * MODEL_MS};
+    const int32_t n[2] = {1, 2};
+    record.i = i;
+    record.stream = (int)(i % 2);
+    record.intended = record.sent = sent * MODEL_MS;
+    record.end = last * MODEL_MS;
+    record.outcome = failure == FAILURE_NONE ? OUTCOME_OK : failure == FAILURE_CANCELLED ? OUTCOME_INCOMPLETE : OUTCOME_ERROR;
+    record.failure = failure;
+    if (first >= 0) {
+        record.first_token = first * MODEL_MS;
+        record.last_token = record.end;
+        record.prompt_tokens = record.output_tokens = 3;
+        record.first_tokens = 1;
+        record.chunk_tokens = CHUNK_TOKENS_EXACT;
+    }
+    assert_int_equal(record_writer_add(writer, &record, gaps, n, first >= 0 ? 2 : 0, NULL), 0);
+}
+
+/* A level of 10 model s with a window of [1 s, 9 s). */
+static struct record_writer *begin(const char *folder, const char *run_id)
+{
+    struct record_writer *writer = record_writer_open(folder, NULL);
+    assert_non_null(writer);
+    assert_int_equal(record_writer_header(writer, run_id, 1000 * NS_PER_S, &header, 1, NULL), 0);
+    return writer;
+}
+
+static void finish(struct record_writer *writer)
+{
+    assert_int_equal(record_writer_level_end(writer, &header, 0, 0, 10000 * MODEL_MS, 1000 * MODEL_MS, 9000 * MODEL_MS, NULL), 0);
+    assert_int_equal(record_writer_close(writer, NULL), 0);
+}
+
+static struct run_summary *summarize(const char *folder, const char *run_id)
+{
+    struct plan *plan = make_plan(run_id);
+    struct run_summary *summary = run_summary_make(folder, plan, &sla_default, NULL);
+    plan_free(plan);
+    assert_non_null(summary);
+    return summary;
+}
+
+static void test_window_and_scale(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 500, 1500, 2500, FAILURE_NONE);  /* sent before the window: no member, its tokens count */
+    add_request(writer, 1, 1000, 1200, 2200, FAILURE_NONE); /* a member */
+    add_request(writer, 2, 8000, 8400, 9000, FAILURE_NONE); /* a member; its last tokens come at the window's end: outside */
+    finish(writer);
+    struct run_summary *summary = summarize(*state, "a");
+    const struct level_summary *level = &summary->levels[0];
+    assert_int_equal(summary->level_count, 1);
+    assert_int_equal(level->requests.members, 2);
+    assert_float_equal(level->window_start_s, 1, 1e-9);
+    assert_float_equal(level->window_end_s, 9, 1e-9);
+    assert_float_equal(level->latency[LATENCY_TTFT].max, 400, 1e-6);
+    assert_float_equal(level->latency[LATENCY_TTFT].min, 200, 1e-6);
+    assert_float_equal(level->latency[LATENCY_TPOT].max, 500, 1e-6);              /* 1000 ms for 3 - 1 tokens */
+    assert_float_equal(level->latency[LATENCY_TPOT_WITH_FIRST].max, 400, 1e-6);   /* 1200 ms for 3 */
+    assert_float_equal(level->latency[LATENCY_ITL].max, 500, 1e-6);
+    assert_float_equal(level->rate[RATE_USER_TPS], 2, 1e-9);
+    assert_float_equal(level->rate[RATE_OUTPUT_TPS], (3 + 3 + 1) / 8.0, 1e-9);
+    assert_float_equal(level->rate[RATE_TOTAL_TPS], (3 + 3 + 1 + 3 * 3) / 8.0, 1e-9);
+    assert_float_equal(level->rate[RATE_REQUEST_RPS], 2 / 8.0, 1e-9);             /* whenever sent */
+    assert_float_equal(level->rate[RATE_CONCURRENCY], (1.5 + 1.2 + 1.0) / 8, 1e-9);
+    assert_float_equal(level->rate[RATE_ERROR_RATE], 0, 0);
+    assert_true(isnan(level->rate[RATE_OFFERED_RPS]));
+    assert_true(isnan(level->server.queue_depth.mean));
+    run_summary_free(summary);
+}
+
+static void test_censored(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    add_request(writer, 1, 2000, -1, 9500, FAILURE_CANCELLED); /* by us: waited for 7.5 s */
+    add_request(writer, 2, 3000, -1, 4000, FAILURE_HTTP_5XX);
+    add_request(writer, 3, 4000, -1, 4001, FAILURE_HTTP_4XX);  /* our own doing: in neither */
+    finish(writer);
+    struct run_summary *summary = summarize(*state, "a");
+    const struct level_summary *level = &summary->levels[0];
+    assert_int_equal(level->latency[LATENCY_TTFT].count, 1);
+    assert_int_equal(level->latency[LATENCY_TTFT_CENSORED].count, 3);
+    assert_true(isinf(level_ttft_p95(level)));
+    assert_int_equal(level->requests.no_first_token, 2);
+    assert_float_equal(level->ttft_p95_at_least_ms, 7500, 1e-6);
+    assert_float_equal(level->unfinished_share, 2 / 3.0, 1e-9);
+    assert_float_equal(level->rate[RATE_ERROR_RATE], 1 / 3.0, 1e-9); /* ended: one ok, two errors */
+    assert_int_equal(level->verdict.level, SLA_BREAKING);
+    assert_int_equal(level->validity.verdict, VALIDITY_INVALID);     /* a third failed by the client's doing */
+    assert_true(summary->any_ended);
+    run_summary_free(summary);
+}
+
+static void test_nothing_ended(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, -1, 9500, FAILURE_CANCELLED);
+    finish(writer);
+    struct run_summary *summary = summarize(*state, "a");
+    assert_false(summary->any_ended);
+    assert_true(isnan(summary->levels[0].rate[RATE_ERROR_RATE])); /* not known is not 0 */
+    run_summary_free(summary);
+}
+
+static void test_comparison(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    finish(writer);
+    struct run_summary *a = summarize(*state, "a"), *b = summarize(*state, "b");
+    const struct run_summary *pair[] = {a, b}, *twice[] = {a, a};
+    struct error err;
+    assert_null(comparison_make(twice, 2, &err));
+    assert_int_equal(err.class, ERROR_USAGE);
+    assert_null(comparison_make(pair, 1, NULL));
+
+    b->facts.tokens = "512 + 128 tokens";
+    struct comparison *comparison = comparison_make(pair, 2, NULL);
+    assert_non_null(comparison);
+    assert_string_equal(comparison->id, "a-vs-b");
+    assert_string_equal(comparison->unit, "streams");
+    assert_int_equal(comparison->difference_count, 1);
+    assert_non_null(strstr(comparison->differences[0], "512 + 128 tokens (b)"));
+    assert_int_equal(comparison->roi.row_count, 2);
+    comparison_free(comparison);
+    run_summary_free(a);
+    run_summary_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_window_and_scale, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_censored, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_nothing_ended, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_comparison, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
