@@ -40,11 +40,12 @@ static void add_cell(struct buf *out, double number, int decimals)
     add_number(out, number, decimals);
 }
 
+/* To a hundredth of a cent: what was measured has no more digits. */
 static void add_usd(struct buf *out, double usd)
 {
     char text[UNITS_TEXT_SIZE];
     if (isfinite(usd) && fabs(usd) < 1e9)
-        buf_append_text(out, units_format_usd(llround(usd * 1e6), text));
+        buf_append_text(out, units_format_usd(fabs(usd) < 0.01 ? llround(usd * 1e6) : llround(usd * 1e4) * 100, text));
     else
         buf_append_char(out, '-');
 }

@@ -37,19 +37,36 @@ static const char *make_id(struct arena *arena, const struct run_summary *const 
     return arena_printf(arena, "%.*s-%.*s", ID_HEAD, buf_text(&ids), ID_HASH, hash);
 }
 
-static bool model_is_alone(const struct run_summary *const *runs, size_t count, size_t at)
+static const char *model_of(const struct run_summary *run)
 {
-    for (size_t k = 0; k < count; k++)
-        if (k != at && strcmp(runs[k]->facts.model, runs[at]->facts.model) == 0)
+    return run->facts.model;
+}
+
+static const char *hardware_of(const struct run_summary *run)
+{
+    return run->facts.hardware;
+}
+
+static bool all_differ(const struct run_summary *const *runs, size_t count, const char *(*fact_of_run)(const struct run_summary *))
+{
+    for (size_t k = 0; k < count; k++) {
+        if (fact_of_run(runs[k])[0] == '\0')
             return false;
+        for (size_t j = 0; j < k; j++)
+            if (strcmp(fact_of_run(runs[k]), fact_of_run(runs[j])) == 0)
+                return false;
+    }
     return true;
 }
 
 static const char *const *make_names(struct arena *arena, const struct run_summary *const *runs, size_t count)
 {
     const char **names = ARENA_ARRAY(arena, count, const char *);
+    bool models = all_differ(runs, count, model_of), hardware = all_differ(runs, count, hardware_of);
     for (size_t k = 0; k < count; k++)
-        names[k] = model_is_alone(runs, count, k) ? runs[k]->facts.model : runs[k]->facts.run_id;
+        names[k] = models     ? runs[k]->facts.model
+                   : hardware ? arena_printf(arena, "%s on %s", runs[k]->facts.model, runs[k]->facts.hardware)
+                              : runs[k]->facts.run_id;
     return names;
 }
 

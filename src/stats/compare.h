@@ -16,7 +16,7 @@ struct comparison {
     const struct run_summary *const *runs;
     size_t count;
     const char *id;              /* made of the run-ids in their order: the same runs, the same id; a valid folder name */
-    const char *const *names;    /* of each run in tables: its model, or its run-id where two have the same model */
+    const char *const *names;    /* of each run in tables: its model; where two have the same, "<model> on <hardware>", or the run-id */
     const char *const *differences; /* why ratios of these runs are to be taken with care; none: equal workloads */
     size_t difference_count;
     const char *unit;            /* of load; NULL: the runs have none in common, and there is no roi */

@@ -16,6 +16,9 @@
 #define SCALE 10 /* of the simulated server: ten model seconds in one of the wall */
 #define MODEL_MS (NS_PER_MS / SCALE)
 
+/* cmocka's own compares floats. */
+#define assert_near(value, expected, tolerance) assert_true(fabs((value) - (expected)) <= (tolerance))
+
 static const struct level_header header = {.index = 0, .kind = "concurrent", .load = 2, .unit = "streams"};
 
 static int make_folder(void **state)
@@ -101,19 +104,19 @@ static void test_window_and_scale(void **state)
     const struct level_summary *level = &summary->levels[0];
     assert_int_equal(summary->level_count, 1);
     assert_int_equal(level->requests.members, 2);
-    assert_float_equal(level->window_start_s, 1, 1e-9);
-    assert_float_equal(level->window_end_s, 9, 1e-9);
-    assert_float_equal(level->latency[LATENCY_TTFT].max, 400, 1e-6);
-    assert_float_equal(level->latency[LATENCY_TTFT].min, 200, 1e-6);
-    assert_float_equal(level->latency[LATENCY_TPOT].max, 500, 1e-6);              /* 1000 ms for 3 - 1 tokens */
-    assert_float_equal(level->latency[LATENCY_TPOT_WITH_FIRST].max, 400, 1e-6);   /* 1200 ms for 3 */
-    assert_float_equal(level->latency[LATENCY_ITL].max, 500, 1e-6);
-    assert_float_equal(level->rate[RATE_USER_TPS], 2, 1e-9);
-    assert_float_equal(level->rate[RATE_OUTPUT_TPS], (3 + 3 + 1) / 8.0, 1e-9);
-    assert_float_equal(level->rate[RATE_TOTAL_TPS], (3 + 3 + 1 + 3 * 3) / 8.0, 1e-9);
-    assert_float_equal(level->rate[RATE_REQUEST_RPS], 2 / 8.0, 1e-9);             /* whenever sent */
-    assert_float_equal(level->rate[RATE_CONCURRENCY], (1.5 + 1.2 + 1.0) / 8, 1e-9);
-    assert_float_equal(level->rate[RATE_ERROR_RATE], 0, 0);
+    assert_near(level->window_start_s, 1, 1e-9);
+    assert_near(level->window_end_s, 9, 1e-9);
+    assert_near(level->latency[LATENCY_TTFT].max, 400, 1e-6);
+    assert_near(level->latency[LATENCY_TTFT].min, 200, 1e-6);
+    assert_near(level->latency[LATENCY_TPOT].max, 500, 1e-6);              /* 1000 ms for 3 - 1 tokens */
+    assert_near(level->latency[LATENCY_TPOT_WITH_FIRST].max, 400, 1e-6);   /* 1200 ms for 3 */
+    assert_near(level->latency[LATENCY_ITL].max, 500, 1e-6);
+    assert_near(level->rate[RATE_USER_TPS], 2, 1e-9);
+    assert_near(level->rate[RATE_OUTPUT_TPS], (3 + 3 + 1) / 8.0, 1e-9);
+    assert_near(level->rate[RATE_TOTAL_TPS], (3 + 3 + 1 + 3 * 3) / 8.0, 1e-9);
+    assert_near(level->rate[RATE_REQUEST_RPS], 2 / 8.0, 1e-9);             /* whenever sent */
+    assert_near(level->rate[RATE_CONCURRENCY], (1.5 + 1.2 + 1.0) / 8, 1e-9);
+    assert_near(level->rate[RATE_ERROR_RATE], 0, 1e-12);
     assert_true(isnan(level->rate[RATE_OFFERED_RPS]));
     assert_true(isnan(level->server.queue_depth.mean));
     run_summary_free(summary);
@@ -133,9 +136,9 @@ static void test_censored(void **state)
     assert_int_equal(level->latency[LATENCY_TTFT_CENSORED].count, 3);
     assert_true(isinf(level_ttft_p95(level)));
     assert_int_equal(level->requests.no_first_token, 2);
-    assert_float_equal(level->ttft_p95_at_least_ms, 7500, 1e-6);
-    assert_float_equal(level->unfinished_share, 2 / 3.0, 1e-9);
-    assert_float_equal(level->rate[RATE_ERROR_RATE], 1 / 3.0, 1e-9); /* ended: one ok, two errors */
+    assert_near(level->ttft_p95_at_least_ms, 7500, 1e-6);
+    assert_near(level->unfinished_share, 2 / 3.0, 1e-9);
+    assert_near(level->rate[RATE_ERROR_RATE], 1 / 3.0, 1e-9); /* ended: one ok, two errors */
     assert_int_equal(level->verdict.level, SLA_BREAKING);
     assert_int_equal(level->validity.verdict, VALIDITY_INVALID);     /* a third failed by the client's doing */
     assert_true(summary->any_ended);
