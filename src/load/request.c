@@ -129,12 +129,12 @@ static int on_event(void *context, const char *data, size_t length)
         snprintf(request->message, sizeof request->message, "an event of the stream is no JSON object");
         return 1;
     }
-    record->chunks++;
     if (chunk.done) {
         request->done = true;
         record->end = request->now;
         return 0;
     }
+    record->chunks++;
     if (chunk.error) {
         request->error_event = true;
         snprintf(request->message, sizeof request->message, "%s", chunk.message);

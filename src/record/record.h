@@ -43,7 +43,7 @@ struct record {
     enum outcome outcome;
     enum failure failure;
     int64_t prompt_tokens, output_tokens, cached_tokens;
-    int64_t chunks, arrivals, coalesced, first_tokens;
+    int64_t chunks, arrivals, coalesced, first_tokens; /* chunks: events of the stream but [DONE] */
     enum chunk_tokens chunk_tokens;
     char finish_reason[32];
     int64_t bytes;                    /* of the response's body */
