@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# roibench summarize, on run folders made by hand. The numbers in detail: tests/unit/stats/summary_test.c.
+
+bats_load_library bats-support
+bats_load_library bats-assert
+bats_require_minimum_version 1.5.0
+
+setup() {
+    unset ROIBENCH_PRICE ROIBENCH_GPUS
+    W=$BATS_TEST_TMPDIR/workspace
+    make_run run-a 100 0.85
+    echo run-a >"$W/latest"
+}
+
+make_plan() { # ID PRICE
+    cat <<END
+{"schema": "roibench/plan/v1", "run_id": "$1", "created": "2026-11-24T04:06:51.000Z", "target": ["http://127.0.0.1:1/v1"],
+ "model": "model-$1", "endpoint": "chat",
+ "server": {"kind": "vllm", "version": "0.11.0", "preset": null, "time_scale": 1, "max_model_len": null,
+  "features": {"usage": true, "continuous_usage": true, "ignore_eos": true, "token_ids": false, "tokenize": true, "metrics": true}},
+ "profile": "sweep",
+ "levels": [{"index": 0, "kind": "concurrent", "load": 1, "unit": "streams"}, {"index": 1, "kind": "concurrent", "load": 2, "unit": "streams"}],
+ "sweep_levels": null, "sweep_arrivals": "poisson", "stream_start": "spread",
+ "workload": {"scenario": null, "prompt_tokens": {"mean": 10, "stddev": 0, "min": 10, "max": 10},
+  "output_tokens": {"mean": 11, "stddev": 0, "min": 11, "max": 11}},
+ "limits": {"max_seconds": 10, "max_requests": null, "drain_seconds": 60, "timeout_seconds": null, "stall_timeout_seconds": 60,
+  "max_concurrency": 512, "warmup": null, "cooldown": null},
+ "deployment": {"hardware": null, "gpus": null, "price_per_hour": $2, "price_source": null},
+ "seed": 1, "nonce": "00112233445566778899aabbccddeeff",
+ "calibration": {"method": "usage", "exact": true, "template_tokens": 0, "e2e_ns": null}}
+END
+}
+
+# Two levels of 10 s with ten requests each: ok at one stream; at two streams the first token takes three seconds.
+make_records() { # ID TTFT_MS
+    local level i ttft sent start
+    echo "{\"schema\":\"roibench/records/v1\",\"anchor\":\"2026-11-24T04:07:00.000000000Z\",\"run_id\":\"$1\",\"levels\":[" \
+        '{"index":0,"kind":"concurrent","load":1,"unit":"streams"},{"index":1,"kind":"concurrent","load":2,"unit":"streams"}]}'
+    for level in 0 1; do
+        start=$((1000 + level * 20000))
+        ttft=$((level ? 3000 : $2))
+        for i in 0 1 2 3 4 5 6 7 8 9; do
+            sent=$((start + i * 1000))
+            echo "{\"id\":\"$level.0.$i\",\"level\":$level,\"repeat\":0,\"shard\":0,\"stream\":0,\"i\":$i,\"intended\":${sent}000000," \
+                "\"sent\":${sent}000000,\"first_token\":$((sent + ttft))000000,\"last_token\":$((sent + ttft + 500))000000," \
+                "\"end\":$((sent + ttft + 500))000000,\"status\":200,\"outcome\":\"ok\",\"prompt_tokens\":10,\"output_tokens\":11," \
+                '"chunks":11,"arrivals":11,"coalesced":0,"first_tokens":1,"chunk_tokens":"exact","bytes":1,"reused":true,"target":0}'
+        done
+        echo "{\"level_end\":{\"index\":$level,\"repeat\":0,\"kind\":\"concurrent\",\"load\":$((level + 1)),\"unit\":\"streams\"," \
+            "\"start\":${start}000000,\"end\":$((start + 10000))000000,\"window_start\":${start}000000,\"window_end\":$((start + 10000))000000}}"
+    done
+}
+
+make_run() { # ID TTFT_MS PRICE
+    mkdir -p "$W/$1"
+    make_plan "$1" "$3" >"$W/$1/plan.json"
+    make_records "$1" "$2" | gzip -n >"$W/$1/records.jsonl.gz"
+    for i in $(seq 2 11) $(seq 22 31); do
+        echo "{\"tick\":{\"t\":${i}000000000,\"tokens\":11}}"
+    done >"$W/$1/journal.jsonl"
+}
+
+summarize() {
+    run --separate-stderr "$ROIBENCH" summarize --workspace "$W" "$@"
+}
+
+# One value of a JSON file, as jq prints it.
+assert_json() { # FILE FILTER EXPECTED
+    run jq -c "$2" "$1"
+    assert_success
+    assert_output "$3"
+}
+
+@test "the current run: files in its folder, the report on stdout, their names on stderr" {
+    summarize
+    assert_success
+    [ "$output" = "$(cat "$W/run-a/report.md")" ]
+    [[ $stderr == *"wrote $W/run-a/summary.json"* ]]
+    assert_output --partial '| 1 streams | 10 (10 ok, 0 error, 0 incomplete) | 100 | 50.0 |'
+    assert_output --partial 'Breaking point: (1, 2] streams'
+    assert_json "$W/run-a/summary.json" '.run.run_id, .levels[0].ttft_ms.p95, .levels[0].user_tps, .levels[1].classes.ttft' \
+        '"run-a"
+100
+20
+"breaking"'
+    assert_json "$W/run-a/summary.json" '.points.breaking | [.held, .broke, .metric]' '[1,2,"ttft"]'
+    [ "$(wc -l <"$W/run-a/summary.csv")" -eq 3 ]
+    assert_json "$W/run-a/manifest.json" '.steps[-1].step, (.files | has("summary.json"))' '"summarize"
+true'
+}
+
+@test "throughput from ticks where there are no token gaps; what is missing is null with a reason" {
+    summarize --quiet
+    assert_success
+    assert_json "$W/run-a/summary.json" '.levels[0] | [.output_tps, .total_tps, .itl_ms, .missing.itl_ms]' \
+        '[11,21,null,"there is no tokens.bin.gz"]'
+    assert_json "$W/run-a/summary.json" '.levels[0].server.queue_depth, .levels[0].classes.queue_depth, .run.gpus' 'null
+null
+null'
+}
+
+@test "summarized again, every byte is the same" {
+    summarize --quiet
+    assert_success
+    cp -r "$W/run-a" "$BATS_TEST_TMPDIR/before"
+    summarize --quiet
+    assert_success
+    for file in summary.json report.md summary.csv; do
+        cmp "$W/run-a/$file" "$BATS_TEST_TMPDIR/before/$file"
+    done
+}
+
+@test "--format and --output-dir" {
+    summarize --format json --output-dir "$BATS_TEST_TMPDIR/out"
+    assert_success
+    run ls "$BATS_TEST_TMPDIR/out"
+    assert_output summary.json
+    [ ! -e "$W/run-a/summary.json" ]
+}
+
+@test "--price and --gpus replace what the plan says" {
+    summarize --quiet --price model-run-a=1.5 --gpus run-a=4
+    assert_success
+    assert_json "$W/run-a/summary.json" '[.run.price_per_hour, .run.gpus, .run.price_source]' '[1.5,4,"--price"]'
+    summarize --price nobody=1
+    assert_failure 2
+    [[ $stderr == *"--price nobody=1: no run has this run-id, model or hardware"* ]]
+    summarize --gpus run-a=0
+    assert_failure 2
+}
+
+@test "two runs make a comparison" {
+    make_run run-b 400 3.40
+    summarize run-a "$W/run-b"
+    assert_success
+    assert_output --partial '4 x model-run-a for the price of one model-run-b'
+    assert_output --partial 'The workloads are equal.'
+    assert_output --partial 'no interval is printed on a ratio'
+    local folder=$W/comparisons/run-a-vs-run-b
+    [ "$output" = "$(cat "$folder/report.md")" ]
+    assert_json "$folder/comparison.json" '[.runs[].run.run_id]' '["run-a","run-b"]'
+    assert_json "$folder/comparison.json" '.roi.rows | map(.held.best_to_this)' '[1,4]'
+    [ "$(wc -l <"$folder/comparison.csv")" -eq 5 ]
+    [ -s "$folder/manifest.json" ]
+    run "$ROIBENCH" publish --workspace "$W" --quiet --comparison run-a-vs-run-b
+    assert_success
+}
+
+@test "the same run twice is no comparison" {
+    summarize run-a run-a
+    assert_failure 2
+    [[ $stderr == *"the run run-a is given twice"* ]]
+}
+
+@test "Tekton results" {
+    summarize --quiet --tekton-results "$BATS_TEST_TMPDIR/results"
+    assert_success
+    cd "$BATS_TEST_TMPDIR/results"
+    [ "$(cat breaking-point)" = 1..2 ]
+    [ "$(cat report-path)" = "$W/run-a/report.md" ]
+    [ "$(cat ttft-p95-ms)" = 100 ]
+    [ "$(cat max-throughput)" = 21.0 ]
+    [ "$(cat ./* | wc -c)" -le 2500 ]
+}
+
+@test "not a single request ended: 4" {
+    gzip -dc "$W/run-a/records.jsonl.gz" | head -n 1 | gzip -n >"$W/run-a/new"
+    mv "$W/run-a/new" "$W/run-a/records.jsonl.gz"
+    summarize
+    assert_failure 4
+    [[ $stderr == *"not a single request ended"* ]]
+    [ ! -e "$W/run-a/summary.json" ]
+}
+
+@test "a run that is not there, and one without records" {
+    summarize run-x
+    assert_failure 2
+    [[ $stderr == *"there is no run run-x"* ]]
+    rm "$W/run-a/records.jsonl.gz"
+    summarize
+    assert_failure
+    [[ $stderr == *records.jsonl.gz* ]]
+}
+
+@test "records that were cut off are summarized, and the report says so" {
+    head -c -20 "$W/run-a/records.jsonl.gz" >"$W/run-a/new"
+    mv "$W/run-a/new" "$W/run-a/records.jsonl.gz"
+    summarize --quiet
+    assert_success
+    assert_output --partial 'records.jsonl.gz was cut off: what was whole is counted'
+}
