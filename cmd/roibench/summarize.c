@@ -151,8 +151,8 @@ static int set_fact(struct summarizing *work, const char *option, const char *it
             return -1;
     }
     if (matches == 0)
-        return error_set(err, ERROR_USAGE, "--%s %s: no run has this run-id, model or hardware; the first is %s of model %s", option,
-                         item, work->plans[0]->run_id, work->plans[0]->model);
+        return error_set(err, ERROR_USAGE, "--%s %s: no run has this run-id, model or hardware; %s/plan.json has all three", option, item,
+                         work->folders[0]);
     return 0;
 }
 
