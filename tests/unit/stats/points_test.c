@@ -1,0 +1,369 @@
+#include "stats/points.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/levels.h"
+
+#define INT4 "tests/data/reference-int4.csv"
+#define BF16 "tests/data/reference-bf16.csv"
+
+static struct arena *arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static struct points find(const struct level_summary *levels, size_t count)
+{
+    struct points points;
+    points_find(&points, arena, levels, count, "streams", &sla_default);
+    return points;
+}
+
+static struct points find_in_table(const char *path, struct level_summary *levels)
+{
+    return find(levels, levels_read_table(path, levels));
+}
+
+/* ---- the reference's tables: the expected values are those of docs/metrics.md ---- */
+
+static void test_reference_breaks_where_it_says(void **state)
+{
+    (void)state;
+    struct level_summary int4[TABLE_LEVELS_MAX], bf16[TABLE_LEVELS_MAX];
+    struct points a = find_in_table(INT4, int4), b = find_in_table(BF16, bf16);
+    assert_string_equal(a.breaking.text, "(5, 8] streams");
+    assert_string_equal(b.breaking.text, "(15, 20] streams");
+    assert_string_equal(a.breaking.metric, "ttft");
+    assert_int_equal(a.breaking.decided, -1); /* a table has no interval */
+}
+
+static void test_reference_is_degraded_by_speed_everywhere(void **state)
+{
+    (void)state;
+    struct level_summary levels[TABLE_LEVELS_MAX];
+    size_t count = levels_read_table(BF16, levels);
+    for (size_t k = 0; k < count; k++) {
+        assert_int_equal(levels[k].verdict.metric[SLA_USER_TPS], SLA_DEGRADED);
+        assert_true(levels[k].rate[RATE_USER_TPS] > 13 && levels[k].rate[RATE_USER_TPS] < 20);
+    }
+}
+
+static void test_reference_capacity(void **state)
+{
+    (void)state;
+    struct level_summary int4[TABLE_LEVELS_MAX], bf16[TABLE_LEVELS_MAX];
+    struct points a = find_in_table(INT4, int4), b = find_in_table(BF16, bf16);
+    assert_true(a.capacity[CAPACITY_TTFT].level->load == 3);
+    assert_true(a.capacity[CAPACITY_TTFT_2S].level->load == 5);
+    assert_true(b.capacity[CAPACITY_TTFT].level->load == 5);
+    assert_true(b.capacity[CAPACITY_TTFT_2S].level->load == 15);
+    assert_null(a.capacity[CAPACITY_ALL].level);
+    assert_string_equal(a.capacity[CAPACITY_ALL].none, "none: user_tps 19.3 < 20 at every load");
+    assert_string_equal(b.capacity[CAPACITY_ALL].none, "none: user_tps 19.2 < 20 at every load");
+}
+
+/* Loads below breaking with at least a fifth of the throughput at the breaking load or below: this rule exists here only. */
+static void reference_sweet_spot(const struct level_summary *levels, size_t count, double broke, double *low, double *high)
+{
+    double most = 0;
+    for (size_t k = 0; k < count; k++)
+        if (levels[k].load <= broke && levels[k].rate[RATE_TOTAL_TPS] > most)
+            most = levels[k].rate[RATE_TOTAL_TPS];
+    *low = *high = NAN;
+    for (size_t k = 0; k < count; k++) {
+        if (levels[k].load >= broke || levels[k].rate[RATE_TOTAL_TPS] < 0.2 * most)
+            continue;
+        *low = isnan(*low) ? levels[k].load : *low;
+        *high = levels[k].load;
+    }
+}
+
+static void test_reference_sweet_spots(void **state)
+{
+    (void)state;
+    struct level_summary levels[TABLE_LEVELS_MAX];
+    double low, high;
+    size_t count = levels_read_table(INT4, levels);
+    reference_sweet_spot(levels, count, find(levels, count).breaking.broke, &low, &high);
+    assert_true(low == 3 && high == 5);
+    count = levels_read_table(BF16, levels);
+    reference_sweet_spot(levels, count, find(levels, count).breaking.broke, &low, &high);
+    assert_true(low == 5 && high == 15);
+}
+
+static void test_what_a_table_lacks_is_said(void **state)
+{
+    (void)state;
+    struct level_summary levels[TABLE_LEVELS_MAX];
+    struct points points = find_in_table(INT4, levels);
+    assert_true(isnan(points.sweet_spot.low));
+    assert_non_null(strstr(points.sweet_spot.none, "end-to-end"));
+    assert_non_null(strstr(points.saturation.text, "unknown"));
+    assert_null(points.saturation.metric);
+}
+
+/* ---- levels by hand ---- */
+
+static void make_levels(struct level_summary *levels, const double (*rows)[3], size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        level_make(&levels[k], rows[k][0], rows[k][1], rows[k][2]);
+        levels[k].index = (int)k;
+        level_judge(&levels[k]);
+    }
+}
+
+static void test_not_reached_is_a_value(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 10}, {30, 300, 200}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    struct points points = find(levels, 2);
+    assert_string_equal(points.breaking.text, "> 30 streams");
+    assert_true(points.breaking.held == 30 && isnan(points.breaking.broke));
+}
+
+static void test_broke_at_the_lowest_load(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 2500, 10}, {5, 3000, 20}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    struct points points = find(levels, 2);
+    assert_string_equal(points.breaking.text, "<= 1 streams");
+    assert_true(isnan(points.breaking.held) && points.breaking.broke == 1);
+    assert_null(points.advised);
+}
+
+static void test_a_cold_first_level_does_not_break_a_sweep(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 9000, 10}, {3, 300, 30}, {5, 400, 50}, {8, 2100, 60}};
+    struct level_summary levels[4];
+    make_levels(levels, rows, 4);
+    assert_string_equal(find(levels, 4).breaking.text, "(5, 8] streams");
+}
+
+static void test_order_of_levels_does_not_matter(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{8, 2100, 60}, {3, 300, 30}, {10, 2500, 61}, {1, 200, 10}};
+    struct level_summary levels[4];
+    make_levels(levels, rows, 4);
+    struct points points = find(levels, 4);
+    assert_string_equal(points.breaking.text, "(3, 8] streams");
+    assert_true(points.max_throughput->load == 10);
+}
+
+static void test_unfinished_requests_break(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 200, 10}, {3, INFINITY, 20}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    assert_string_equal(find(levels, 2).breaking.text, "(1, 3] streams");
+}
+
+static void test_errors_break(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 200, 10}, {3, 300, 20}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    levels[0].rate[RATE_ERROR_RATE] = 0;
+    levels[1].rate[RATE_ERROR_RATE] = 0.06;
+    struct points points = find(levels, 2);
+    assert_string_equal(points.breaking.text, "(1, 3] streams");
+    assert_string_equal(points.breaking.metric, "error_rate");
+    assert_string_equal(points.breaking_by[SLA_TTFT].text, "> 3 streams");
+}
+
+static void test_levels_without_the_metric_were_not_tested(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 200, 10}, {3, NAN, NAN}, {5, 2500, 20}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    assert_string_equal(find(levels, 3).breaking.text, "(1, 5] streams");
+}
+
+static void test_saturation_by_median_slices_and_queue(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 200, 10}, {2, 200, 10}, {3, 200, 10}, {4, 200, 10}};
+    struct level_summary levels[4];
+    make_levels(levels, rows, 4);
+    for (int k = 0; k < 4; k++)
+        levels[k].latency[LATENCY_TTFT_CENSORED].percentile[P50] = 500;
+    levels[1].ttft_slices_above = 0.8;
+    levels[2].server.queue_depth.share_above = 0.5;
+    levels[3].latency[LATENCY_TTFT_CENSORED].percentile[P50] = 1000.1;
+    struct points points = find(levels, 4);
+    assert_string_equal(points.saturation.text, "(1, 2] streams");
+    assert_string_equal(points.saturation.metric, "ttft_slices");
+    levels[1].ttft_slices_above = 0.7;
+    points = find(levels, 4);
+    assert_string_equal(points.saturation.text, "(2, 3] streams");
+    assert_string_equal(points.saturation.metric, "queue_depth");
+    levels[2].server.queue_depth.share_above = 0.49;
+    points = find(levels, 4);
+    assert_string_equal(points.saturation.text, "(3, 4] streams");
+    assert_string_equal(points.saturation.metric, "ttft_p50");
+}
+
+static void test_slices_need_a_hundred_requests(void **state)
+{
+    (void)state;
+    double waits[200];
+    for (int k = 0; k < 200; k++)
+        waits[k] = k < 40 ? 100 : 1500; /* the first two of ten slices are quick */
+    assert_true(isnan(saturation_slices_above(waits, 99)));
+    assert_true(saturation_slices_above(waits, 200) == 0.8);
+}
+
+static void set_interval(struct level_summary *level, uint64_t count, double low, double high)
+{
+    struct distribution *ttft = &level->latency[LATENCY_TTFT_CENSORED];
+    ttft->count = count;
+    ttft->interval[INTERVAL_P95] = (struct interval){low, high};
+}
+
+static void test_a_point_is_decided_by_intervals(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 900, 10}, {3, 2500, 20}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    set_interval(&levels[0], 100, 800, 1000);
+    set_interval(&levels[1], 100, 2200, 3000);
+    struct points points = find(levels, 2);
+    assert_int_equal(points.breaking.decided, 1);
+    assert_int_equal(points.breaking.needs_requests, -1);
+    set_interval(&levels[1], 100, 1920, 3000); /* the limit is inside */
+    points = find(levels, 2);
+    assert_int_equal(points.breaking.decided, 0);
+    assert_int_equal(points.breaking.needs_requests, 117); /* 100 x (540 / 500)^2 = 116.6 */
+    set_interval(&levels[0], 20, 800, NAN); /* no upper bound */
+    points = find(levels, 2);
+    assert_int_equal(points.breaking.decided, 0);
+    assert_int_equal(points.breaking.needs_requests, 117);
+    set_interval(&levels[1], 20, 2200, NAN); /* clearly above, but the level that held is not decided */
+    points = find(levels, 2);
+    assert_int_equal(points.breaking.decided, 0);
+    assert_int_equal(points.breaking.needs_requests, 72);
+}
+
+static void test_knee(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 1, 100}, {2, 1, 200}, {4, 1, 300}, {8, 1, 320}, {16, 1, 310}};
+    struct level_summary levels[5];
+    make_levels(levels, rows, 5);
+    assert_true(find(levels, 5).knee.load == 4);
+    struct points points = find(levels, 3);
+    assert_true(isnan(points.knee.load));
+    assert_non_null(strstr(points.knee.text, "not reached"));
+}
+
+static void test_sweet_spot_is_where_power_is_highest(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {2, 100, 95}, {4, 100, 150}, {8, 100, 160}};
+    static const double e2e[] = {1000, 1050, 1600, 3000}; /* power: 50, 90, 94, 53 */
+    struct level_summary levels[4];
+    make_levels(levels, rows, 4);
+    for (int k = 0; k < 4; k++)
+        levels[k].latency[LATENCY_E2E].percentile[P50] = e2e[k];
+    struct points points = find(levels, 4);
+    assert_true(points.sweet_spot.low == 2 && points.sweet_spot.high == 4);
+    for (int k = 0; k < 4; k++) {
+        levels[k].rate[RATE_USER_TPS] = 15;
+        level_judge(&levels[k]);
+    }
+    points = find(levels, 4);
+    assert_true(isnan(points.sweet_spot.low));
+    assert_non_null(strstr(points.sweet_spot.none, "4 streams"));
+}
+
+static void test_units_are_never_mixed(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {2, 2500, 95}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    snprintf(levels[1].unit, sizeof levels[1].unit, "req/s");
+    struct points streams = find(levels, 2), rates;
+    points_find(&rates, arena, levels, 2, "req/s", &sla_default);
+    assert_string_equal(streams.breaking.text, "> 1 streams");
+    assert_string_equal(rates.breaking.text, "<= 2 req/s");
+}
+
+static void test_advice_names_a_level_and_its_limit(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {5, 800, 200}, {8, 2500, 250}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    struct points points = find(levels, 3);
+    assert_true(points.advised->load == 5);
+    assert_non_null(strstr(points.advice, "Run 5 streams in production"));
+    assert_non_null(strstr(points.advice, "at 8 streams TTFT p95 is 2500 ms (breaking)"));
+}
+
+static void test_no_level_at_all(void **state)
+{
+    (void)state;
+    struct points points = find(NULL, 0);
+    assert_non_null(points.breaking.text);
+    assert_null(points.max_throughput);
+    assert_null(points.advised);
+    assert_non_null(points.advice);
+    assert_non_null(points.capacity[CAPACITY_ALL].none);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference_breaks_where_it_says),
+        cmocka_unit_test(test_reference_is_degraded_by_speed_everywhere),
+        cmocka_unit_test(test_reference_capacity),
+        cmocka_unit_test(test_reference_sweet_spots),
+        cmocka_unit_test(test_what_a_table_lacks_is_said),
+        cmocka_unit_test(test_not_reached_is_a_value),
+        cmocka_unit_test(test_broke_at_the_lowest_load),
+        cmocka_unit_test(test_a_cold_first_level_does_not_break_a_sweep),
+        cmocka_unit_test(test_order_of_levels_does_not_matter),
+        cmocka_unit_test(test_unfinished_requests_break),
+        cmocka_unit_test(test_errors_break),
+        cmocka_unit_test(test_levels_without_the_metric_were_not_tested),
+        cmocka_unit_test(test_saturation_by_median_slices_and_queue),
+        cmocka_unit_test(test_slices_need_a_hundred_requests),
+        cmocka_unit_test(test_a_point_is_decided_by_intervals),
+        cmocka_unit_test(test_knee),
+        cmocka_unit_test(test_sweet_spot_is_where_power_is_highest),
+        cmocka_unit_test(test_units_are_never_mixed),
+        cmocka_unit_test(test_advice_names_a_level_and_its_limit),
+        cmocka_unit_test(test_no_level_at_all),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
