@@ -55,8 +55,13 @@ int http_url_check(const char *url, struct error *err)
             return error_set(err, ERROR_USAGE, "'%.200s': a URL holds no spaces or control characters", shown);
     if (strlen(url) > URL_MAX)
         return error_set(err, ERROR_USAGE, "%.100s...: the URL is longer than %d bytes", shown, URL_MAX);
-    if (!strstr(url, "://"))
+
+    const char *authority = strstr(url, "://");
+
+    if (!authority)
         return error_set(err, ERROR_USAGE, "'%s': expected a URL that begins with http:// or https://", shown);
+    if (strncasecmp(url, "http", 4) == 0 && strchr("/?#", authority[3])) /* the end of the text, too; libcurl takes "http:///x" for http://x */
+        return error_set(err, ERROR_USAGE, "%s: the URL names no host", shown);
 
     cleanup_with(curl_url_cleanup) CURLU *parts = curl_url();
     const CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);

@@ -116,7 +116,15 @@ bool tiny_read_request(int fd)
 
 bool tiny_keep_request(struct tiny_server *server, int fd)
 {
-    return read_into(fd, &server->request);
+    struct buf request = BUF_INIT(REQUEST_MAX);
+
+    if (!read_into(fd, &request)) {
+        buf_free(&request);
+        return false;
+    }
+    buf_free(&server->request);
+    server->request = request;
+    return true;
 }
 
 const char *tiny_server_request(const struct tiny_server *server)

@@ -1,0 +1,368 @@
+#include "net/http_client.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "support/tiny_server.h"
+
+#define LIMIT_NS (60 * NS_PER_S)
+
+static struct http_client *new_client(const struct net_settings *settings)
+{
+    struct error err = {0};
+    struct http_client *client = http_client_new(settings, &err);
+
+    if (!client)
+        fail_msg("%s", err.text);
+    return client;
+}
+
+/* Answers every request of one connection with its context. */
+static void serve_answers(struct tiny_server *server, void *context)
+{
+    const int fd = tiny_accept(server);
+
+    while (fd >= 0 && tiny_keep_request(server, fd))
+        tiny_send(fd, context);
+    if (fd >= 0)
+        tiny_close(fd);
+}
+
+static void test_get(void **state)
+{
+    static char text[] = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json; charset=utf-8\r\nETag: \"abc\"\r\nContent-Length: 2\r\n\r\n{}";
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){.api_key = "sk-1"});
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* over one connection: the script takes no second */
+        assert_int_equal(http_client_get(client, tiny_server_url(server), LIMIT_NS, &response, &err), 0);
+        assert_int_equal(response.status, 404);
+        assert_int_equal(response.trouble, HTTP_FINE);
+        assert_string_equal(response.content_type, "application/json; charset=utf-8");
+        assert_string_equal(response.etag, "\"abc\"");
+        assert_string_equal(response.location, "");
+        assert_string_equal(buf_text(&response.body), "{}");
+        assert_true(response.total_ns > 0);
+        http_response_free(&response);
+    }
+    http_client_free(client);
+    assert_memory_equal(tiny_server_request(server), "GET / HTTP/1.1\r\n", 16);
+    assert_non_null(strstr(tiny_server_request(server), "\r\nAuthorization: Bearer sk-1\r\n"));
+    assert_non_null(strstr(tiny_server_request(server), "\r\nUser-Agent: roibench/"));
+    tiny_server_stop(server);
+}
+
+static void test_post(void **state)
+{
+    static char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    char *body = mem_alloc(2000001);
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    memset(body, 'b', 2000000);
+    assert_int_equal(http_client_post(client, tiny_server_url(server), body, 2000000, LIMIT_NS, &response, &err), 0);
+    assert_string_equal(buf_text(&response.body), "ok");
+    http_response_free(&response);
+    http_client_free(client);
+    tiny_server_stop(server);
+    free(body);
+}
+
+static void test_post_says_what_it_sends(void **state)
+{
+    static char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){.user_agent = "x/1"});
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(http_client_post(client, tiny_server_url(server), "{\"a\":1}", 7, LIMIT_NS, &response, &err), 0);
+    http_response_free(&response);
+    http_client_free(client);
+
+    const char *request = tiny_server_request(server);
+
+    assert_non_null(strstr(request, "\r\nContent-Type: application/json\r\n"));
+    assert_non_null(strstr(request, "\r\nUser-Agent: x/1\r\n"));
+    assert_null(strstr(request, "Authorization"));
+    assert_string_equal(strstr(request, "\r\n\r\n"), "\r\n\r\n{\"a\":1}");
+    tiny_server_stop(server);
+}
+
+static void test_redirects_are_told_not_followed(void **state)
+{
+    static char text[] = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    cleanup_free char *expected = mem_printf("%s/elsewhere", tiny_server_url(server));
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(http_client_get(client, tiny_server_url(server), LIMIT_NS, &response, &err), 0);
+    assert_int_equal(response.status, 302);
+    assert_string_equal(response.location, expected);
+    http_response_free(&response);
+    http_client_free(client);
+    tiny_server_stop(server);
+}
+
+/* ---- PUT ---- */
+
+struct source {
+    size_t left, piece;
+    bool fails;
+};
+
+static long give(void *context, char *bytes, size_t size)
+{
+    struct source *source = context;
+    size_t count = source->left < source->piece ? source->left : source->piece;
+
+    if (source->fails && source->left < 5000)
+        return -1;
+    count = count < size ? count : size;
+    memset(bytes, 'p', count);
+    source->left -= count;
+    return (long)count;
+}
+
+static int put(struct source source, uint64_t announced, struct http_response *response, struct error *err)
+{
+    static char text[] = "HTTP/1.1 201 Created\r\nETag: \"e\"\r\nContent-Length: 0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    const int result =
+        http_client_put(client, tiny_server_url(server), "application/gzip", announced, give, &source, LIMIT_NS, response, err);
+
+    http_client_free(client);
+    tiny_server_stop(server);
+    return result;
+}
+
+static void test_put_streams(void **state)
+{
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(put((struct source){.left = 100000, .piece = 777}, 100000, &response, &err), 0);
+    assert_int_equal(response.status, 201);
+    assert_string_equal(response.etag, "\"e\"");
+    http_response_free(&response);
+    assert_int_equal(put((struct source){.left = 0}, 0, &response, &err), 0);
+    http_response_free(&response);
+    /* the source has more than was announced: the rest stays behind */
+    assert_int_equal(put((struct source){.left = 100000, .piece = 777}, 1000, &response, &err), 0);
+    http_response_free(&response);
+}
+
+static void test_put_gives_up_with_its_source(void **state)
+{
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(put((struct source){.left = 50000, .piece = 777}, 100000, &response, &err), -1);
+    assert_int_equal(response.trouble, HTTP_LOCAL);
+    assert_non_null(strstr(err.text, "the data ended before the announced length"));
+    http_response_free(&response);
+    assert_int_equal(put((struct source){.left = 50000, .piece = 777, .fails = true}, 50000, &response, &err), -1);
+    assert_non_null(strstr(err.text, "reading the data failed"));
+    http_response_free(&response);
+}
+
+static void serve_no_reading(struct tiny_server *server, void *context)
+{
+    const int fd = tiny_accept(server);
+
+    (void)context;
+    tiny_read_request(fd); /* and no answer */
+    tiny_wait_gone(fd);
+    tiny_close(fd);
+}
+
+static void test_put_gives_up_when_nothing_moves(void **state)
+{
+    struct tiny_server *server = tiny_server_start(serve_no_reading, NULL);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    struct source source = {.left = 10, .piece = 10};
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(
+        http_client_put(client, tiny_server_url(server), "text/plain", 10, give, &source, NS_PER_S, &response, &err), -1);
+    assert_int_equal(response.trouble, HTTP_TIMEOUT);
+    http_response_free(&response);
+    http_client_free(client);
+    tiny_server_stop(server);
+}
+
+/* ---- trouble ---- */
+
+static void expect_trouble(const char *url, int64_t timeout_ns, enum http_trouble trouble, const char *expected)
+{
+    struct http_client *client = new_client(&(struct net_settings){.api_key = "sk-secret"});
+    struct http_response response;
+    struct error err = {0};
+
+    assert_int_equal(http_client_get(client, url, timeout_ns, &response, &err), -1);
+    assert_int_equal(err.class, ERROR_TARGET);
+    if (response.trouble != trouble || !strstr(err.text, expected) || strstr(err.text, "secret"))
+        fail_msg("trouble %d: %s", (int)response.trouble, err.text);
+    http_response_free(&response);
+    http_client_free(client);
+}
+
+static void test_unreachable(void **state)
+{
+    (void)state;
+    expect_trouble("http://127.0.0.1:1/v1/models?key=secret", LIMIT_NS, HTTP_CONNECT, "GET http://127.0.0.1:1/v1/models: connection refused");
+    expect_trouble("http://no-such-host.invalid/", LIMIT_NS, HTTP_DNS, "no-such-host.invalid");
+}
+
+static void expect_broken(char *text, enum http_trouble trouble, const char *expected)
+{
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+
+    expect_trouble(tiny_server_url(server), 200 * NS_PER_MS, trouble, expected);
+    tiny_server_stop(server);
+}
+
+static void test_broken_answers(void **state)
+{
+    static char silent[] = "", half[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", foreign[] = "220 smtp ready\r\n\r\n";
+
+    (void)state;
+    expect_broken(silent, HTTP_TIMEOUT, "timed out");
+    expect_broken(half, HTTP_TIMEOUT, "timed out");
+    expect_broken(foreign, HTTP_BROKEN, "HTTP/0.9");
+}
+
+static void serve_plain_at_once(struct tiny_server *server, void *context)
+{
+    const int fd = tiny_accept(server);
+
+    tiny_send(fd, context);
+    tiny_wait_gone(fd);
+    tiny_close(fd);
+}
+
+static void test_no_tls_there(void **state)
+{
+    static char text[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_plain_at_once, text);
+    cleanup_free char *url = mem_printf("https%s", strchr(tiny_server_url(server), ':'));
+
+    (void)state;
+    expect_trouble(url, LIMIT_NS, HTTP_TLS, "wrong version number");
+    tiny_server_stop(server);
+}
+
+static void serve_flood(struct tiny_server *server, void *context)
+{
+    const int fd = tiny_accept(server);
+    char *block = mem_alloc((size_t)1 << 20);
+
+    (void)context;
+    tiny_read_request(fd);
+    tiny_send(fd, "HTTP/1.1 200 OK\r\n\r\n");
+    for (int i = 0; i < 40; i++)
+        tiny_send_bytes(fd, block, (size_t)1 << 20);
+    tiny_close(fd);
+    free(block);
+}
+
+static void test_a_flood_is_bounded(void **state)
+{
+    struct tiny_server *server = tiny_server_start(serve_flood, NULL);
+
+    (void)state;
+    expect_trouble(tiny_server_url(server), LIMIT_NS, HTTP_BROKEN, "larger than 32 MiB");
+    tiny_server_stop(server);
+}
+
+static volatile sig_atomic_t stop_flag;
+
+static void *stop_soon(void *unused)
+{
+    usleep(30000);
+    stop_flag = 1;
+    return unused;
+}
+
+static void test_stop_ends_the_waiting(void **state)
+{
+    static char silent[] = "";
+    struct tiny_server *server = tiny_server_start(serve_answers, silent);
+    struct http_client *client = new_client(&(struct net_settings){.stop = &stop_flag});
+    struct http_response response;
+    struct error err = {0};
+    pthread_t thread;
+
+    (void)state;
+    stop_flag = 0;
+    assert_int_equal(pthread_create(&thread, NULL, stop_soon, NULL), 0);
+    assert_int_equal(http_client_get(client, tiny_server_url(server), 3600 * NS_PER_S, &response, &err), -1);
+    assert_int_equal(response.trouble, HTTP_STOPPED);
+    http_response_free(&response);
+    pthread_join(thread, NULL);
+    http_client_free(client);
+    tiny_server_stop(server);
+}
+
+static void test_settings_are_checked(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    assert_null(http_client_new(&(struct net_settings){.api_key = "a\r\nX: y"}, &err));
+    assert_int_equal(err.class, ERROR_USAGE);
+    assert_null(strstr(err.text, "X: y"));
+    assert_null(http_client_new(&(struct net_settings){.api_key = ""}, &err));
+    assert_null(http_client_new(&(struct net_settings){.ca_file = "/nonexistent.pem"}, &err));
+    assert_non_null(strstr(err.text, "/nonexistent.pem"));
+    assert_null(http_client_new(&(struct net_settings){.ca_file = "/dev/null"}, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_post),
+        cmocka_unit_test(test_post_says_what_it_sends),
+        cmocka_unit_test(test_redirects_are_told_not_followed),
+        cmocka_unit_test(test_put_streams),
+        cmocka_unit_test(test_put_gives_up_with_its_source),
+        cmocka_unit_test(test_put_gives_up_when_nothing_moves),
+        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_no_tls_there),
+        cmocka_unit_test(test_a_flood_is_bounded),
+        cmocka_unit_test(test_stop_ends_the_waiting),
+        cmocka_unit_test(test_settings_are_checked),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

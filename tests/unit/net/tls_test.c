@@ -1,0 +1,172 @@
+/* TLS is always verified, against the roots that were given: a server with a certificate made here. */
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+#include "support/temp_folder.h"
+#include "support/tiny_server.h"
+
+#define LIMIT_NS (60 * NS_PER_S)
+
+struct identity {
+    EVP_PKEY *key;
+    X509 *certificate;
+};
+
+static void add_extension(X509 *certificate, int kind, const char *value)
+{
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, kind, value);
+
+    assert_non_null(extension);
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
+/* A certificate that signs itself, for the given subjectAltName. */
+static struct identity make_identity(const char *names)
+{
+    struct identity identity = {.key = EVP_EC_gen("P-256"), .certificate = X509_new()};
+    X509_NAME *name = X509_get_subject_name(identity.certificate);
+
+    X509_set_version(identity.certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(identity.certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(identity.certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(identity.certificate), 86400);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
+    X509_set_issuer_name(identity.certificate, name);
+    X509_set_pubkey(identity.certificate, identity.key);
+    add_extension(identity.certificate, NID_basic_constraints, "critical,CA:TRUE");
+    add_extension(identity.certificate, NID_subject_alt_name, names);
+    assert_true(X509_sign(identity.certificate, identity.key, EVP_sha256()) > 0);
+    return identity;
+}
+
+static void write_certificate(const struct identity *identity, const char *folder, const char *name)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    char *text = NULL;
+
+    PEM_write_bio_X509(memory, identity->certificate);
+
+    const long length = BIO_get_mem_data(memory, &text);
+
+    temp_file_write(folder, name, text, (size_t)length);
+    BIO_free(memory);
+}
+
+static void free_identity(struct identity *identity)
+{
+    EVP_PKEY_free(identity->key);
+    X509_free(identity->certificate);
+}
+
+/* One answer a connection, over TLS. */
+static void serve(struct tiny_server *server, void *context)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret";
+    const struct identity *identity = context;
+    SSL_CTX *settings = SSL_CTX_new(TLS_server_method());
+
+    SSL_CTX_use_certificate(settings, identity->certificate);
+    SSL_CTX_use_PrivateKey(settings, identity->key);
+    for (int fd; (fd = tiny_accept(server)) >= 0;) {
+        SSL *session = SSL_new(settings);
+        char request[4096];
+
+        SSL_set_fd(session, fd);
+        if (SSL_accept(session) == 1 && SSL_read(session, request, sizeof request) > 0) {
+            SSL_write(session, answer, (int)strlen(answer));
+            SSL_shutdown(session);
+        }
+        ERR_clear_error();
+        SSL_free(session);
+        tiny_close(fd);
+    }
+    SSL_CTX_free(settings);
+}
+
+/* What the client says of a server with this identity, when it knows these roots. */
+static enum http_trouble ask(struct identity *identity, const struct net_settings *settings, struct error *err)
+{
+    struct tiny_server *server = tiny_server_start(serve, identity);
+    cleanup_free char *url = mem_printf("https%s", strchr(tiny_server_url(server), ':'));
+    struct http_client *client = http_client_new(settings, err);
+    struct http_response response;
+
+    assert_non_null(client);
+
+    const int result = http_client_get(client, url, LIMIT_NS, &response, err);
+    const enum http_trouble trouble = response.trouble;
+
+    assert_int_equal(result, trouble == HTTP_FINE ? 0 : -1);
+    assert_string_equal(buf_text(&response.body), result == 0 ? "secret" : "");
+    http_response_free(&response);
+    http_client_free(client);
+    tiny_server_stop(server);
+    return trouble;
+}
+
+static void test_roots_decide(void **state)
+{
+    char *folder = temp_folder_make();
+    struct identity ours = make_identity("IP:127.0.0.1"), other = make_identity("IP:127.0.0.1");
+    cleanup_free char *ours_file = file_join(folder, "ours.pem"), *other_file = file_join(folder, "other.pem");
+    struct error err = {0};
+
+    (void)state;
+    write_certificate(&ours, folder, "ours.pem");
+    write_certificate(&other, folder, "other.pem");
+    assert_int_equal(ask(&ours, &(struct net_settings){0}, &err), HTTP_TLS);
+    assert_int_equal(err.class, ERROR_TARGET);
+    assert_non_null(strstr(err.text, "--cacert"));
+    assert_int_equal(ask(&ours, &(struct net_settings){.ca_file = ours_file}, &err), HTTP_FINE);
+    assert_int_equal(ask(&ours, &(struct net_settings){.ca_environment = ours_file}, &err), HTTP_FINE);
+    assert_int_equal(ask(&ours, &(struct net_settings){.ca_file = other_file}, &err), HTTP_TLS);
+    /* --cacert alone counts */
+    assert_int_equal(ask(&ours, &(struct net_settings){.ca_file = other_file, .ca_environment = ours_file}, &err), HTTP_TLS);
+    /* a stale SSL_CERT_FILE is passed over */
+    assert_int_equal(ask(&ours, &(struct net_settings){.ca_environment = "/nonexistent.pem"}, &err), HTTP_TLS);
+    free_identity(&ours);
+    free_identity(&other);
+    temp_folder_remove(folder);
+}
+
+static void test_the_name_must_be_the_server_s(void **state)
+{
+    char *folder = temp_folder_make();
+    struct identity foreign = make_identity("DNS:example.org,IP:127.0.0.2");
+    cleanup_free char *file = file_join(folder, "foreign.pem");
+    struct error err = {0};
+
+    (void)state;
+    write_certificate(&foreign, folder, "foreign.pem");
+    assert_int_equal(ask(&foreign, &(struct net_settings){.ca_file = file}, &err), HTTP_TLS);
+    free_identity(&foreign);
+    temp_folder_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_roots_decide),
+        cmocka_unit_test(test_the_name_must_be_the_server_s),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
