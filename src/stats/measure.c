@@ -27,9 +27,12 @@ struct sums {
     size_t wait_count;
     uint64_t failures[FAILURE_COUNT];
     uint64_t delivered, ended_ok;
-    double in_flight_ns, prompt_in_window, prompt_in_span, ttft_in_span_ms;
+    double in_flight_ns, ttft_in_span_ms;
     uint64_t first_tokens_in_span;
-    bool prompt_unknown;
+    struct prompts {
+        double tokens;
+        uint64_t known, unknown; /* requests */
+    } prompts_in_window, prompts_in_span;
 };
 
 static bool in_span(const struct run_level *level, int64_t t)
@@ -42,6 +45,24 @@ static void add_between(struct sums *sums, enum latency latency, int64_t from, i
 {
     if (from != TIME_NEVER && to != TIME_NEVER)
         series_add(&sums->latency[latency], (double)(to - from) / MS / by);
+}
+
+static void add_prompt(struct prompts *prompts, const struct record *record)
+{
+    if (record->prompt_tokens < 0) {
+        prompts->unknown++;
+        return;
+    }
+    prompts->tokens += (double)record->prompt_tokens;
+    prompts->known++;
+}
+
+/* A request that was cut off before its usage came counts with the mean of the others. NAN: nothing is known. */
+static double count_prompts(const struct prompts *prompts)
+{
+    if (prompts->known == 0)
+        return prompts->unknown == 0 ? 0 : NAN;
+    return prompts->tokens * (1 + (double)prompts->unknown / (double)prompts->known);
 }
 
 /* ---- every request of the level, member or not: what happened inside the window ---- */
@@ -60,13 +81,10 @@ static void add_to_window(struct sums *sums, const struct record *record)
         sums->ended_ok++;
     if (record->first_token == TIME_NEVER)
         return;
-    double prompt = record->prompt_tokens < 0 ? 0 : (double)record->prompt_tokens;
-    if (run_level_in_window(sums->level, record->first_token)) {
-        sums->prompt_unknown |= record->prompt_tokens < 0;
-        sums->prompt_in_window += prompt;
-    }
+    if (run_level_in_window(sums->level, record->first_token))
+        add_prompt(&sums->prompts_in_window, record);
     if (in_span(sums->level, record->first_token)) {
-        sums->prompt_in_span += prompt;
+        add_prompt(&sums->prompts_in_span, record);
         sums->ttft_in_span_ms += (double)(record->first_token - record->sent) / MS;
         sums->first_tokens_in_span++;
     }
@@ -214,8 +232,9 @@ static void finish_throughput(struct sums *sums, double seconds)
         rate[RATE_OUTPUT_TPS] = tokens_by_ticks(sums) / seconds;
     else
         level_add_missing(out, "output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl");
-    if (!sums->prompt_unknown)
-        rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + sums->prompt_in_window / seconds;
+    double prompts = count_prompts(&sums->prompts_in_window);
+    if (!isnan(prompts))
+        rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + prompts / seconds;
     else
         level_add_missing(out, "total_tps", "the server did not say how many prompt tokens it counted");
 }
@@ -321,7 +340,7 @@ static void finish_server_sums(const struct sums *sums, struct arena *arena)
     out->ttft_mean_ms = mean_ms(sums, SERVER_TTFT_SUM, SERVER_TTFT_COUNT);
     out->itl_mean_ms = mean_ms(sums, SERVER_ITL_SUM, SERVER_ITL_COUNT);
     out->client_output_tokens = sums->data->has_tokens ? sums->level->tokens.in_span : NAN;
-    out->client_prompt_tokens = sums->prompt_unknown ? NAN : sums->prompt_in_span;
+    out->client_prompt_tokens = count_prompts(&sums->prompts_in_span);
     if (sums->first_tokens_in_span > 0)
         out->client_ttft_mean_ms = sums->ttft_in_span_ms / (double)sums->first_tokens_in_span;
     out->client_itl_mean_ms = sums->out->latency[LATENCY_ITL].mean;
