@@ -58,9 +58,9 @@ int http_url_check(const char *url, struct error *err)
 
     const char *authority = strstr(url, "://");
 
-    if (!authority)
+    if (!authority || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
         return error_set(err, ERROR_USAGE, "'%s': expected a URL that begins with http:// or https://", shown);
-    if (strncasecmp(url, "http", 4) == 0 && strchr("/?#", authority[3])) /* the end of the text, too; libcurl takes "http:///x" for http://x */
+    if (strchr("/?#", authority[3])) /* the end of the text, too; libcurl takes "http:///x" for http://x */
         return error_set(err, ERROR_USAGE, "%s: the URL names no host", shown);
 
     cleanup_with(curl_url_cleanup) CURLU *parts = curl_url();

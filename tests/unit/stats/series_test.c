@@ -181,6 +181,7 @@ static void test_interval_ranks_are_what_scipy_says(void **state)
     FILE *file = fopen(EXPECTED, "re");
     assert_non_null(file);
     while (fgets(line, sizeof line, file)) {
+        /* NOLINTNEXTLINE(cert-err34-c): a committed table */
         if (sscanf(line, "rank\t%llu\t%llu\t%llu\t%llu", &per_mille, &count, &low, &high) != 4)
             continue;
         uint64_t got_low, got_high;
