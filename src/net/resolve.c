@@ -13,6 +13,7 @@
 #define RESOLVE_LINE_MAX 8192 /* host, port and some hundred addresses */
 
 CLEANUP_DEFINE(CURLU, curl_url_cleanup)
+CLEANUP_DEFINE(CURL, curl_easy_cleanup)
 CLEANUP_DEFINE(struct addrinfo, freeaddrinfo)
 
 static void resolve_free_part(char **part)
@@ -81,4 +82,22 @@ int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err)
         return -1;
     *pinned = curl_slist_append(NULL, buf_text(&line));
     return 0;
+}
+
+static curl_socket_t resolve_refuse_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)context, (void)purpose, (void)address;
+    return CURL_SOCKET_BAD;
+}
+
+bool resolve_is_left_to_proxy(struct net_setup *setup, const char *url)
+{
+    cleanup_with(curl_easy_cleanup) CURL *easy = curl_easy_init();
+
+    if (!easy)
+        return false;
+    net_setup_apply(setup, easy);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, resolve_refuse_socket);
+    return curl_easy_perform(easy) == CURLE_COULDNT_CONNECT;
 }

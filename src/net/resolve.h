@@ -5,10 +5,15 @@
 #include <curl/curl.h>
 
 #include "base/error.h"
+#include "net/curl_setup.h"
 
 /* Looks up the host of url and leaves in *pinned the list for CURLOPT_RESOLVE (curl_slist_free_all it; NULL when the
  * host is an address already). TLS and the Host header keep the name. Blocks as long as getaddrinfo(3) does.
  * ERROR_TARGET when there is no such host, ERROR_USAGE when url is none. */
 int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err);
+
+/* A name that only a proxy knows needs no look-up here: does libcurl, as setup and the environment have it, ask a proxy
+ * for this URL? Looks up either the proxy's name or the URL's, and connects to neither. */
+bool resolve_is_left_to_proxy(struct net_setup *setup, const char *url);
 
 #endif

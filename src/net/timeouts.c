@@ -4,22 +4,28 @@
 
 #include "base/clock.h"
 
-static void append(struct timeout_list *list, struct timeout_node *node)
+/* NULL: as the first. */
+static void insert_behind(struct timeout_list *list, struct timeout_node *place, struct timeout_node *node)
 {
-    node->queued = node->since;
-    node->after = NULL;
-    node->before = list->last;
-    if (list->last)
-        list->last->after = node;
+    node->before = place;
+    node->after = place ? place->after : list->first;
+    if (place)
+        place->after = node;
     else
         list->first = node;
-    list->last = node;
+    if (node->after)
+        node->after->before = node;
+    else
+        list->last = node;
 }
 
 void timeout_add(struct timeout_list *list, struct timeout_node *node, int64_t now)
 {
+    struct timeout_node *place = list->last;
+    while (place && place->since > now)
+        place = place->before;
     node->since = now;
-    append(list, node);
+    insert_behind(list, place, node);
 }
 
 void timeout_remove(struct timeout_list *list, struct timeout_node *node)
@@ -35,22 +41,24 @@ void timeout_remove(struct timeout_list *list, struct timeout_node *node)
     node->before = node->after = NULL;
 }
 
-struct timeout_node *timeout_due(struct timeout_list *list, int64_t now)
+void timeout_touch(struct timeout_list *list, struct timeout_node *node, int64_t now)
 {
-    if (list->limit <= 0)
-        return NULL;
-    for (;;) {
-        struct timeout_node *node = list->first;
-        if (!node || now - node->queued < list->limit)
-            return NULL;
-        if (now - node->since >= list->limit)
-            return node;
-        timeout_remove(list, node);
-        append(list, node);
-    }
+    if (now <= node->since)
+        return;
+    timeout_remove(list, node);
+    timeout_add(list, node, now);
+}
+
+struct timeout_node *timeout_due(const struct timeout_list *list, int64_t now)
+{
+    struct timeout_node *node = list->first;
+    return list->limit > 0 && node && now - node->since >= list->limit ? node : NULL;
 }
 
 int64_t timeout_next(const struct timeout_list *list)
 {
-    return list->limit > 0 && list->first ? list->first->queued + list->limit : TIME_FOREVER;
+    int64_t next;
+    if (list->limit <= 0 || !list->first || __builtin_add_overflow(list->first->since, list->limit, &next))
+        return TIME_FOREVER;
+    return next;
 }

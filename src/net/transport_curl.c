@@ -2,142 +2,38 @@
  *
  * curl_multi_socket_action touches only the sockets that are ready, so a thousand quiet streams cost nothing. Every return of
  * epoll_wait is stamped once, and all that was ready then has that time. */
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/units.h"
-#include "net/curl_error.h"
 #include "net/curl_setup.h"
+#include "net/flight.h"
 #include "net/limits.h"
 #include "net/resolve.h"
 #include "net/timeouts.h"
 #include "net/transport.h"
 
 #define EVENTS_A_TURN 1024
-#define RECEIVE_BUFFER 8192L   /* a handle: small, for there are thousands; a chunk of a stream is some 250 bytes */
-#define SEND_BUFFER 16384L     /* libcurl's minimum */
-#define STATUS_FINAL 200       /* below: 100 Continue, 103 Early Hints */
-#define MESSAGE_SIZE 300
 /* A signal ends the waiting at once; one that came just before, or on another thread, is seen after this. */
 #define STOP_LOOK_NS (20 * NS_PER_MS)
 
-struct curl_transport;
-
-/* One transfer under way, and its handle: used again and again. */
-struct flight {
-    struct timeout_node stall, whole; /* stall first: see flight_of_stall */
-    struct curl_transport *owner;
-    struct transfer *transfer;
-    CURL *easy;
-    bool pending;                  /* started and not yet given to libcurl, which may be calling us just then */
-    bool sent, reused, answered, again; /* again: it was sent a second time on a fresh connection */
-    int socket_errno;
-    int64_t sent_time;
-    enum transport_result forced;  /* TRANSPORT_OK: as libcurl says */
-    struct flight *next;           /* in the free, the pending or the doomed list */
-    char error[CURL_ERROR_SIZE];
-};
-
 struct curl_transport {
     struct transport transport;
-    const struct clock *clock;
+    struct flight_field field;
     const volatile sig_atomic_t *stop;
-    struct net_setup *setup;
-    struct curl_slist *headers, *pinned;
     CURLM *multi;
     int epoll;
     int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
-    int64_t stamp;                 /* of this turn */
-    struct timeout_list stalls, wholes;
     struct flight *free, *pending, *last_pending;
     struct flight *doomed;         /* to end without libcurl: cancelled, or never begun */
     sig_atomic_t stop_seen;
-    bool handled;                  /* something was told in this wait */
     bool closing, epoll_pwait2_missing;
 };
-
-static struct flight *flight_of_whole(struct timeout_node *node)
-{
-    return (struct flight *)((char *)node - offsetof(struct flight, whole));
-}
-
-static struct flight *flight_of_stall(struct timeout_node *node)
-{
-    return (struct flight *)((char *)node - offsetof(struct flight, stall));
-}
-
-/* --- what libcurl tells us of a transfer ------------------------------------------------------ */
-
-/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
-static int on_request_goes_out(void *context, char *address, char *local, int port, int local_port)
-{
-    struct flight *flight = context;
-    long new_connections = 0;
-    (void)address, (void)local, (void)port, (void)local_port;
-    curl_easy_getinfo(flight->easy, CURLINFO_NUM_CONNECTS, &new_connections);
-    flight->reused = new_connections == 0;
-    flight->sent = flight->owner->handled = true;
-    int64_t now = flight->sent_time = clock_now(flight->owner->clock);
-    flight->transfer->handler->sent(flight->transfer, now, flight->reused ? TIME_NEVER : now, flight->reused);
-    return CURL_PREREQFUNC_OK;
-}
-
-/* The turn's time stamp; but an answer to what was sent within the turn did not come before it. */
-static int64_t note_activity(struct flight *flight)
-{
-    int64_t stamp = flight->owner->stamp;
-    flight->answered = flight->owner->handled = true;
-    flight->stall.since = stamp;
-    return stamp > flight->sent_time ? stamp : flight->sent_time;
-}
-
-/* "HTTP/1.1 200 OK" -> 200; 0: not a status line. */
-static int status_of(const char *line, size_t length)
-{
-    const char *space = length > 5 && memcmp(line, "HTTP/", 5) == 0 ? memchr(line, ' ', length) : NULL;
-    int status = 0;
-    for (const char *c = space ? space + 1 : line + length; c < line + length && isdigit((unsigned char)*c) && status < 1000; c++)
-        status = status * 10 + (*c - '0');
-    return status;
-}
-
-static size_t on_header(char *line, size_t size, size_t count, void *context)
-{
-    struct flight *flight = context;
-    size_t length = size * count;
-    int64_t time = note_activity(flight);
-    int status = status_of(line, length);
-    if (status >= STATUS_FINAL)
-        flight->transfer->handler->headers(flight->transfer, time, status);
-    return length;
-}
-
-static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
-{
-    struct flight *flight = context;
-    flight->transfer->handler->bytes(flight->transfer, note_activity(flight), bytes, size * count);
-    return size * count;
-}
-
-/* Only to know why there is no socket: libcurl does not tell. */
-static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct flight *flight = context;
-    (void)purpose;
-    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0)
-        flight->socket_errno = errno;
-    return fd;
-}
 
 /* --- what libcurl wants to be told --------------------------------------------------------------- */
 
@@ -164,45 +60,11 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
     struct curl_transport *transport = context;
     (void)multi;
-    transport->curl_deadline = timeout_ms < 0 ? TIME_FOREVER : clock_now(transport->clock) + timeout_ms * NS_PER_MS;
+    transport->curl_deadline = timeout_ms < 0 ? TIME_FOREVER : clock_now(transport->field.clock) + timeout_ms * NS_PER_MS;
     return 0;
 }
 
 /* --- flights --------------------------------------------------------------------------------------- */
-
-static struct flight *flight_new(struct curl_transport *transport)
-{
-    struct flight *flight = mem_alloc(sizeof *flight);
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        abort(); /* out of memory, as in mem.h */
-    flight->owner = transport;
-    flight->easy = easy;
-    net_setup_apply(transport->setup, easy);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transport->headers);
-    curl_easy_setopt(easy, CURLOPT_RESOLVE, transport->pinned);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 0x7fffffL); /* ours are the limits */
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request_goes_out);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, flight);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, flight);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, flight);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, flight);
-    return flight;
-}
-
-static void flight_free(struct flight *flight)
-{
-    curl_easy_cleanup(flight->easy);
-    free(flight);
-}
 
 static void doom(struct curl_transport *transport, struct flight *flight, enum transport_result result)
 {
@@ -213,10 +75,7 @@ static void doom(struct curl_transport *transport, struct flight *flight, enum t
 
 static void launch(struct curl_transport *transport, struct flight *flight)
 {
-    flight->sent = flight->answered = false;
-    flight->sent_time = INT64_MIN;
-    flight->socket_errno = 0;
-    flight->error[0] = '\0';
+    flight_prepare(flight);
     if (curl_multi_add_handle(transport->multi, flight->easy) != CURLM_OK)
         doom(transport, flight, TRANSPORT_LOCAL);
 }
@@ -225,22 +84,14 @@ static void curl_start(struct transport *base, struct transfer *transfer)
 {
     struct curl_transport *transport = (struct curl_transport *)base;
     struct flight *flight = transport->free;
-    int64_t now = clock_now(transport->clock);
     if (transport->closing)
         return;
     if (flight)
         transport->free = flight->next;
     else
-        flight = flight_new(transport);
-    flight->transfer = transfer;
-    flight->forced = TRANSPORT_OK;
-    flight->sent = flight->again = flight->reused = false;
-    flight->sent_time = INT64_MIN;
+        flight = flight_new(&transport->field);
+    flight_begin(flight, transfer);
     flight->pending = true;
-    flight->next = NULL;
-    transfer->implementation = flight;
-    timeout_add(&transport->stalls, &flight->stall, now);
-    timeout_add(&transport->wholes, &flight->whole, now);
     if (transport->pending)
         transport->last_pending->next = flight;
     else
@@ -270,83 +121,44 @@ static void launch_pending(struct curl_transport *transport)
         struct flight *flight = transport->pending;
         transport->pending = flight->next;
         flight->pending = false;
-        if (has_ended(flight)) {
+        if (has_ended(flight))
             doom(transport, flight, flight->forced);
-            continue;
-        }
-        curl_easy_setopt(flight->easy, CURLOPT_URL, flight->transfer->url);
-        curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, flight->transfer->body);
-        curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)flight->transfer->body_length);
-        curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, 0L);
-        launch(transport, flight);
+        else
+            launch(transport, flight);
     }
 }
 
-/* The handle is out of libcurl's hands; the caller may start another transfer at once. */
+/* The caller may start another transfer at once, on the same handle. */
 static void land(struct curl_transport *transport, struct flight *flight, enum transport_result result, const char *message)
 {
-    struct transfer *transfer = flight->transfer;
-    timeout_remove(&transport->stalls, &flight->stall);
-    timeout_remove(&transport->wholes, &flight->whole);
-    flight->transfer = NULL;
-    transfer->implementation = NULL;
+    curl_multi_remove_handle(transport->multi, flight->easy);
     flight->next = transport->free;
     transport->free = flight;
-    transport->handled = true;
-    int64_t time = transport->stamp > flight->sent_time ? transport->stamp : flight->sent_time;
-    transfer->handler->ended(transfer, time, result, message);
-}
-
-/* A connection that its server had closed while it lay idle: nothing was lost, so the request goes out once more, on a fresh one. */
-static bool may_go_again(const struct flight *flight, enum transport_result result)
-{
-    return result == TRANSPORT_RESET && flight->reused && !flight->answered && !flight->again;
+    flight_land(flight, result, message);
 }
 
 static void end_flight(struct curl_transport *transport, struct flight *flight, CURLcode code)
 {
-    char message[MESSAGE_SIZE];
-    long system_errno = 0;
-    curl_easy_getinfo(flight->easy, CURLINFO_OS_ERRNO, &system_errno);
-    struct net_failure failure = {
-        .code = code,
-        .errno_value = flight->socket_errno ? flight->socket_errno : system_errno,
-        .sent = flight->sent,
-        .text = flight->error,
-    };
-    enum transport_result result = net_failure_class(&failure);
-    curl_multi_remove_handle(transport->multi, flight->easy);
-    if (may_go_again(flight, result)) {
-        flight->again = true;
-        curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, 1L);
-        launch(transport, flight);
+    char message[FLIGHT_MESSAGE_SIZE];
+    enum transport_result result = flight_judge(flight, code, message);
+    if (!flight_may_go_again(flight, result)) {
+        land(transport, flight, result, message);
         return;
     }
-    message[0] = '\0';
-    if (result != TRANSPORT_OK)
-        net_failure_describe(&failure, message, sizeof message);
-    land(transport, flight, result, message);
+    curl_multi_remove_handle(transport->multi, flight->easy);
+    flight->again = true;
+    launch(transport, flight);
 }
 
 static void end_forced(struct curl_transport *transport, struct flight *flight, enum transport_result result)
 {
-    curl_multi_remove_handle(transport->multi, flight->easy);
     land(transport, flight, result, result == TRANSPORT_CANCELLED ? "cancelled" : "libcurl could not take another transfer");
 }
 
-/* A limit is over: of the whole request, or (stalled) of silence. */
 static void end_over_limit(struct curl_transport *transport, struct flight *flight, bool stalled)
 {
-    char span[UNITS_TEXT_SIZE], message[MESSAGE_SIZE];
-    enum transport_result result = stalled ? TRANSPORT_STALL : TRANSPORT_TIMEOUT;
-    units_format_duration(stalled ? transport->stalls.limit : transport->wholes.limit, span);
-    if (!flight->sent) {
-        result = TRANSPORT_CONNECT;
-        snprintf(message, sizeof message, "no connection within %s", span);
-    } else {
-        snprintf(message, sizeof message, stalled ? "no byte for %s" : "no end of the response within %s", span);
-    }
-    curl_multi_remove_handle(transport->multi, flight->easy);
+    char message[FLIGHT_MESSAGE_SIZE];
+    enum transport_result result = flight_judge_late(flight, stalled, message);
     land(transport, flight, result, message);
 }
 
@@ -379,9 +191,9 @@ static void end_finished(struct curl_transport *transport)
 static void end_late(struct curl_transport *transport)
 {
     struct timeout_node *node;
-    while ((node = timeout_due(&transport->stalls, transport->stamp)) && !has_ended(flight_of_stall(node)))
+    while ((node = timeout_due(&transport->field.stalls, transport->field.stamp)) && !has_ended(flight_of_stall(node)))
         end_over_limit(transport, flight_of_stall(node), true);
-    while ((node = timeout_due(&transport->wholes, transport->stamp)) && !has_ended(flight_of_whole(node)))
+    while ((node = timeout_due(&transport->field.wholes, transport->field.stamp)) && !has_ended(flight_of_whole(node)))
         end_over_limit(transport, flight_of_whole(node), false);
 }
 
@@ -393,7 +205,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Nanoseconds where the kernel has them (5.11); older ones lack the call and some sandboxes forbid it. */
 static int wait_for_events(struct curl_transport *transport, struct epoll_event *events, int64_t deadline)
 {
-    int64_t now = clock_now(transport->clock), span = deadline > now ? deadline - now : 0;
+    int64_t now = clock_now(transport->field.clock), span = deadline > now ? deadline - now : 0;
     if (transport->stop)
         span = earlier(span, STOP_LOOK_NS);
     const struct timespec patience = {.tv_sec = span / NS_PER_S, .tv_nsec = span % NS_PER_S};
@@ -416,7 +228,7 @@ static void act_on(struct curl_transport *transport, const struct epoll_event *e
         int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
         curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
     }
-    if (transport->curl_deadline <= transport->stamp) {
+    if (transport->curl_deadline <= transport->field.stamp) {
         transport->curl_deadline = TIME_FOREVER;
         curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
@@ -433,7 +245,7 @@ static bool told_to_stop(struct curl_transport *transport)
 
 static int64_t next_turn(const struct curl_transport *transport, int64_t deadline)
 {
-    int64_t limit = earlier(timeout_next(&transport->stalls), timeout_next(&transport->wholes));
+    int64_t limit = earlier(timeout_next(&transport->field.stalls), timeout_next(&transport->field.wholes));
     return earlier(deadline, earlier(transport->curl_deadline, limit));
 }
 
@@ -442,20 +254,20 @@ static int curl_wait(struct transport *base, int64_t deadline, struct error *err
     struct curl_transport *transport = (struct curl_transport *)base;
     struct epoll_event events[EVENTS_A_TURN];
     bool over = told_to_stop(transport);
-    transport->handled = false;
-    transport->stamp = clock_now(transport->clock);
+    transport->field.handled = false;
+    transport->field.stamp = clock_now(transport->field.clock);
     do {
         launch_pending(transport);
         end_doomed(transport);
-        over = over || transport->handled;
-        int count = wait_for_events(transport, events, over ? transport->stamp : next_turn(transport, deadline));
+        over = over || transport->field.handled;
+        int count = wait_for_events(transport, events, over ? transport->field.stamp : next_turn(transport, deadline));
         if (count < 0 && errno != EINTR)
             return error_set_errno(err, ERROR_INTERNAL, errno, "waiting for the connections");
-        transport->stamp = clock_now(transport->clock);
+        transport->field.stamp = clock_now(transport->field.clock);
         act_on(transport, events, count < 0 ? 0 : count);
         end_finished(transport);
         end_late(transport);
-        over = told_to_stop(transport) || over || transport->handled || transport->stamp >= deadline;
+        over = told_to_stop(transport) || over || transport->field.handled || transport->field.stamp >= deadline;
     } while (!over);
     return 0;
 }
@@ -463,11 +275,11 @@ static int curl_wait(struct transport *base, int64_t deadline, struct error *err
 static void curl_free_transport(struct transport *base)
 {
     struct curl_transport *transport = (struct curl_transport *)base;
-    transport->stamp = clock_now(transport->clock);
+    transport->field.stamp = clock_now(transport->field.clock);
     transport->closing = true;
     end_doomed(transport);
-    while (transport->wholes.first)
-        end_forced(transport, flight_of_whole(transport->wholes.first), TRANSPORT_CANCELLED);
+    while (transport->field.wholes.first)
+        end_forced(transport, flight_of_whole(transport->field.wholes.first), TRANSPORT_CANCELLED);
     while (transport->free) {
         struct flight *flight = transport->free;
         transport->free = flight->next;
@@ -477,9 +289,9 @@ static void curl_free_transport(struct transport *base)
         curl_multi_cleanup(transport->multi);
     if (transport->epoll >= 0)
         close(transport->epoll);
-    curl_slist_free_all(transport->headers);
-    curl_slist_free_all(transport->pinned);
-    net_setup_free(transport->setup);
+    curl_slist_free_all(transport->field.headers);
+    curl_slist_free_all(transport->field.pinned);
+    net_setup_free(transport->field.setup);
     free(transport);
 }
 
@@ -505,24 +317,39 @@ static int open_multi(struct curl_transport *transport, size_t max_streams, stru
     return 0;
 }
 
+static struct curl_slist *new_headers(const struct net_setup *setup)
+{
+    struct curl_slist *headers = net_setup_headers(setup, "application/json", false);
+    struct curl_slist *longer = curl_slist_append(headers, "Accept: text/event-stream");
+    if (!longer)
+        abort(); /* out of memory, as in mem.h */
+    return longer;
+}
+
+static int pin_host(struct curl_transport *transport, const char *url, struct error *err)
+{
+    struct error reason;
+    if (!url || resolve_pin(url, &transport->field.pinned, &reason) == 0 || resolve_is_left_to_proxy(transport->field.setup, url))
+        return 0;
+    return error_set(err, reason.class, "%s", reason.text);
+}
+
 struct transport *transport_curl_new(const struct transport_curl_settings *settings, struct error *err)
 {
     struct curl_transport *transport = mem_alloc(sizeof *transport);
     transport->transport.operations = &operations;
-    transport->clock = settings->clock;
+    transport->field.clock = settings->clock;
     transport->stop = settings->net.stop;
     transport->epoll = -1;
     transport->curl_deadline = TIME_FOREVER;
-    transport->stalls.limit = settings->stall_timeout_ns;
-    transport->wholes.limit = settings->timeout_ns;
-    transport->setup = net_setup_new(&settings->net, err);
-    if (!transport->setup || limits_check_streams(settings->max_streams, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
+    transport->field.stalls.limit = settings->stall_timeout_ns;
+    transport->field.wholes.limit = settings->timeout_ns;
+    transport->field.setup = net_setup_new(&settings->net, err);
+    if (!transport->field.setup || limits_check_streams(settings->max_streams, err) < 0 ||
+        pin_host(transport, settings->pin_url, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
         curl_free_transport(&transport->transport);
         return NULL;
     }
-    transport->headers = net_setup_headers(transport->setup, "application/json", false);
-    /* A name that cannot be looked up here may still be one for a proxy; if not, each request says so. */
-    if (settings->pin_url && resolve_pin(settings->pin_url, &transport->pinned, NULL) < 0)
-        transport->pinned = NULL;
+    transport->field.headers = new_headers(transport->field.setup);
     return &transport->transport;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 
 static void test_due_in_order(void **state)
 {
@@ -41,12 +42,46 @@ static void test_activity_moves_the_limit(void **state)
     (void)state;
     timeout_add(&list, &a, 100);
     timeout_add(&list, &b, 101);
-    a.since = 108;
+    timeout_touch(&list, &a, 108);
+    timeout_touch(&list, &a, 107); /* nothing goes back */
     assert_ptr_equal(timeout_due(&list, 111), &b); /* a was put behind b */
     timeout_remove(&list, &b);
     assert_null(timeout_due(&list, 117));
     assert_int_equal(timeout_next(&list), 118);
     assert_ptr_equal(timeout_due(&list, 118), &a);
+}
+
+/* The limits are exact, however activity and new members are mixed. */
+static void test_every_limit_is_exact(void **state)
+{
+    enum { MEMBERS = 50, LIMIT = 100 };
+    struct timeout_list list = {.limit = LIMIT};
+    struct timeout_node nodes[MEMBERS];
+    int64_t since[MEMBERS];
+    struct random random;
+
+    (void)state;
+    random_seed(&random, 7);
+    for (int k = 0; k < MEMBERS; k++)
+        timeout_add(&list, &nodes[k], since[k] = 1000 + (int64_t)random_below(&random, 20));
+    for (int64_t now = 1020; now < 3000; now++) {
+        const int active = (int)random_below(&random, MEMBERS), started = (int)random_below(&random, MEMBERS);
+        struct timeout_node *due;
+
+        timeout_touch(&list, &nodes[active], now);
+        since[active] = since[active] > now ? since[active] : now;
+        timeout_remove(&list, &nodes[started]);
+        timeout_add(&list, &nodes[started], since[started] = now + 3); /* began within the turn, after its stamp */
+        while ((due = timeout_due(&list, now))) {
+            const int64_t k = due - nodes;
+
+            assert_int_equal(now - since[k], LIMIT);
+            timeout_remove(&list, due);
+            timeout_add(&list, due, since[k] = now);
+        }
+        for (int k = 0; k < MEMBERS; k++)
+            assert_true(now - since[k] < LIMIT);
+    }
 }
 
 static void test_no_limit(void **state)
@@ -67,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_due_in_order),
         cmocka_unit_test(test_activity_moves_the_limit),
+        cmocka_unit_test(test_every_limit_is_exact),
         cmocka_unit_test(test_no_limit),
     };
 

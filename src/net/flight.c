@@ -1,0 +1,218 @@
+#include "net/flight.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "net/curl_error.h"
+
+#define RECEIVE_BUFFER 8192L         /* a handle: small, for there are thousands; a chunk of a stream is some 250 bytes */
+#define SEND_BUFFER 16384L           /* libcurl's minimum */
+#define CONNECT_SECONDS_MAX 0x7fffffL /* our own limits come first */
+#define STATUS_FINAL 200             /* below: 100 Continue, 103 Early Hints */
+
+struct flight *flight_of_stall(struct timeout_node *node)
+{
+    return (struct flight *)((char *)node - offsetof(struct flight, stall));
+}
+
+struct flight *flight_of_whole(struct timeout_node *node)
+{
+    return (struct flight *)((char *)node - offsetof(struct flight, whole));
+}
+
+/* --- what libcurl tells us -------------------------------------------------------------------- */
+
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
+static int on_request_goes_out(void *context, char *address, char *local, int port, int local_port)
+{
+    struct flight *flight = context;
+    struct flight_field *field = flight->field;
+    long new_connections = 0;
+    (void)address, (void)local, (void)port, (void)local_port;
+    curl_easy_getinfo(flight->easy, CURLINFO_NUM_CONNECTS, &new_connections);
+    flight->reused = new_connections == 0;
+    flight->sent = field->handled = true;
+    flight->sent_time = clock_now(field->clock);
+    timeout_touch(&field->stalls, &flight->stall, field->stamp);
+    flight->transfer->handler->sent(flight->transfer, flight->sent_time, flight->reused ? TIME_NEVER : flight->sent_time,
+                                    flight->reused);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* The turn's time stamp; but an answer to what was sent within the turn did not come before it. */
+static int64_t time_of(const struct flight *flight)
+{
+    int64_t stamp = flight->field->stamp;
+    return stamp > flight->sent_time ? stamp : flight->sent_time;
+}
+
+static int64_t note_activity(struct flight *flight)
+{
+    flight->answered = flight->field->handled = true;
+    timeout_touch(&flight->field->stalls, &flight->stall, flight->field->stamp);
+    return time_of(flight);
+}
+
+/* "HTTP/1.1 200 OK" -> 200; 0: not a status line. */
+static int status_of(const char *line, size_t length)
+{
+    const char *space = length > 5 && memcmp(line, "HTTP/", 5) == 0 ? memchr(line, ' ', length) : NULL;
+    int status = 0;
+    for (const char *c = space ? space + 1 : line + length; c < line + length && isdigit((unsigned char)*c) && status < 1000; c++)
+        status = status * 10 + (*c - '0');
+    return status;
+}
+
+/* Also trailers come here: only the first final status line counts. */
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+    struct flight *flight = context;
+    size_t length = size * count;
+    int64_t time = note_activity(flight);
+    int status = flight->headed ? 0 : status_of(line, length);
+    if (status >= STATUS_FINAL) {
+        flight->headed = true;
+        flight->transfer->handler->headers(flight->transfer, time, status);
+    }
+    return length;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
+{
+    struct flight *flight = context;
+    flight->transfer->handler->bytes(flight->transfer, note_activity(flight), bytes, size * count);
+    return size * count;
+}
+
+/* Only to know why there is no socket: libcurl does not tell. */
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct flight *flight = context;
+    (void)purpose;
+    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    flight->socket_errno = fd < 0 ? errno : 0;
+    return fd;
+}
+
+/* --- its life --------------------------------------------------------------------------------- */
+
+struct flight *flight_new(struct flight_field *field)
+{
+    struct flight *flight = mem_alloc(sizeof *flight);
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        abort(); /* out of memory, as in mem.h */
+    flight->field = field;
+    flight->easy = easy;
+    net_setup_apply(field->setup, easy);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, field->headers);
+    curl_easy_setopt(easy, CURLOPT_RESOLVE, field->pinned);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS_MAX);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request_goes_out);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, flight);
+    return flight;
+}
+
+void flight_free(struct flight *flight)
+{
+    curl_easy_cleanup(flight->easy);
+    free(flight);
+}
+
+static void forget_sending(struct flight *flight)
+{
+    flight->sent = flight->reused = flight->answered = flight->headed = false;
+    flight->sent_time = INT64_MIN;
+    flight->socket_errno = 0;
+    flight->error[0] = '\0';
+}
+
+void flight_begin(struct flight *flight, struct transfer *transfer)
+{
+    int64_t now = clock_now(flight->field->clock);
+    flight->transfer = transfer;
+    transfer->implementation = flight;
+    flight->forced = TRANSPORT_OK;
+    flight->again = false;
+    flight->next = NULL;
+    forget_sending(flight);
+    timeout_add(&flight->field->stalls, &flight->stall, now);
+    timeout_add(&flight->field->wholes, &flight->whole, now);
+}
+
+void flight_prepare(struct flight *flight)
+{
+    const struct transfer *transfer = flight->transfer;
+    forget_sending(flight);
+    curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
+    curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
+    curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
+    curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, flight->again ? 1L : 0L);
+}
+
+void flight_land(struct flight *flight, enum transport_result result, const char *message)
+{
+    struct transfer *transfer = flight->transfer;
+    struct flight_field *field = flight->field;
+    int64_t time = time_of(flight);
+    timeout_remove(&field->stalls, &flight->stall);
+    timeout_remove(&field->wholes, &flight->whole);
+    flight->transfer = NULL;
+    transfer->implementation = NULL;
+    field->handled = true;
+    transfer->handler->ended(transfer, time, result, message);
+}
+
+/* --- how it ended ----------------------------------------------------------------------------- */
+
+enum transport_result flight_judge(const struct flight *flight, CURLcode code, char message[FLIGHT_MESSAGE_SIZE])
+{
+    long system_errno = 0;
+    curl_easy_getinfo(flight->easy, CURLINFO_OS_ERRNO, &system_errno);
+    struct net_failure failure = {
+        .code = code,
+        .errno_value = flight->socket_errno ? flight->socket_errno : system_errno,
+        .sent = flight->sent,
+        .text = flight->error,
+    };
+    enum transport_result result = net_failure_class(&failure);
+    message[0] = '\0';
+    if (result != TRANSPORT_OK)
+        net_failure_describe(&failure, message, FLIGHT_MESSAGE_SIZE);
+    return result;
+}
+
+bool flight_may_go_again(const struct flight *flight, enum transport_result result)
+{
+    return result == TRANSPORT_RESET && flight->reused && !flight->answered && !flight->again;
+}
+
+enum transport_result flight_judge_late(const struct flight *flight, bool stalled, char message[FLIGHT_MESSAGE_SIZE])
+{
+    char span[UNITS_TEXT_SIZE];
+    const struct flight_field *field = flight->field;
+    units_format_duration(stalled ? field->stalls.limit : field->wholes.limit, span);
+    if (!flight->sent) {
+        snprintf(message, FLIGHT_MESSAGE_SIZE, "no connection within %s", span);
+        return TRANSPORT_CONNECT;
+    }
+    snprintf(message, FLIGHT_MESSAGE_SIZE, stalled ? "no byte for %s" : "no end of the response within %s", span);
+    return stalled ? TRANSPORT_STALL : TRANSPORT_TIMEOUT;
+}

@@ -1,0 +1,66 @@
+/* One transfer of transport_curl on its way, and its libcurl handle, which is used again and again. Inside net only.
+ *
+ * What libcurl calls back with becomes the four calls of struct transfer_handler, and how it ended one of
+ * enum transport_result; who flies when is transport_curl's business. */
+#ifndef ROIBENCH_NET_FLIGHT_H
+#define ROIBENCH_NET_FLIGHT_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/curl_setup.h"
+#include "net/timeouts.h"
+#include "net/transport.h"
+
+#define FLIGHT_MESSAGE_SIZE 300
+
+/* What all flights of a transport share. */
+struct flight_field {
+    const struct clock *clock;
+    struct net_setup *setup;
+    struct curl_slist *headers, *pinned;
+    int64_t stamp;                      /* of this turn: all that was ready together has this time */
+    bool handled;                       /* something was told since the owner set it to false */
+    struct timeout_list stalls, wholes; /* every flight is in both, from flight_begin to flight_land */
+};
+
+struct flight {
+    struct timeout_node stall, whole; /* stall first: see flight_of_stall */
+    struct flight_field *field;
+    struct transfer *transfer;
+    CURL *easy;
+    bool pending;                     /* begun and not yet given to libcurl, which may be calling us just then */
+    bool again;                       /* it was sent a second time by us, on a fresh connection */
+    bool sent, reused, answered, headed;
+    int socket_errno;
+    int64_t sent_time;
+    enum transport_result forced;     /* TRANSPORT_OK: as libcurl says */
+    struct flight *next;              /* in one of the owner's lists */
+    char error[CURL_ERROR_SIZE];
+};
+
+struct flight *flight_new(struct flight_field *field);
+/* Its handle must be out of the multi handle. */
+void flight_free(struct flight *flight);
+
+/* Takes the transfer and begins its time limits; nothing of libcurl is called. */
+void flight_begin(struct flight *flight, struct transfer *transfer);
+/* Makes the handle ready to be added to the multi handle. */
+void flight_prepare(struct flight *flight);
+/* The handle was taken out of the multi handle: tells the transfer that it `ended`. The flight is free before that, so it
+ * must be in the list of free ones already. */
+void flight_land(struct flight *flight, enum transport_result result, const char *message);
+
+/* How it ended as libcurl says; *message ("" for TRANSPORT_OK) for people. Before the handle is taken out. */
+enum transport_result flight_judge(const struct flight *flight, CURLcode code, char message[FLIGHT_MESSAGE_SIZE]);
+/* A connection that its server had closed while it lay idle: nothing was lost, so the request may go out once more. */
+bool flight_may_go_again(const struct flight *flight, enum transport_result result);
+/* How it ends when one of its limits is over. */
+enum transport_result flight_judge_late(const struct flight *flight, bool stalled, char message[FLIGHT_MESSAGE_SIZE]);
+
+struct flight *flight_of_stall(struct timeout_node *node);
+struct flight *flight_of_whole(struct timeout_node *node);
+
+#endif
