@@ -172,7 +172,7 @@ static void write_validity(json_t *object, const struct validity_summary *summar
     json_set_text(validity, "verdict", validity_name(summary->verdict));
     json_t *reasons = json_add_array(validity, "reasons");
     for (size_t k = 0; k < summary->count; k++)
-        json_array_append_new(reasons, json_string(summary->reasons[k]));
+        json_array_append_new(reasons, json_string(summary->reasons[k].text));
 }
 
 static json_t *level_to_json(const struct level_summary *level)

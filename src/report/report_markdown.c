@@ -1,265 +1,52 @@
 /* report.md: what a person reads, and what summarize prints. */
 #include <math.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/units.h"
-#include "report/report.h"
+#include "report/markdown.h"
+#include "report/table.h"
 
-/* ---- cells ---- */
+/* ---- one run ---- */
 
-/* Names come from servers and files: nothing in them may end a cell or begin markup. */
-static void add_text(struct buf *out, const char *text)
+static void add_advice(struct buf *out, const struct run_summary *summary)
 {
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            buf_append_char(out, ' ');
-        else if (*c == '<')
-            buf_append_text(out, "&lt;");
-        else if (strchr("|`*_[]\\", *c))
-            buf_printf(out, "\\%c", *c);
-        else
-            buf_append_char(out, *c);
+    for (size_t k = 0; k < summary->points_count; k++) {
+        buf_append_text(out, "**");
+        markdown_text(out, summary->points[k].advice);
+        buf_append_text(out, "**\n\n");
     }
-}
-
-static void add_number(struct buf *out, double number, int decimals)
-{
-    char text[UNITS_TEXT_SIZE];
-    if (isnan(number))
-        buf_append_char(out, '-');
-    else if (isinf(number))
-        buf_append_text(out, "never");
-    else
-        buf_append_text(out, units_format_number(number, decimals, text));
-}
-
-static void add_cell(struct buf *out, double number, int decimals)
-{
-    buf_append_text(out, " | ");
-    add_number(out, number, decimals);
-}
-
-/* To a hundredth of a cent: what was measured has no more digits. */
-static void add_usd(struct buf *out, double usd)
-{
-    char text[UNITS_TEXT_SIZE];
-    if (isfinite(usd) && fabs(usd) < 1e9)
-        buf_append_text(out, units_format_usd(fabs(usd) < 0.01 ? llround(usd * 1e6) : llround(usd * 1e4) * 100, text));
-    else
-        buf_append_char(out, '-');
-}
-
-static void add_load(struct buf *out, double load, const char *unit)
-{
-    char text[UNITS_TEXT_SIZE];
-    buf_printf(out, "%s %s", units_format_load(load, text), unit);
-}
-
-/* ---- what was measured ---- */
-
-static void add_row(struct buf *out, const char *what, const char *text)
-{
-    buf_printf(out, "| %s | ", what);
-    add_text(out, text[0] ? text : "-");
-    buf_append_text(out, " |\n");
-}
-
-static void add_price(struct buf *out, const struct run_facts *facts)
-{
-    buf_append_text(out, "| Price | ");
-    if (facts->price_micro_usd < 0) {
-        buf_append_text(out, "- |\n");
-        return;
-    }
-    add_usd(out, (double)facts->price_micro_usd / 1e6);
-    buf_append_text(out, " an hour");
-    if (facts->price_source[0]) {
-        buf_append_text(out, " (");
-        add_text(out, facts->price_source);
-        buf_append_char(out, ')');
-    }
-    buf_append_text(out, " |\n");
-}
-
-static void add_facts(struct buf *out, const struct run_facts *facts)
-{
-    char date[CLOCK_RFC3339_SIZE];
-    buf_append_text(out, "| What was measured | |\n| --- | --- |\n");
-    add_row(out, "Run", facts->run_id);
-    add_row(out, "Started", facts->anchor_realtime_ns ? clock_format_rfc3339(facts->anchor_realtime_ns, 0, date) : "");
-    add_row(out, "Model", facts->model);
-    add_row(out, "Target", facts->target);
-    add_row(out, "Server", facts->server);
-    add_row(out, "Hardware", facts->hardware);
-    if (facts->gpus > 0)
-        buf_printf(out, "| GPUs | %lld |\n", (long long)facts->gpus);
-    add_price(out, facts);
-    buf_append_text(out, "| Workload | ");
-    if (facts->scenario[0]) {
-        add_text(out, facts->scenario);
-        buf_append_text(out, ": ");
-    }
-    buf_printf(out, "%s, %s endpoint |\n", facts->tokens, facts->endpoint);
-    buf_printf(out, "| Load | %s, %s, streams start %s |\n\n", facts->profile, facts->limits,
-               strcmp(facts->stream_start, "spread") == 0 ? "spread over a request's time" : "together");
-}
-
-/* ---- levels ---- */
-
-static void add_ttft(struct buf *out, const struct level_summary *level)
-{
-    double p95 = level_ttft_p95(level);
-    buf_append_text(out, " | ");
-    if (!isinf(p95)) {
-        add_number(out, p95, 0);
-        return;
-    }
-    buf_append_text(out, "> ");
-    add_number(out, level->ttft_p95_at_least_ms, 0);
-    buf_printf(out, " (%.0f %% unfinished)", 100 * level->unfinished_share);
-}
-
-static void add_class(struct buf *out, const struct level_summary *level)
-{
-    buf_printf(out, " | %s | %s | %s", sla_class_name(level->verdict.level),
-               level->verdict.decided_by < 0 ? "-" : sla_default.row[level->verdict.decided_by].title,
-               validity_name(level->validity.verdict));
-}
-
-static void add_level(struct buf *out, const struct level_summary *level)
-{
-    buf_append_text(out, "| ");
-    add_load(out, level->load, level->unit);
-    buf_printf(out, " | %llu (%llu ok, %llu error, %llu incomplete)", (unsigned long long)level->requests.members,
-               (unsigned long long)level->requests.ok, (unsigned long long)level->requests.error,
-               (unsigned long long)level->requests.incomplete);
-    add_ttft(out, level);
-    add_cell(out, level->latency[LATENCY_TPOT].percentile[P95], 1);
-    add_cell(out, level->latency[LATENCY_TPOT_WITH_FIRST].percentile[P95], 1);
-    add_cell(out, level->rate[RATE_USER_TPS], 1);
-    add_cell(out, level->rate[RATE_TOTAL_TPS], 1);
-    add_cell(out, level->rate[RATE_OUTPUT_TPS], 1);
-    add_cell(out, 100 * level->rate[RATE_ERROR_RATE], 2);
-    add_class(out, level);
-    buf_append_text(out, " |\n");
-}
-
-static void add_levels(struct buf *out, const struct run_summary *summary)
-{
-    buf_append_text(out,
-                    "| Load | Requests | TTFT p95, censored (ms) | TPOT p95 (ms) | tpot_with_first p95 (ms) | User tok/s | "
-                    "Total tok/s | Output tok/s | Errors (%) | Class | Decided by | Measurement |\n"
-                    "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | --- |\n");
-    for (size_t k = 0; k < summary->level_count; k++)
-        add_level(out, &summary->levels[k]);
-    buf_append_char(out, '\n');
-}
-
-/* ---- points ---- */
-
-static void add_point(struct buf *out, const char *title, const struct point *point)
-{
-    buf_printf(out, "- %s: %s", title, point->text ? point->text : "unknown");
-    if (point->metric)
-        buf_printf(out, ", by %s", point->metric);
-    if (point->decided == 0) {
-        buf_append_text(out, " (not decided: the 95 % interval holds the limit");
-        if (point->needs_requests > 0)
-            buf_printf(out, "; about %lld requests a level would decide it", (long long)point->needs_requests);
-        buf_append_char(out, ')');
-    }
-    buf_append_char(out, '\n');
-}
-
-static void add_capacities(struct buf *out, const struct points *points)
-{
-    static const char *const titles[CAPACITY_COUNT] = {"TTFT p95 < 1 s", "TTFT p95 <= 2 s", "nothing worse than acceptable"};
-    for (int k = 0; k < CAPACITY_COUNT; k++) {
-        const struct level_summary *level = points->capacity[k].level;
-        buf_printf(out, "- Capacity with %s: ", titles[k]);
-        if (level) {
-            add_number(out, level->rate[RATE_TOTAL_TPS], 1);
-            buf_append_text(out, " tok/s in and out at ");
-            add_load(out, level->load, level->unit);
-        } else {
-            buf_append_text(out, points->capacity[k].none ? points->capacity[k].none : "none");
-        }
-        buf_append_char(out, '\n');
-    }
-}
-
-static void add_points(struct buf *out, const struct points *points)
-{
-    char low[UNITS_TEXT_SIZE], high[UNITS_TEXT_SIZE];
-    add_point(out, "Saturation point", &points->saturation);
-    add_point(out, "Breaking point", &points->breaking);
-    buf_printf(out, "- Knee: %s\n", points->knee.text ? points->knee.text : "none");
-    if (isnan(points->sweet_spot.low))
-        buf_printf(out, "- Sweet spot: %s\n", points->sweet_spot.none ? points->sweet_spot.none : "none");
-    else
-        buf_printf(out, "- Sweet spot: %s to %s %s\n", units_format_load(points->sweet_spot.low, low),
-                   units_format_load(points->sweet_spot.high, high), points->unit);
-    if (points->max_throughput) {
-        buf_append_text(out, "- Peak throughput: ");
-        add_number(out, points->max_throughput->rate[RATE_TOTAL_TPS], 1);
-        buf_append_text(out, " tok/s in and out at ");
-        add_load(out, points->max_throughput->load, points->unit);
-        buf_append_char(out, '\n');
-    }
-    add_capacities(out, points);
-    buf_printf(out, "\n**%s**\n\n", points->advice ? points->advice : "No level can be advised.");
-}
-
-/* ---- notes ---- */
-
-static void add_notes(struct buf *out, const struct run_summary *summary)
-{
-    for (size_t k = 0; k < summary->note_count; k++)
-        buf_printf(out, "- %s\n", summary->notes[k]);
-    for (size_t k = 0; k < summary->level_count; k++) {
-        const struct level_summary *level = &summary->levels[k];
-        for (size_t r = 0; r < level->validity.count; r++) {
-            buf_append_text(out, "- ");
-            add_load(out, level->load, level->unit);
-            buf_printf(out, " (%s): %s\n", validity_name(level->validity.verdict), level->validity.reasons[r]);
-        }
-        const char *disagreement = level->server.sums.disagreement;
-        if (disagreement) {
-            buf_append_text(out, "- ");
-            add_load(out, level->load, level->unit);
-            buf_printf(out, ": %s\n", disagreement);
-        }
-    }
-    buf_append_text(out, "- Throughput counts the tokens that arrived inside the measurement window. Requests of one level are not "
-                         "independent samples: intervals of their percentiles are narrower than they look.\n");
+    if (summary->points_count == 0)
+        buf_append_text(out, "**No level was measured.**\n\n");
 }
 
 static void add_sweep(struct buf *out, const struct run_summary *summary, const char *heading)
 {
     buf_printf(out, "%s Levels\n\n", heading);
-    add_levels(out, summary);
-    buf_printf(out, "%s Points\n\n", heading);
-    for (size_t k = 0; k < summary->points_count; k++)
-        add_points(out, &summary->points[k]);
-    buf_printf(out, "%s Is the measurement valid?\n\n", heading);
-    add_notes(out, summary);
+    markdown_levels(out, summary);
+    for (size_t k = 0; k < summary->points_count; k++) {
+        buf_printf(out, "%s Points of the sweep over %s\n\n", heading, summary->points[k].unit);
+        markdown_points(out, &summary->points[k]);
+    }
 }
 
 void report_markdown_run(const struct run_summary *summary, struct buf *out)
 {
     buf_append_text(out, "# ");
-    add_text(out, summary->facts.model);
+    markdown_text(out, summary->facts.model);
     buf_append_text(out, "\n\n");
-    add_facts(out, &summary->facts);
+    add_advice(out, summary);
+    buf_append_text(out, "## What was measured\n\n");
+    markdown_facts(out, &summary->facts);
     add_sweep(out, summary, "##");
+    markdown_server(out, summary, "##");
+    markdown_validity(out, summary, "##");
+    markdown_footnotes(out);
 }
 
-/* ---- comparisons ---- */
+/* ---- a comparison ---- */
 
-static void add_name(struct buf *out, const struct comparison *comparison, size_t row)
+static const char *name_of(const struct comparison *comparison, size_t row)
 {
-    add_text(out, comparison->names[row]);
+    return comparison->names[row];
 }
 
 static void add_differences(struct buf *out, const struct comparison *comparison)
@@ -268,135 +55,206 @@ static void add_differences(struct buf *out, const struct comparison *comparison
         buf_append_text(out, "The workloads are equal.\n\n");
         return;
     }
-    buf_append_text(out, "**These runs were not measured alike: take every ratio with care.**\n\n");
+    buf_append_text(out, "**These runs were not measured alike: take every ratio below with care.**\n\n");
     for (size_t k = 0; k < comparison->difference_count; k++) {
         buf_append_text(out, "- ");
-        add_text(out, comparison->differences[k]);
+        markdown_text(out, comparison->differences[k]);
         buf_append_char(out, '\n');
     }
     buf_append_char(out, '\n');
 }
 
-static void add_roi_cell(struct buf *out, const struct comparison *comparison, size_t row, enum operating_point at)
+static bool has_invalid_level(const struct run_summary *run)
 {
+    for (size_t k = 0; k < run->level_count; k++)
+        if (run->levels[k].validity.verdict == VALIDITY_INVALID)
+            return true;
+    return false;
+}
+
+static void add_warnings(struct buf *out, const struct comparison *comparison)
+{
+    for (size_t k = 0; k < comparison->count; k++) {
+        if (!has_invalid_level(comparison->runs[k]))
+            continue;
+        buf_append_text(out, "**Levels of ");
+        markdown_text(out, name_of(comparison, k));
+        buf_append_text(out, " are invalid as a measurement: see below.**\n\n");
+    }
+}
+
+static void add_statements(struct buf *out, const struct comparison *comparison)
+{
+    for (size_t k = 0; k < comparison->roi.pair_count; k++) {
+        buf_append_text(out, "**");
+        markdown_text(out, comparison->roi.pairs[k].statement);
+        buf_append_text(out, ".**\n\n");
+    }
+}
+
+static void ratio_cell(struct table *table, double ratio)
+{
+    if (isnan(ratio))
+        table_printf(table, "-");
+    else if (ratio == 1)
+        table_printf(table, "best");
+    else
+        table_printf(table, "%.1f x less", ratio);
+}
+
+static void add_roi_row(struct table *table, const struct comparison *comparison, size_t row, enum operating_point at)
+{
+    char text[MARKDOWN_TTFT_SIZE];
     const struct roi_cell *cell = &comparison->roi.rows[row].at[at];
-    buf_append_text(out, "| ");
-    add_name(out, comparison, row);
-    buf_append_text(out, " | ");
+    table_printf(table, "%s", operating_point_title(at));
+    table_text(table, name_of(comparison, row));
     if (!cell->level) {
-        add_text(out, cell->missing ? cell->missing : "-");
-        buf_append_text(out, " | - | - | - | - | - | - |\n");
+        table_text(table, cell->missing);
+        for (int k = 0; k < 7; k++)
+            table_printf(table, "-");
         return;
     }
-    add_load(out, cell->level->load, cell->level->unit);
-    add_cell(out, cell->level->rate[RATE_TOTAL_TPS], 1);
-    add_cell(out, cell->yield[YIELD_TOTAL_PER_USD], 1);
-    add_cell(out, cell->ratio, 2);
-    buf_append_text(out, " | ");
-    add_usd(out, cell->yield[YIELD_USD_PER_M_TOTAL]);
-    buf_append_text(out, " | ");
-    add_usd(out, cell->yield[YIELD_USD_PER_M_OUTPUT]);
-    add_cell(out, cell->yield[YIELD_TOTAL_PER_GPU], 1);
-    buf_append_text(out, " |\n");
+    table_printf(table, "%s %s", units_format_load(cell->level->load, text), cell->level->unit);
+    table_printf(table, "%s", markdown_ttft(cell->level, text));
+    table_number(table, cell->level->rate[RATE_TOTAL_TPS], 0);
+    table_number(table, cell->yield[YIELD_TOTAL_PER_USD], 0);
+    ratio_cell(table, cell->ratio);
+    table_printf(table, "%s", markdown_usd(cell->yield[YIELD_USD_PER_M_TOTAL], text));
+    table_printf(table, "%s", markdown_usd(cell->yield[YIELD_USD_PER_M_OUTPUT], text));
+    table_number(table, cell->yield[YIELD_TOTAL_PER_GPU], 0);
 }
 
 static void add_operating_points(struct buf *out, const struct comparison *comparison)
 {
-    for (int at = 0; at < OPERATING_COUNT; at++) {
-        buf_printf(out, "### At the operating point \"%s\"\n\n", operating_point_title((enum operating_point)at));
-        buf_append_text(out, "| Deployment | Load | Total tok/s | Total tok/s per $/h | Best / this | $ per million tokens | "
-                             "$ per million output tokens | Total tok/s per GPU |\n"
-                             "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    static const struct table_column columns[] = {
+        {"Operating point", false}, {"deployment", false}, {"load", true},         {"TTFT p95 ms", true},      {"total tok/s", true},
+        {"tok/s per $/h", true},    {"to the best", true}, {"$ / M tokens", true}, {"$ / M output", true},     {"tok/s per GPU", true},
+        {0}};
+    struct table table;
+    table_begin(&table, columns);
+    for (int at = 0; at < OPERATING_COUNT; at++)
         for (size_t k = 0; k < comparison->roi.row_count; k++)
-            add_roi_cell(out, comparison, k, (enum operating_point)at);
-        buf_append_char(out, '\n');
-    }
+            add_roi_row(&table, comparison, k, (enum operating_point)at);
+    table_end(&table, out);
+    buf_append_text(out, "The ratio is that of total tok/s per $/h. Only figures of one operating point can be compared: published ratios often "
+                         "mix two of them. Every figure comes from one run of each deployment: without repeats no interval is printed "
+                         "on a ratio.\n\n");
 }
 
-static void add_break_even(struct buf *out, const struct comparison *comparison, const struct roi_pair *pair)
+static void load_cell(struct table *table, double load, const char *unit)
 {
-    buf_append_text(out, "Break-even, the total tokens an hour from which one dear deployment costs less than the cheap ones needed:\n\n"
-                         "| Operating point | Break-even | Equal price: the dear one would have to cost |\n| --- | --- | ---: |\n");
+    char text[UNITS_TEXT_SIZE];
+    if (isnan(load))
+        table_printf(table, "-");
+    else
+        table_printf(table, "%s %s", units_format_load(load, text), unit);
+}
+
+static void add_pair(struct buf *out, const struct comparison *comparison, const struct roi_pair *pair)
+{
+    static const struct table_column columns[] = {{"Operating point", false}, {"cheap ones carry", true}, {"dear one carries", true},
+                                                  {"dear one pays off", false}, {"worth the same at", true}, {0}};
+    char text[UNITS_TEXT_SIZE];
+    struct table table;
+    buf_printf(out, "%lld x ", (long long)pair->replicas);
+    markdown_text(out, name_of(comparison, pair->cheap));
+    buf_append_text(out, " (cheap) against one ");
+    markdown_text(out, name_of(comparison, pair->dear));
+    buf_append_text(out, " (dear) for the same money");
+    if (pair->left_over_micro_usd > 0)
+        buf_printf(out, ", with %s an hour left over", units_format_usd(pair->left_over_micro_usd, text));
+    if (isfinite(pair->efficiency_delta))
+        buf_printf(out, "; one dear breaks at %.2g times the load of one cheap", pair->efficiency_delta);
+    buf_append_text(out, ":\n\n");
+    table_begin(&table, columns);
     for (int at = 0; at < OPERATING_COUNT; at++) {
-        buf_printf(out, "| %s | ", operating_point_title((enum operating_point)at));
-        add_text(out, pair->break_even[at].text ? pair->break_even[at].text : "-");
-        buf_append_text(out, " | ");
-        add_usd(out, pair->equal_price_usd[at]);
-        buf_append_text(out, isnan(pair->equal_price_usd[at]) ? " |\n" : " an hour |\n");
+        table_printf(&table, "%s", operating_point_title((enum operating_point)at));
+        load_cell(&table, pair->cheap_load[at], comparison->unit);
+        load_cell(&table, pair->dear_load[at], comparison->unit);
+        table_text(&table, pair->break_even[at].text);
+        table_printf(&table, isnan(pair->equal_price_usd[at]) ? "%s" : "%s an hour", markdown_usd(pair->equal_price_usd[at], text));
     }
-    buf_append_text(out, "\nHere \"cheap\" is ");
-    add_name(out, comparison, pair->cheap);
-    buf_append_text(out, " and \"dear\" is ");
-    add_name(out, comparison, pair->dear);
-    buf_append_text(out, ".\n\n");
+    table_end(&table, out);
 }
 
 static void add_pairs(struct buf *out, const struct comparison *comparison)
 {
-    char usd[UNITS_TEXT_SIZE];
-    for (size_t k = 0; k < comparison->roi.pair_count; k++) {
-        const struct roi_pair *pair = &comparison->roi.pairs[k];
-        if (pair->statement) {
-            buf_append_text(out, "**");
-            add_text(out, pair->statement);
-            buf_append_text(out, "**\n\n");
-        }
-        if (pair->replicas > 0 && pair->left_over_micro_usd > 0)
-            buf_printf(out, "%s an hour is left over.\n\n", units_format_usd(pair->left_over_micro_usd, usd));
-        if (isfinite(pair->efficiency_delta))
-            buf_printf(out, "Efficiency delta (loads at which they broke, dear / cheap): %.2f.\n\n", pair->efficiency_delta);
-        add_break_even(out, comparison, pair);
+    if (comparison->roi.pair_count == 0) {
+        buf_append_text(out, "No two deployments have a price: --price NAME=USD gives one.\n\n");
+        return;
     }
+    for (size_t k = 0; k < comparison->roi.pair_count; k++)
+        add_pair(out, comparison, &comparison->roi.pairs[k]);
+    buf_append_text(out, "Perfect balancing between the cheap ones is assumed. The dear one pays off above the load, in total tokens an hour, "
+                         "at which the cheap ones needed cost more; \"worth the same at\" is the price at which it yields as much a dollar.\n\n");
+}
+
+static const char *mark(double yield, bool dominated)
+{
+    return isnan(yield) ? "-" : dominated ? "dominated" : "frontier";
 }
 
 static void add_pareto(struct buf *out, const struct comparison *comparison)
 {
-    buf_append_text(out, "| Deployment | Load | User tok/s | Total tok/s per $/h | Total tok/s per GPU | Dominated per $ | "
-                         "Dominated per GPU |\n| --- | --- | ---: | ---: | ---: | --- | --- |\n");
+    static const struct table_column columns[] = {{"Deployment", false},   {"load", true},          {"user tok/s", true},
+                                                  {"tok/s per $/h", true}, {"per dollar", false},   {"tok/s per GPU", true},
+                                                  {"per GPU", false},      {0}};
+    struct table table;
+    table_begin(&table, columns);
     for (size_t k = 0; k < comparison->roi.pareto_count; k++) {
         const struct pareto_point *point = &comparison->roi.pareto[k];
-        buf_append_text(out, "| ");
-        add_name(out, comparison, point->row);
-        buf_append_text(out, " | ");
-        add_load(out, point->level->load, point->level->unit);
-        add_cell(out, point->user_tps, 1);
-        add_cell(out, point->per_usd, 1);
-        add_cell(out, point->per_gpu, 1);
-        buf_printf(out, " | %s | %s |\n", isnan(point->per_usd) ? "-" : point->dominated_per_usd ? "yes" : "no",
-                   isnan(point->per_gpu) ? "-" : point->dominated_per_gpu ? "yes" : "no");
+        table_text(&table, name_of(comparison, point->row));
+        load_cell(&table, point->level->load, comparison->unit);
+        table_number(&table, point->user_tps, 1);
+        table_number(&table, point->per_usd, 0);
+        table_printf(&table, "%s", mark(point->per_usd, point->dominated_per_usd));
+        table_number(&table, point->per_gpu, 0);
+        table_printf(&table, "%s", mark(point->per_gpu, point->dominated_per_gpu));
     }
-    buf_append_char(out, '\n');
+    table_end(&table, out);
+    buf_append_text(out, "Dominated: some other load of some deployment gives at least as much of both, and more of one.\n\n");
 }
 
 static void add_roi(struct buf *out, const struct comparison *comparison)
 {
-    buf_append_text(out, "## What a dollar buys\n\n");
-    add_differences(out, comparison);
     if (!comparison->unit) {
         buf_append_text(out, "The loads of these runs have no unit in common: there is nothing to compare.\n\n");
         return;
     }
-    add_pairs(out, comparison);
+    buf_append_text(out, "## What a dollar buys\n\n");
     add_operating_points(out, comparison);
-    buf_append_text(out, "## Pareto frontier: throughput against the speed of one user\n\n");
+    buf_append_text(out, "## For the price of one\n\n");
+    add_pairs(out, comparison);
+    buf_append_text(out, "## Throughput against the speed of one user\n\n");
     add_pareto(out, comparison);
-    buf_append_text(out, "Every figure comes from one run of each deployment: without repeats no interval is printed on a ratio.\n\n");
 }
 
+static void add_run(struct buf *out, const struct comparison *comparison, size_t k)
+{
+    buf_append_text(out, "## ");
+    markdown_text(out, name_of(comparison, k));
+    buf_append_text(out, "\n\n");
+    add_advice(out, comparison->runs[k]);
+    markdown_facts(out, &comparison->runs[k]->facts);
+    add_sweep(out, comparison->runs[k], "###");
+    markdown_server(out, comparison->runs[k], "###");
+    markdown_validity(out, comparison->runs[k], "###");
+}
+
+/* The tables first, then what they mean side by side, and the money last: that is what stays on the screen. */
 void report_markdown_comparison(const struct comparison *comparison, struct buf *out)
 {
     buf_append_text(out, "# ");
     for (size_t k = 0; k < comparison->count; k++) {
         buf_append_text(out, k > 0 ? " against " : "");
-        add_name(out, comparison, k);
+        markdown_text(out, name_of(comparison, k));
     }
     buf_append_text(out, "\n\n");
+    add_differences(out, comparison);
+    add_warnings(out, comparison);
+    add_statements(out, comparison);
+    for (size_t k = 0; k < comparison->count; k++)
+        add_run(out, comparison, k);
     add_roi(out, comparison);
-    for (size_t k = 0; k < comparison->count; k++) {
-        buf_append_text(out, "## ");
-        add_name(out, comparison, k);
-        buf_append_text(out, "\n\n");
-        add_facts(out, &comparison->runs[k]->facts);
-        add_sweep(out, comparison->runs[k], "###");
-    }
+    markdown_footnotes(out);
 }

@@ -74,13 +74,13 @@ void level_sla_values(const struct level_summary *level, double values[SLA_METRI
     values[SLA_ERROR_RATE] = level->rate[RATE_ERROR_RATE];
 }
 
-void level_add_reason(struct level_summary *level, enum validity verdict, const char *reason)
+void level_add_reason(struct level_summary *level, enum validity verdict, const char *tag, const char *text)
 {
     struct validity_summary *validity = &level->validity;
     if (verdict > validity->verdict)
         validity->verdict = verdict;
     if (validity->count < REASONS_MAX)
-        validity->reasons[validity->count++] = reason;
+        validity->reasons[validity->count++] = (struct validity_reason){verdict, tag, text};
 }
 
 void level_add_missing(struct level_summary *level, const char *field, const char *reason)

@@ -95,8 +95,12 @@ const char *validity_name(enum validity validity);
 
 #define REASONS_MAX 16
 struct validity_summary {
-    enum validity verdict;
-    const char *reasons[REASONS_MAX];
+    enum validity verdict; /* the worst of the reasons */
+    struct validity_reason {
+        enum validity verdict;
+        const char *tag;  /* two words for a table: "start burst" */
+        const char *text; /* a sentence for this level */
+    } reasons[REASONS_MAX];
     size_t count;
 };
 
@@ -135,7 +139,7 @@ double level_ttft_p95(const struct level_summary *level); /* censored; ms; may b
 bool level_is_open_loop(const struct level_summary *level);
 /* The five values that have classes, in the order and units of the SLA table. */
 void level_sla_values(const struct level_summary *level, double values[SLA_METRIC_COUNT]);
-void level_add_reason(struct level_summary *level, enum validity verdict, const char *reason);
+void level_add_reason(struct level_summary *level, enum validity verdict, const char *tag, const char *text);
 void level_add_missing(struct level_summary *level, const char *field, const char *reason);
 
 #endif

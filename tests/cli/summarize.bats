@@ -76,8 +76,8 @@ assert_json() { # FILE FILTER EXPECTED
     assert_success
     [ "$output" = "$(cat "$W/run-a/report.md")" ]
     [[ $stderr == *"wrote $W/run-a/summary.json"* ]]
-    assert_output --partial '| 1 streams | 10 (10 ok, 0 error, 0 incomplete) | 100 | 50.0 |'
-    assert_output --partial 'Breaking point: (1, 2] streams'
+    assert_line --regexp '^\| 1 streams \| +100 \| +50.0 \| +54.5 \| +20.0 \| +21.0 \| +11.0 \| +10 \| +0 % \|'
+    assert_line --regexp 'Breaking point: +\(1, 2\] streams: TTFT p95 > 2 s'
     assert_json "$W/run-a/summary.json" '.run.run_id, .levels[0].ttft_ms.p95, .levels[0].user_tps, .levels[1].classes.ttft' \
         '"run-a"
 100

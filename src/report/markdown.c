@@ -1,0 +1,344 @@
+#include "report/markdown.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "report/table.h"
+
+const char *markdown_usd(double usd, char *buffer)
+{
+    if (!isfinite(usd) || fabs(usd) >= 1e9)
+        return "-";
+    /* Cents are enough for a price, not for a million cheap tokens. */
+    double step = fabs(usd) >= 1 ? 1e2 : 1e4;
+    return units_format_usd(llround(round(usd * step) * (1e6 / step)), buffer);
+}
+
+const char *markdown_ttft(const struct level_summary *level, char *buffer)
+{
+    char number[UNITS_TEXT_SIZE];
+    double p95 = level_ttft_p95(level);
+    if (isnan(p95))
+        return "-";
+    if (!isinf(p95))
+        return units_format_number(p95, 0, buffer);
+    snprintf(buffer, MARKDOWN_TTFT_SIZE, "> %s (%.0f %% unfinished)", units_format_number(level->ttft_p95_at_least_ms, 0, number),
+             100 * level->unfinished_share);
+    return buffer;
+}
+
+/* ---- what was measured ---- */
+
+static void fact(struct buf *out, const char *what, const char *text)
+{
+    if (!text[0])
+        return;
+    buf_printf(out, "- %-9s ", what);
+    markdown_text(out, text);
+    buf_append_char(out, '\n');
+}
+
+static void deployment_fact(struct buf *out, const struct run_facts *facts)
+{
+    char usd[UNITS_TEXT_SIZE];
+    buf_append_text(out, "- Hardware: ");
+    markdown_text(out, facts->hardware[0] ? facts->hardware : "not told");
+    if (facts->gpus > 0)
+        buf_printf(out, ", %lld GPU%s", (long long)facts->gpus, facts->gpus == 1 ? "" : "s");
+    if (facts->price_micro_usd < 0)
+        buf_append_text(out, ", price not told");
+    else
+        buf_printf(out, ", %s an hour", units_format_usd(facts->price_micro_usd, usd));
+    if (facts->price_micro_usd >= 0 && facts->price_source[0]) {
+        buf_append_text(out, " (");
+        markdown_text(out, facts->price_source);
+        buf_append_char(out, ')');
+    }
+    buf_append_char(out, '\n');
+}
+
+static void server_fact(struct buf *out, const struct run_facts *facts)
+{
+    buf_append_text(out, "- Server:   ");
+    markdown_text(out, facts->server);
+    buf_append_text(out, " at ");
+    markdown_text(out, facts->target);
+    if (facts->time_scale != 1)
+        buf_printf(out, ", simulated %g times faster than its model: all times here are the model's", facts->time_scale);
+    buf_append_char(out, '\n');
+}
+
+void markdown_facts(struct buf *out, const struct run_facts *facts)
+{
+    char date[CLOCK_RFC3339_SIZE];
+    fact(out, "Model:", facts->model);
+    server_fact(out, facts);
+    deployment_fact(out, facts);
+    buf_append_text(out, "- Workload: ");
+    if (facts->scenario[0]) {
+        markdown_text(out, facts->scenario);
+        buf_append_text(out, ", ");
+    }
+    buf_printf(out, "%s (prompt + output), %s endpoint\n", facts->tokens, facts->endpoint);
+    buf_printf(out, "- Load:     %s, %s; streams of a closed loop start %s\n", facts->profile, facts->limits,
+               strcmp(facts->stream_start, "spread") == 0 ? "spread over a request's time" : "together");
+    buf_append_text(out, "- Run:      ");
+    markdown_text(out, facts->run_id);
+    if (facts->anchor_realtime_ns)
+        buf_printf(out, ", started %s", clock_format_rfc3339(facts->anchor_realtime_ns, 0, date));
+    buf_append_text(out, "\n\n");
+}
+
+/* ---- levels ---- */
+
+static void requests_cell(struct table *table, const struct request_counts *counts)
+{
+    if (counts->error == 0 && counts->incomplete == 0)
+        table_printf(table, "%llu", (unsigned long long)counts->members);
+    else
+        table_printf(table, "%llu: %llu failed, %llu cut", (unsigned long long)counts->members, (unsigned long long)counts->error,
+                     (unsigned long long)counts->incomplete);
+}
+
+/* "suspect: few requests, start burst" */
+static void validity_cell(struct table *table, const struct validity_summary *validity)
+{
+    char text[256];
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", validity_name(validity->verdict));
+    for (size_t k = 0; k < validity->count && length < sizeof text; k++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s %s", k == 0 ? ":" : ",", validity->reasons[k].tag);
+    table_printf(table, "%s", text);
+}
+
+static void percent_cell(struct table *table, double share)
+{
+    if (isnan(share))
+        table_printf(table, "-");
+    else
+        table_printf(table, "%.*f %%", share == 0 ? 0 : 1, 100 * share);
+}
+
+void markdown_levels(struct buf *out, const struct run_summary *summary)
+{
+    static const struct table_column columns[] = {
+        {"Load", true},         {"TTFT p95 ms", true}, {"TPOT p95 ms", true}, {"with first ms", true}, {"user tok/s", true},
+        {"total tok/s", true},  {"output tok/s", true}, {"requests", true},   {"errors", true},        {"class", false},
+        {"decided by", false},  {"measurement", false}, {0}};
+    struct table table;
+    char text[MARKDOWN_TTFT_SIZE];
+    table_begin(&table, columns);
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct level_summary *level = &summary->levels[k];
+        table_printf(&table, "%s %s", units_format_load(level->load, text), level->unit);
+        table_printf(&table, "%s", markdown_ttft(level, text));
+        table_number(&table, level->latency[LATENCY_TPOT].percentile[P95], 1);
+        table_number(&table, level->latency[LATENCY_TPOT_WITH_FIRST].percentile[P95], 1);
+        table_number(&table, level->rate[RATE_USER_TPS], 1);
+        table_number(&table, level->rate[RATE_TOTAL_TPS], 1);
+        table_number(&table, level->rate[RATE_OUTPUT_TPS], 1);
+        requests_cell(&table, &level->requests);
+        percent_cell(&table, level->rate[RATE_ERROR_RATE]);
+        table_printf(&table, "%s", sla_class_name(level->verdict.level));
+        table_text(&table, level->verdict.decided_by < 0 ? NULL : sla_default.row[level->verdict.decided_by].title);
+        validity_cell(&table, &level->validity);
+    }
+    table_end(&table, out);
+}
+
+/* ---- points ---- */
+
+static const char *metric_title(const char *metric)
+{
+    static const struct {
+        const char *name, *title;
+    } titles[] = {{"ttft_p50", "median TTFT > 1 s"},
+                  {"ttft_slices", "TTFT p95 > 1 s in most slices"},
+                  {"queue_depth", "requests wait at the server"},
+                  {"ttft", "TTFT p95 > 2 s"},
+                  {"error_rate", "errors > 5 %"},
+                  {"user_tps", "user speed < 10 tok/s"},
+                  {"kv_cache", "KV cache > 95 %"}};
+    for (size_t k = 0; k < sizeof titles / sizeof titles[0]; k++)
+        if (strcmp(titles[k].name, metric) == 0)
+            return titles[k].title;
+    return metric;
+}
+
+static void add_point(struct buf *out, const char *title, const struct point *point)
+{
+    buf_printf(out, "- %-22s %s", title, point->text);
+    if (point->broke_level && point->metric)
+        buf_printf(out, ": %s", metric_title(point->metric));
+    if (point->decided == 0)
+        buf_append_text(out, " (not decided: the 95 % interval holds the limit");
+    if (point->decided == 0 && point->needs_requests > 0)
+        buf_printf(out, "; about %lld requests a level would decide", (long long)point->needs_requests);
+    buf_append_text(out, point->decided == 0 ? ")\n" : "\n");
+}
+
+static void add_capacity(struct buf *out, const char *title, const struct level_summary *level, const char *none)
+{
+    char load[UNITS_TEXT_SIZE], total[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE];
+    if (!level) {
+        buf_printf(out, "- %-22s %s\n", title, none);
+        return;
+    }
+    buf_printf(out, "- %-22s %s %s: %s tok/s in and out", title, units_format_load(level->load, load), level->unit,
+               units_format_number(level->rate[RATE_TOTAL_TPS], 0, total));
+    if (isfinite(level->rate[RATE_OUTPUT_TPS]))
+        buf_printf(out, ", %s out", units_format_number(level->rate[RATE_OUTPUT_TPS], 0, output));
+    buf_append_char(out, '\n');
+}
+
+/* The other metrics' breaking points, where they have one. */
+static void add_other_breaking(struct buf *out, const struct points *points)
+{
+    static const enum sla_metric others[] = {SLA_USER_TPS, SLA_KV_CACHE, SLA_QUEUE_DEPTH};
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+        const struct point *point = &points->breaking_by[others[k]];
+        if (point->broke_level)
+            buf_printf(out, "- %-22s %s\n", others[k] == SLA_USER_TPS ? "Breaking by speed:" : others[k] == SLA_KV_CACHE ? "Breaking by KV cache:" : "Breaking by queue:",
+                       point->text);
+    }
+}
+
+void markdown_points(struct buf *out, const struct points *points)
+{
+    char low[UNITS_TEXT_SIZE], high[UNITS_TEXT_SIZE];
+    const struct sweet_spot *spot = &points->sweet_spot;
+    add_point(out, "Saturation point:", &points->saturation);
+    add_point(out, "Breaking point:", &points->breaking);
+    add_other_breaking(out, points);
+    buf_printf(out, "- %-22s %s\n", "Knee:", points->knee.text);
+    if (isnan(spot->low))
+        buf_printf(out, "- %-22s %s\n", "Sweet spot:", spot->none);
+    else if (spot->low == spot->high)
+        buf_printf(out, "- %-22s %s %s\n", "Sweet spot:", units_format_load(spot->low, low), points->unit);
+    else
+        buf_printf(out, "- %-22s %s to %s %s\n", "Sweet spot:", units_format_load(spot->low, low),
+                   units_format_load(spot->high, high), points->unit);
+    add_capacity(out, "TTFT p95 < 1 s up to:", points->capacity[CAPACITY_TTFT].level, points->capacity[CAPACITY_TTFT].none);
+    add_capacity(out, "TTFT p95 <= 2 s up to:", points->capacity[CAPACITY_TTFT_2S].level, points->capacity[CAPACITY_TTFT_2S].none);
+    add_capacity(out, "All acceptable up to:", points->capacity[CAPACITY_ALL].level, points->capacity[CAPACITY_ALL].none);
+    add_capacity(out, "Peak throughput:", points->max_throughput, "none: no throughput is known");
+    buf_append_char(out, '\n');
+}
+
+/* ---- the server's side ---- */
+
+static void pair_cell(struct table *table, double server, double client, int decimals)
+{
+    char a[UNITS_TEXT_SIZE], b[UNITS_TEXT_SIZE];
+    if (isnan(server) || isnan(client))
+        table_printf(table, "-");
+    else
+        table_printf(table, "%s / %s", units_format_number(server, decimals, a), units_format_number(client, decimals, b));
+}
+
+static bool has_server(const struct run_summary *summary)
+{
+    for (size_t k = 0; k < summary->level_count; k++)
+        if (!isnan(summary->levels[k].server.running.mean) || !isnan(summary->levels[k].server.queue_depth.mean))
+            return true;
+    return false;
+}
+
+void markdown_server(struct buf *out, const struct run_summary *summary, const char *heading)
+{
+    static const struct table_column columns[] = {
+        {"Load", true},          {"running", true},       {"queue", true},           {"queue max", true},  {"KV cache", true},
+        {"KV max", true},        {"TTFT mean ms", true},  {"ITL mean ms", true},     {"output tokens", true}, {0}};
+    struct table table;
+    char text[UNITS_TEXT_SIZE];
+    if (!has_server(summary))
+        return;
+    buf_printf(out, "%s The server's own word\n\nOf its metrics over each window; pairs are the server's count / ours.\n\n", heading);
+    table_begin(&table, columns);
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct server_summary *server = &summary->levels[k].server;
+        table_printf(&table, "%s %s", units_format_load(summary->levels[k].load, text), summary->levels[k].unit);
+        table_number(&table, server->running.mean, 1);
+        table_number(&table, server->queue_depth.mean, 2);
+        table_number(&table, server->queue_depth.max, 0);
+        percent_cell(&table, server->kv_cache.mean);
+        percent_cell(&table, server->kv_cache.max);
+        pair_cell(&table, server->sums.ttft_mean_ms, server->sums.client_ttft_mean_ms, 0);
+        pair_cell(&table, server->sums.itl_mean_ms, server->sums.client_itl_mean_ms, 1);
+        pair_cell(&table, server->sums.output_tokens, server->sums.client_output_tokens, 0);
+    }
+    table_end(&table, out);
+}
+
+/* ---- validity ---- */
+
+/* The first level that has this tag, or NULL; *others says how many more have it. */
+static const struct level_summary *first_with(const struct run_summary *summary, const char *tag, size_t *others)
+{
+    const struct level_summary *first = NULL;
+    *others = 0;
+    for (size_t k = 0; k < summary->level_count; k++)
+        for (size_t r = 0; r < summary->levels[k].validity.count; r++) {
+            if (strcmp(summary->levels[k].validity.reasons[r].tag, tag) != 0)
+                continue;
+            *others += first != NULL;
+            first = first ? first : &summary->levels[k];
+        }
+    return first;
+}
+
+/* One line a reason; what several levels have in common is said once, with the first level's numbers. */
+static void add_reasons(struct buf *out, const struct run_summary *summary)
+{
+    char load[UNITS_TEXT_SIZE];
+    size_t others;
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct level_summary *level = &summary->levels[k];
+        for (size_t r = 0; r < level->validity.count; r++) {
+            const struct validity_reason *reason = &level->validity.reasons[r];
+            if (first_with(summary, reason->tag, &others) != level)
+                continue;
+            buf_printf(out, "- %s: %s; at %s %s", validity_name(reason->verdict), reason->text, units_format_load(level->load, load),
+                       level->unit);
+            if (others > 0)
+                buf_printf(out, ", and alike at %zu more level%s", others, others == 1 ? "" : "s");
+            buf_append_char(out, '\n');
+        }
+    }
+}
+
+static void add_disagreements(struct buf *out, const struct run_summary *summary)
+{
+    char load[UNITS_TEXT_SIZE];
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct level_summary *level = &summary->levels[k];
+        if (level->server.sums.disagreement)
+            buf_printf(out, "- at %s %s %s\n", units_format_load(level->load, load), level->unit, level->server.sums.disagreement);
+    }
+}
+
+void markdown_validity(struct buf *out, const struct run_summary *summary, const char *heading)
+{
+    size_t before = out->len;
+    buf_printf(out, "%s Is the measurement valid?\n\n", heading);
+    size_t empty = out->len;
+    add_reasons(out, summary);
+    add_disagreements(out, summary);
+    for (size_t k = 0; k < summary->note_count; k++)
+        buf_printf(out, "- %s\n", summary->notes[k]);
+    if (out->len == empty && before < empty)
+        buf_append_text(out, "- Yes: every level is valid.\n");
+    buf_append_char(out, '\n');
+}
+
+void markdown_footnotes(struct buf *out)
+{
+    buf_append_text(out,
+                    "TTFT p95 counts a request that never got its first token as infinitely late. TPOT is (last token - first token) / "
+                    "tokens after the first arrival; \"with first\" is (last token - sent) / all tokens, which other tools call TPOT "
+                    "too. User tok/s is 1000 / TPOT p95. Throughput counts tokens that arrived inside the window; total adds prompt "
+                    "tokens. Requests of one level are not independent of each other, so the intervals of their percentiles are wider "
+                    "in truth. docs/metrics.md defines every number.\n");
+}

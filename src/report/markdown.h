@@ -1,0 +1,23 @@
+/* Sections that the Markdown report of a run and that of a comparison share. */
+#ifndef ROIBENCH_REPORT_MARKDOWN_H
+#define ROIBENCH_REPORT_MARKDOWN_H
+
+#include "report/report.h"
+
+/* "### What was measured" and so on: heading is "##" or "###". */
+void markdown_facts(struct buf *out, const struct run_facts *facts);
+void markdown_levels(struct buf *out, const struct run_summary *summary);
+void markdown_points(struct buf *out, const struct points *points);
+/* What the server said beside what the client saw; nothing when its metrics were not recorded. */
+void markdown_server(struct buf *out, const struct run_summary *summary, const char *heading);
+void markdown_validity(struct buf *out, const struct run_summary *summary, const char *heading);
+/* What the columns mean. */
+void markdown_footnotes(struct buf *out);
+
+/* "$0.85"; "-" when not known. */
+const char *markdown_usd(double usd, char *buffer);
+/* A TTFT p95 in ms, or "> 60,000 (7 % unfinished)". buffer holds MARKDOWN_TTFT_SIZE. */
+#define MARKDOWN_TTFT_SIZE 96
+const char *markdown_ttft(const struct level_summary *level, char *buffer);
+
+#endif
