@@ -77,7 +77,7 @@ prepare_in_root() {
     local run_id=$1
     shift
     in_root prepare --workspace /workspace --run-id "$run_id" "$@" --wait 10 --profile concurrent --rate 1,2 \
-        --prompt-tokens 32 --output-tokens 16 --max-requests 4
+        --prompt-tokens 32 --output-tokens 16 --max-requests 4 --stream-start together
 }
 
 # The names that the DNS server was asked for since the file's setup, each once.
