@@ -71,9 +71,21 @@ static void server_fact(struct buf *out, const struct run_facts *facts)
     buf_append_char(out, '\n');
 }
 
-void markdown_facts(struct buf *out, const struct run_facts *facts)
+static void load_fact(struct buf *out, const struct run_summary *summary)
+{
+    bool closed = false;
+    for (size_t k = 0; k < summary->level_count; k++)
+        closed |= !level_is_open_loop(&summary->levels[k]);
+    buf_printf(out, "- Load:     %s, %s", summary->facts.profile, summary->facts.limits);
+    if (closed)
+        buf_printf(out, ", streams start %s", strcmp(summary->facts.stream_start, "spread") == 0 ? "spread over a request's time" : "together");
+    buf_append_char(out, '\n');
+}
+
+void markdown_facts(struct buf *out, const struct run_summary *summary)
 {
     char date[CLOCK_RFC3339_SIZE];
+    const struct run_facts *facts = &summary->facts;
     fact(out, "Model:", facts->model);
     server_fact(out, facts);
     deployment_fact(out, facts);
@@ -83,8 +95,7 @@ void markdown_facts(struct buf *out, const struct run_facts *facts)
         buf_append_text(out, ", ");
     }
     buf_printf(out, "%s (prompt + output), %s endpoint\n", facts->tokens, facts->endpoint);
-    buf_printf(out, "- Load:     %s, %s; streams of a closed loop start %s\n", facts->profile, facts->limits,
-               strcmp(facts->stream_start, "spread") == 0 ? "spread over a request's time" : "together");
+    load_fact(out, summary);
     buf_append_text(out, "- Run:      ");
     markdown_text(out, facts->run_id);
     if (facts->anchor_realtime_ns)
@@ -172,11 +183,11 @@ static void add_point(struct buf *out, const char *title, const struct point *po
     buf_printf(out, "- %-22s %s", title, point->text);
     if (point->broke_level && point->metric)
         buf_printf(out, ": %s", metric_title(point->metric));
-    if (point->decided == 0)
-        buf_append_text(out, " (not decided: the 95 % interval holds the limit");
     if (point->decided == 0 && point->needs_requests > 0)
-        buf_printf(out, "; about %lld requests a level would decide", (long long)point->needs_requests);
-    buf_append_text(out, point->decided == 0 ? ")\n" : "\n");
+        buf_printf(out, " (the 95 %% intervals do not decide it: about %lld requests a level would)", (long long)point->needs_requests);
+    else if (point->decided == 0)
+        buf_append_text(out, " (the 95 % intervals do not decide it)");
+    buf_append_char(out, '\n');
 }
 
 static void add_capacity(struct buf *out, const char *title, const struct level_summary *level, const char *none)

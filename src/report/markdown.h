@@ -5,7 +5,7 @@
 #include "report/report.h"
 
 /* "### What was measured" and so on: heading is "##" or "###". */
-void markdown_facts(struct buf *out, const struct run_facts *facts);
+void markdown_facts(struct buf *out, const struct run_summary *summary);
 void markdown_levels(struct buf *out, const struct run_summary *summary);
 void markdown_points(struct buf *out, const struct points *points);
 /* What the server said beside what the client saw; nothing when its metrics were not recorded. */

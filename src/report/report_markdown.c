@@ -35,7 +35,7 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     buf_append_text(out, "\n\n");
     add_advice(out, summary);
     buf_append_text(out, "## What was measured\n\n");
-    markdown_facts(out, &summary->facts);
+    markdown_facts(out, summary);
     add_sweep(out, summary, "##");
     markdown_server(out, summary, "##");
     markdown_validity(out, summary, "##");
@@ -235,7 +235,7 @@ static void add_run(struct buf *out, const struct comparison *comparison, size_t
     markdown_text(out, name_of(comparison, k));
     buf_append_text(out, "\n\n");
     add_advice(out, comparison->runs[k]);
-    markdown_facts(out, &comparison->runs[k]->facts);
+    markdown_facts(out, comparison->runs[k]);
     add_sweep(out, comparison->runs[k], "###");
     markdown_server(out, comparison->runs[k], "###");
     markdown_validity(out, comparison->runs[k], "###");

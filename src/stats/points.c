@@ -249,6 +249,8 @@ static const char *failing_text(const struct sweep *sweep, const struct level_su
                             row->title, limit);
     if (metric == SLA_TTFT)
         return arena_printf(sweep->arena, "none: ttft %.0f ms %s %.0f ms at every load", value, sign, limit);
+    if (row->unit[0] == '%')
+        return arena_printf(sweep->arena, "none: %s %.3g %% %s %g %% at every load", row->name, 100 * value, sign, 100 * limit);
     return arena_printf(sweep->arena, "none: %s %.3g %s %g at every load", row->name, value, sign, limit);
 }
 

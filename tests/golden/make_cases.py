@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Writes the run folders of the golden reports: tests/golden/<case>/<run>/{plan.json,records.jsonl,tokens.tsv,...}.
+
+They are small, made up, and the same every time. golden_test.c packs them (records.jsonl -> records.jsonl.gz, tokens.tsv ->
+tokens.bin.gz, ...), summarizes them and compares the reports with expect.*; what they must say was checked by eye and by the
+sums that the unit tests do.
+"""
+import json
+import os
+import random
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MS = 1_000_000
+LENGTH = 8_000  # of a level, ms
+
+
+def plan(run_id, model, levels, **changes):
+    document = {
+        "schema": "roibench/plan/v1", "run_id": run_id, "created": "2026-11-24T04:06:51.000Z",
+        "target": ["http://model.example:8080/v1"], "model": model, "endpoint": "chat",
+        "server": {"kind": "vllm", "version": "0.11.0", "preset": None, "time_scale": 1, "max_model_len": 8192,
+                   "features": {"usage": True, "continuous_usage": True, "ignore_eos": True, "token_ids": False, "tokenize": True,
+                                "metrics": True}},
+        "profile": "sweep", "levels": levels, "sweep_levels": None, "sweep_arrivals": "poisson", "stream_start": "spread",
+        "workload": {"scenario": "chat", "prompt_tokens": {"mean": 64, "stddev": 0, "min": 64, "max": 64},
+                     "output_tokens": {"mean": 8, "stddev": 0, "min": 8, "max": 8}},
+        "limits": {"max_seconds": LENGTH // 1000, "max_requests": None, "drain_seconds": 60, "timeout_seconds": None,
+                   "stall_timeout_seconds": 60, "max_concurrency": 512, "warmup": None, "cooldown": None},
+        "deployment": {"hardware": "1 x L4", "gpus": 1, "price_per_hour": 0.85, "price_source": "a price list"},
+        "seed": 1, "nonce": "00112233445566778899aabbccddeeff",
+        "calibration": {"method": "usage", "exact": True, "template_tokens": 4, "e2e_ns": 300 * MS},
+    }
+    for path, value in changes.items():
+        at = document
+        *parents, key = path.split("__")
+        for parent in parents:
+            at = at[parent]
+        at[key] = value
+    return document
+
+
+def level(index, kind, load, unit):
+    return {"index": index, "kind": kind, "load": load, "unit": unit}
+
+
+class Run:
+    """Times in model ms; written as wall ns."""
+
+    def __init__(self, case, plan_document, scale=1):
+        self.folder = os.path.join(HERE, case, plan_document["run_id"])
+        self.plan, self.scale = plan_document, scale
+        self.records, self.tokens, self.metrics, self.journal = [], [], [], []
+        self.records.append({"schema": "roibench/records/v1", "anchor": "2026-11-24T04:07:00.000000000Z",
+                             "run_id": plan_document["run_id"], "levels": plan_document["levels"]})
+
+    def ns(self, ms):
+        return round(ms * MS / self.scale)
+
+    def request(self, index, i, intended, sent, ttft, gaps, **changes):
+        """gaps: ms between arrivals of one token each; ttft None: no token came"""
+        record = {"id": f"{index}.0.{i}", "level": index, "repeat": 0, "shard": 0, "stream": changes.pop("stream", i % 3), "i": i,
+                  "intended": self.ns(intended)}
+        end = changes.pop("end", None)
+        if sent is not None:
+            record["sent"] = self.ns(sent)
+        if ttft is not None:
+            record["first_token"] = self.ns(sent + ttft)
+            record["last_token"] = record["first_token"] + sum(self.ns(gap) for gap in gaps)
+            self.tokens.append((record["id"], [self.ns(ttft)] + [self.ns(gap) for gap in gaps]))
+        record["end"] = self.ns(end) if end is not None else record["last_token"]
+        record.update(status=200, outcome="ok", prompt_tokens=64, output_tokens=len(gaps) + 1, chunks=len(gaps) + 1,
+                      arrivals=len(gaps) + 1, coalesced=0, first_tokens=1, chunk_tokens="exact", bytes=1000, reused=True, target=0)
+        record.update(changes)
+        self.records.append({key: value for key, value in record.items() if value is not None})
+        return (record["end"] * self.scale) / MS
+
+    def level_end(self, spec, start, end, window_start, window_end, drawn, lag_ms=0.05, cpu=0.03):
+        bounds = dict(spec, repeat=0, start=self.ns(start), end=self.ns(end))
+        self.records.append({"level_end": dict(bounds, window_start=self.ns(window_start), window_end=self.ns(window_end))})
+        lag = {"p50": self.ns(lag_ms / 2), "p99": self.ns(lag_ms), "max": self.ns(2 * lag_ms)}
+        self.journal.append({"level_end": dict(bounds, drawn=drawn, sent=drawn, lag_ns=lag, slip_ns=lag, cpu=[cpu], throttled_ns=0,
+                                               reason="max_seconds")})
+
+    def scrape(self, t, **values):
+        names = {"running": "vllm:num_requests_running", "waiting": "vllm:num_requests_waiting", "kv": "vllm:kv_cache_usage_perc",
+                 "output": "vllm:generation_tokens_total", "prompt": "vllm:prompt_tokens_total",
+                 "ttft_sum": "vllm:time_to_first_token_seconds_sum", "ttft_count": "vllm:time_to_first_token_seconds_count"}
+        series = {names[key] + '{engine="0",model_name="m"}': value for key, value in values.items()}
+        self.metrics.append({"t": self.ns(t), "took": 1 * MS, "series": series})
+
+    def write(self):
+        os.makedirs(self.folder, exist_ok=True)
+        with open(os.path.join(self.folder, "plan.json"), "w", encoding="utf-8") as out:
+            json.dump(self.plan, out, indent=1)
+            out.write("\n")
+        for name, lines in (("records", self.records), ("metrics", self.metrics), ("journal", self.journal)):
+            if lines:
+                with open(os.path.join(self.folder, name + ".jsonl"), "w", encoding="utf-8") as out:
+                    out.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        if self.tokens:
+            with open(os.path.join(self.folder, "tokens.tsv"), "w", encoding="utf-8") as out:
+                out.writelines("\t".join([name] + [str(gap) for gap in gaps]) + "\n" for name, gaps in self.tokens)
+
+
+def closed_loop(case, run_id, model, loads, ttft_of, gap_of, scale=1, **changes):
+    """A sweep; each stream sends again when its request ended."""
+    draw = random.Random(run_id)
+    levels = [level(k, "concurrent", load, "streams") for k, load in enumerate(loads)]
+    run = Run(case, plan(run_id, model, levels, **changes), scale)
+    start = 0
+    total = 0
+    for spec in levels:
+        load, sent = spec["load"], 0
+        run.scrape(start - 100 if start else 0, running=0, waiting=0, kv=0.0, output=total, prompt=8 * total, ttft_sum=0.0, ttft_count=0)
+        start += 100
+        last = start
+        for stream in range(load):
+            at, k = start + 300 * stream / load, 0
+            while at < start + LENGTH:
+                ttft = ttft_of(load, k) * draw.uniform(0.9, 1.1)
+                gaps = [round(gap_of(load) * draw.uniform(0.8, 1.2), 3) for _ in range(7)]
+                at = run.request(spec["index"], stream + k * load, round(at, 3), round(at, 3), round(ttft, 3), gaps, stream=stream) + 0.5
+                last, k, sent, total = max(last, at), k + 1, sent + 1, total + 8
+        for second in range(1, LENGTH // 1000):
+            run.scrape(start + 1000 * second, running=load, waiting=max(0, load - 4), kv=round(0.05 * load, 3))
+        run.scrape(last + 200, running=0, waiting=0, kv=0.0, output=total, prompt=8 * total)
+        run.level_end(spec, start, start + LENGTH, start, start + LENGTH, sent)
+        start = last + 1000
+    run.write()
+
+
+def open_loop():
+    """Arrivals that are due; failures by both sides; requests cancelled and never sent. No token gaps, but ticks."""
+    levels = [level(0, "poisson", 4, "req/s"), level(1, "poisson", 8, "req/s")]
+    run = Run("open-loop", plan("rates", "model-rates", levels, profile="poisson", deployment__price_per_hour=None,
+                                deployment__hardware=None, deployment__gpus=None))
+    draw = random.Random(5)
+    for spec in levels:
+        start = 1000 + 40_000 * spec["index"]
+        at, i = start, 0
+        while True:
+            at += draw.expovariate(spec["load"] / 1000)
+            if at > start + LENGTH:
+                break
+            due, gaps = round(at, 3), [30.0] * 7
+            late = 0 if spec["index"] == 0 else 5 * i
+            if i % 40 == 7:
+                run.request(spec["index"], i, due, due + late, None, [], stream=None, end=due + late + 50, outcome="error", error="http_5xx",
+                            status=503, output_tokens=None, first_tokens=None, prompt_tokens=None, chunk_tokens=None)
+            elif spec["index"] == 1 and i % 9 == 3:
+                run.request(1, i, due, due + late, None, [], stream=None, end=start + 30_000, outcome="incomplete", error="cancelled",
+                            output_tokens=None, first_tokens=None, prompt_tokens=None, chunk_tokens=None)
+            elif spec["index"] == 1 and at > start + LENGTH - 1000:
+                run.request(1, i, due, None, None, [], stream=None, end=start + 30_000, outcome="incomplete", error="cancelled", status=None,
+                            output_tokens=None, first_tokens=None, prompt_tokens=None, chunk_tokens=None)
+            else:
+                run.request(spec["index"], i, due, due + late, round(draw.uniform(100, 300), 3), gaps, stream=None)
+            i += 1
+        for tick in range(1, LENGTH // 100 + 20):
+            run.journal.append({"tick": {"t": run.ns(start + 100 * tick), "tokens": 3 * (1 + spec["index"])}})
+        run.level_end(spec, start, start + 30_000, start, start + LENGTH, i)
+    run.tokens = []
+    run.write()
+
+
+def cut_off():
+    """kill -9 in the second of three levels: no level_end, no metrics, a third level that was never reached."""
+    levels = [level(0, "concurrent", 1, "streams"), level(1, "concurrent", 2, "streams"), level(2, "concurrent", 4, "streams")]
+    run = Run("cut-off", plan("cut", "model-cut", levels))
+    at = 1000.0
+    for i in range(10):
+        at = run.request(0, i, at, at, 200.0, [20.0] * 7, stream=0) + 1
+    run.level_end(levels[0], 1000, 9_000, 1000, 9_000, 10)
+    for i in range(4):
+        run.request(1, i, 10_000 + 500 * i, 10_000 + 500 * i, 300.0, [20.0] * 7, stream=i % 2)
+    run.write()
+
+
+def main():
+    closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load)
+    closed_loop("sweep-scaled", "scaled", "model_x|<b>", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
+                scale=10, server__kind="simulator", server__preset="l4-int4", server__time_scale=10, stream_start="together")
+    closed_loop("comparison", "small", "small", (1, 2, 4, 8), lambda load, k: 300 * load, lambda load: 20 + load)
+    closed_loop("comparison", "large", "large", (1, 4, 8), lambda load, k: 100 * load, lambda load: 15 + load,
+                deployment__price_per_hour=3.4, deployment__gpus=4, deployment__hardware="4 x L4", workload__scenario="stress")
+    open_loop()
+    cut_off()
+
+
+main()

@@ -1,0 +1,288 @@
+/* tests/golden/<case>: run folders as text (make_cases.py wrote them) and the reports they must give, byte by byte.
+ *
+ * Several runs in a case are compared. After a wanted change: GOLDEN_WRITE=1 build/tests/unit/report/golden_test writes expect.* anew;
+ * read the difference before it is committed. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "record/record_writer.h"
+#include "report/report.h"
+#include "support/temp_folder.h"
+
+#define GOLDEN "tests/golden"
+#define RUNS_MAX 4
+#define FILE_MAX ((size_t)16 << 20)
+#define LINES_MAX 10000
+
+/* ---- packing a run folder ---- */
+
+/* The lines of a text, in their order or shuffled (the first stays where it is when `head` says so). */
+static size_t split_lines(char *text, char **lines, bool head, const uint64_t *seed)
+{
+    size_t count = 0;
+    char *rest;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        assert_true(count < LINES_MAX);
+        lines[count++] = line;
+    }
+    if (seed) {
+        struct random random;
+        random_seed(&random, *seed);
+        for (size_t k = count; k-- > (size_t)head + 1;) {
+            size_t other = (size_t)head + (size_t)random_below(&random, k - (size_t)head + 1);
+            char *swap = lines[k];
+            lines[k] = lines[other];
+            lines[other] = swap;
+        }
+    }
+    return count;
+}
+
+static void put_varint(struct gzip_stream *stream, uint64_t number)
+{
+    unsigned char bytes[10];
+    size_t length = 0;
+    do {
+        bytes[length] = (unsigned char)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
+        number >>= 7;
+        length++;
+    } while (number > 0);
+    assert_int_equal(gzip_stream_write(stream, bytes, length, NULL), 0);
+}
+
+/* "<id> <gap> <gap>…": every arrival is one token. */
+static void put_frame(struct gzip_stream *stream, char *line)
+{
+    uint64_t gaps[64];
+    size_t count = 0;
+    const char *id = strsep(&line, "\t");
+    while (line && count < sizeof gaps / sizeof gaps[0])
+        gaps[count++] = strtoull(strsep(&line, "\t"), NULL, 10);
+    put_varint(stream, strlen(id));
+    assert_int_equal(gzip_stream_write(stream, id, strlen(id), NULL), 0);
+    put_varint(stream, count);
+    for (size_t k = 0; k < count; k++) {
+        put_varint(stream, gaps[k]);
+        put_varint(stream, 1);
+    }
+}
+
+static void put_line(struct gzip_stream *stream, char *line)
+{
+    assert_int_equal(gzip_stream_write(stream, line, strlen(line), NULL), 0);
+    assert_int_equal(gzip_stream_write(stream, "\n", 1, NULL), 0);
+}
+
+static void pack(const char *from, const char *name, const char *to, const char *packed, const uint64_t *seed)
+{
+    cleanup_buf struct buf text = BUF_INIT(FILE_MAX);
+    cleanup_free char *source = file_join(from, name), *target = file_join(to, packed);
+    cleanup_free char **lines = mem_calloc(LINES_MAX, sizeof *lines);
+    if (!file_exists(source))
+        return;
+    assert_int_equal(file_read(source, &text, ERROR_INTERNAL, NULL), 0);
+    bool tokens = strcmp(name, "tokens.tsv") == 0;
+    size_t count = split_lines(text.data, lines, !tokens, seed);
+    struct gzip_stream *stream = gzip_stream_open(target, NULL);
+    assert_non_null(stream);
+    for (size_t k = 0; k < count; k++)
+        (tokens ? put_frame : put_line)(stream, lines[k]);
+    assert_int_equal(gzip_stream_close(stream, NULL), 0);
+}
+
+static void copy(const char *from, const char *to, const char *name)
+{
+    cleanup_buf struct buf text = BUF_INIT(FILE_MAX);
+    cleanup_free char *source = file_join(from, name);
+    if (!file_exists(source))
+        return;
+    assert_int_equal(file_read(source, &text, ERROR_INTERNAL, NULL), 0);
+    temp_file_write(to, name, text.data, text.len);
+}
+
+static struct run_summary *summarize(const char *folder, const uint64_t *seed)
+{
+    char *packed = temp_folder_make();
+    struct error err = {0};
+    copy(folder, packed, "plan.json");
+    copy(folder, packed, "journal.jsonl");
+    pack(folder, "records.jsonl", packed, "records.jsonl.gz", seed);
+    pack(folder, "metrics.jsonl", packed, "metrics.jsonl.gz", seed);
+    pack(folder, "tokens.tsv", packed, "tokens.bin.gz", seed);
+    cleanup_free char *path = file_join(packed, "plan.json");
+    struct plan *plan = plan_read(path, &err);
+    if (!plan)
+        fail_msg("%s: %s", folder, err.text);
+    struct run_summary *summary = run_summary_make(packed, plan, &sla_default, &err);
+    if (!summary)
+        fail_msg("%s: %s", folder, err.text);
+    plan_free(plan);
+    temp_folder_remove(packed);
+    return summary;
+}
+
+/* ---- cases ---- */
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && entry->d_type == DT_DIR;
+}
+
+struct golden {
+    char *folder;
+    struct run_summary *runs[RUNS_MAX];
+    size_t count;
+    struct comparison *comparison; /* NULL: one run */
+};
+
+/* The comparison points into *golden: it must not be copied. */
+static void open_case(struct golden *golden, const char *name, const uint64_t *seed)
+{
+    *golden = (struct golden){.folder = file_join(GOLDEN, name)};
+    struct dirent **entries;
+    int count = scandir(golden->folder, &entries, is_visible, alphasort);
+    assert_in_range(count, 1, RUNS_MAX);
+    for (int k = 0; k < count; k++) {
+        cleanup_free char *run = file_join(golden->folder, entries[k]->d_name);
+        golden->runs[golden->count++] = summarize(run, seed);
+        free(entries[k]);
+    }
+    free(entries);
+    if (count > 1)
+        golden->comparison = comparison_make((const struct run_summary *const *)golden->runs, golden->count, NULL);
+}
+
+static void close_case(struct golden *golden)
+{
+    comparison_free(golden->comparison);
+    for (size_t k = 0; k < golden->count; k++)
+        run_summary_free(golden->runs[k]);
+    free(golden->folder);
+}
+
+static void render(const struct golden *golden, const struct report_format *format, struct buf *out)
+{
+    if (golden->comparison)
+        format->write_comparison(golden->comparison, out);
+    else
+        format->write_run(golden->runs[0], out);
+    assert_false(out->overflowed);
+}
+
+static char *expected_name(const struct golden *golden, const struct report_format *format)
+{
+    return mem_printf("%s/expect%s", golden->folder, strrchr(format->run_file, '.'));
+}
+
+static void check_format(const struct golden *golden, const struct report_format *format)
+{
+    cleanup_buf struct buf got = BUF_INIT(REPORT_MAX), expected = BUF_INIT(REPORT_MAX);
+    cleanup_free char *path = expected_name(golden, format);
+    render(golden, format, &got);
+    if (getenv("GOLDEN_WRITE"))
+        assert_int_equal(file_write_atomic(path, got.data, got.len, NULL), 0);
+    assert_int_equal(file_read(path, &expected, ERROR_INTERNAL, NULL), 0);
+    if (got.len == expected.len && memcmp(got.data, expected.data, got.len) == 0)
+        return;
+    size_t at = 0;
+    while (at < got.len && at < expected.len && got.data[at] == expected.data[at])
+        at++;
+    fail_msg("%s differs from byte %zu on: ...%.80s", path, at, buf_text(&got) + at);
+}
+
+static void for_each_case(void (*check)(const char *name))
+{
+    struct dirent **entries;
+    int count = scandir(GOLDEN, &entries, is_visible, alphasort);
+    assert_true(count > 0);
+    for (int k = 0; k < count; k++) {
+        check(entries[k]->d_name);
+        free(entries[k]);
+    }
+    free(entries);
+}
+
+static void check_reports(const char *name)
+{
+    struct golden golden;
+    open_case(&golden, name, NULL);
+    for (const struct report_format *format = report_formats; format->name; format++)
+        check_format(&golden, format);
+    close_case(&golden);
+}
+
+static void test_reports_are_as_expected(void **state)
+{
+    (void)state;
+    for_each_case(check_reports);
+}
+
+/* Property: in which order requests ended does not matter. */
+static void check_any_order(const char *name)
+{
+    struct golden first;
+    open_case(&first, name, NULL);
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct golden shuffled;
+        open_case(&shuffled, name, &seed);
+        for (const struct report_format *format = report_formats; format->name; format++) {
+            cleanup_buf struct buf a = BUF_INIT(REPORT_MAX), b = BUF_INIT(REPORT_MAX);
+            render(&first, format, &a);
+            render(&shuffled, format, &b);
+            assert_string_equal(buf_text(&a), buf_text(&b));
+        }
+        close_case(&shuffled);
+    }
+    close_case(&first);
+}
+
+static void test_order_of_records_does_not_matter(void **state)
+{
+    (void)state;
+    for_each_case(check_any_order);
+}
+
+/* A number that is not one must never be printed. */
+static void check_no_nan(const char *name)
+{
+    struct golden golden;
+    open_case(&golden, name, NULL);
+    for (const struct report_format *format = report_formats; format->name; format++) {
+        cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
+        render(&golden, format, &text);
+        assert_null(strstr(buf_text(&text), "nan"));
+        assert_null(strstr(buf_text(&text), "inf,"));
+        assert_null(strstr(buf_text(&text), " inf "));
+    }
+    close_case(&golden);
+}
+
+static void test_nothing_is_not_a_number(void **state)
+{
+    (void)state;
+    for_each_case(check_no_nan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reports_are_as_expected),
+        cmocka_unit_test(test_order_of_records_does_not_matter),
+        cmocka_unit_test(test_nothing_is_not_a_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
