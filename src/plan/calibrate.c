@@ -1,86 +1,160 @@
 #include "plan/calibrate.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "plan/scenario.h"
 
 #define REPEATS 8
+#define GROUP 16
+#define SINGLE_TOKENS_ENOUGH 32 /* a vocabulary that has so many of the words whole is used by these alone */
+#define MEASURED_WORDS 32       /* else so many words are counted one by one */
+#define REPAIRS_MAX 4
 #define TEXT_MAX ((size_t)64 << 20)
 
-/* Words that most tokenizers know as one token each, with the space before them. */
+/* Short common words: most tokenizers know each as one token, together with the space before it. */
 static const char *const candidates[] = {
-    " time", " year", " people", " way", " day", " man", " thing", " world", " life", " hand", " part", " place",
-    " case", " week", " work", " fact", " point", " home", " water", " room", " money", " story", " month", " right",
-    " book", " word", " house", " side", " kind", " head", " name", " line", " game", " city", " power", " night",
+    " time",  " year",  " way",   " day",   " man",   " thing", " world", " life",  " hand",  " part",  " place", " case",  " week",
+    " work",  " fact",  " point", " home",  " water", " room",  " money", " story", " month", " book",  " word",  " house",
+    " side",  " kind",  " head",  " name",  " line",  " game",  " city",  " power", " night", " end",   " group", " state", " party",
+    " woman", " child", " girl",  " boy",   " door",  " wall",  " road",  " car",   " train", " ship",  " plane", " bird",  " fish",
+    " dog",   " cat",   " horse", " tree",  " leaf",  " rock",  " sand",  " sea",   " river", " lake",  " hill",  " field", " farm",
+    " food",  " bread", " milk",  " salt",  " sugar", " fruit", " apple", " table", " chair", " bed",   " floor", " roof",  " light",
+    " fire",  " wind",  " rain",  " snow",  " sun",   " moon",  " star",  " sky",   " earth", " space", " stone", " metal", " gold",
+    " iron",  " glass", " paper", " color", " red",   " blue",  " green", " black", " white", " sound", " music", " song",  " voice",
+    " play",  " walk",  " run",   " read",  " write", " speak", " hear",  " see",   " think", " know",  " feel",  " want",  " need",
+    " help",  " love",  " hope",  " fear",  " mind",  " body",  " face",  " eye",   " heart", " blood", " bone",  " foot",
 };
-/* Fill up what the words leave over: in a tokenizer of bytes a word costs several tokens, one of these costs 1. */
-static const char *const fillers[] = {" a", "a", ".", "!", "x"};
+#define CANDIDATES (sizeof candidates / sizeof candidates[0])
 
-static int64_t count_repeated(const struct calibrate_counter *counter, const char *word, struct error *err)
+/* Fill up what dearer words leave over: in a vocabulary of bytes a word costs several tokens, one of these costs 1. */
+static const char *const fillers[] = {"a", " a", ".", "!", "x"};
+#define FILLERS (sizeof fillers / sizeof fillers[0])
+
+struct calibration_work {
+    const struct calibrate_counter *counter;
+    struct material *material;
+    int64_t asked;
+    struct error *err;
+    struct material near; /* words whose count is not the same each time, with the nearest whole cost */
+};
+
+void calibrate_append_words(struct buf *out)
 {
-    struct buf text = BUF_INIT(TEXT_MAX);
+    for (size_t k = 0; k < CANDIDATES; k++)
+        buf_append_text(out, candidates[k]);
+}
+
+void calibrate_draw_lengths(const struct token_lengths *wanted, int64_t max, uint64_t seed, int64_t lengths[CALIBRATE_CHECKS])
+{
+    struct random random;
+    random_derive(&random, seed, "calibrate-lengths", 0, 0);
+    for (int k = 0; k < CALIBRATE_CHECKS; k++) {
+        int64_t length = k == 0 ? wanted->mean : k == 1 ? wanted->min : k == 2 ? wanted->max : token_lengths_draw(wanted, &random);
+        lengths[k] = max > 0 && length > max ? max : length;
+    }
+}
+
+static int64_t ask(struct calibration_work *work, const char *text, size_t length)
+{
+    work->asked++;
+    return work->counter->count(work->counter->context, text, length, work->err);
+}
+
+static bool may_ask(const struct calibration_work *work, int64_t requests)
+{
+    return work->asked + requests <= CALIBRATE_REQUESTS_MAX;
+}
+
+/* --- words --------------------------------------------------------------------------------- */
+
+/* Tokens that the words, each `times` over, add to the opening; -1: an error. */
+static int64_t added_by(struct calibration_work *work, const char *const *words, size_t count, int times)
+{
+    cleanup_buf struct buf text = BUF_INIT(TEXT_MAX);
     buf_append_text(&text, MATERIAL_OPENING);
-    for (int k = 0; word && k < REPEATS; k++)
-        buf_append_text(&text, word);
-    int64_t count = counter->count(counter->context, text.data, text.len, err);
-    buf_free(&text);
-    return count;
+    for (size_t k = 0; k < count; k++)
+        for (int time = 0; time < times; time++)
+            buf_append_text(&text, words[k]);
+    int64_t tokens = ask(work, text.data, text.len);
+    if (tokens < 0)
+        return -1;
+    return tokens > work->material->overhead ? tokens - work->material->overhead : 0;
+}
+
+static void add_word(struct material *material, const char *text, int64_t cost)
+{
+    struct material_word *word = &material->words[material->word_count++];
+    memcpy(word->text, text, strlen(text) + 1);
+    word->cost = cost;
+}
+
+/* Takes the words candidates[from..from+count) if they are one token each. 1: they are, 0: not all are, -1: error. */
+static int learn_group(struct calibration_work *work, size_t from, size_t count)
+{
+    int64_t added = added_by(work, candidates + from, count, 1);
+    if (added < 0)
+        return -1;
+    if (added != (int64_t)count)
+        return 0;
+    for (size_t k = from; k < from + count; k++)
+        add_word(work->material, candidates[k], 1);
+    return 1;
+}
+
+/* All at once; where that does not add up, group by group. */
+static int learn_groups(struct calibration_work *work)
+{
+    int status = learn_group(work, 0, CANDIDATES);
+    if (status != 0)
+        return status < 0 ? -1 : 0;
+    for (size_t from = 0; from < CANDIDATES; from += GROUP)
+        if (learn_group(work, from, CANDIDATES - from < GROUP ? CANDIDATES - from : GROUP) < 0)
+            return -1;
+    return 0;
+}
+
+/* Where its cost is not the same each time, the word goes to `near` with the nearest whole cost (NULL: nowhere). */
+static int learn_word(struct calibration_work *work, const char *word, struct material *near)
+{
+    int64_t added = added_by(work, &word, 1, REPEATS), nearest = (added + REPEATS / 2) / REPEATS;
+    if (added < 0)
+        return -1;
+    struct material *to = added % REPEATS == 0 ? work->material : near;
+    if (nearest > 0 && to)
+        add_word(to, word, nearest);
+    return 0;
+}
+
+static bool has_single(const struct material *material)
+{
+    for (size_t k = 0; k < material->word_count; k++)
+        if (material->words[k].cost == 1)
+            return true;
+    return false;
+}
+
+static int learn_words(struct calibration_work *work)
+{
+    struct material *material = work->material;
+    material->word_count = 0;
+    for (size_t k = 0; k < MEASURED_WORDS; k++)
+        if (learn_word(work, candidates[k], &work->near) < 0)
+            return -1;
+    for (size_t k = 0; k < FILLERS && !has_single(material); k++)
+        if (learn_word(work, fillers[k], NULL) < 0)
+            return -1;
+    return 0;
 }
 
 static int compare_words(const void *a, const void *b)
 {
     const struct material_word *x = a, *y = b;
     return x->cost != y->cost ? (x->cost > y->cost) - (x->cost < y->cost) : strcmp(x->text, y->text);
-}
-
-/* 1: added, 0: its cost is not the same each time, -1: error. */
-static int add_word(const struct calibrate_counter *counter, const char *word, struct material *material, struct error *err)
-{
-    int64_t count = count_repeated(counter, word, err);
-    if (count < 0)
-        return -1;
-    int64_t sum = count - material->overhead;
-    if (sum <= 0 || sum % REPEATS != 0)
-        return 0;
-    struct material_word *added = &material->words[material->word_count++];
-    memcpy(added->text, word, strlen(word) + 1);
-    added->cost = sum / REPEATS;
-    return 1;
-}
-
-static int add_fillers(const struct calibrate_counter *counter, struct material *material, struct error *err)
-{
-    for (size_t k = 0; k < sizeof fillers / sizeof fillers[0]; k++) {
-        int status = add_word(counter, fillers[k], material, err);
-        if (status < 0)
-            return -1;
-        if (status > 0 && material->words[material->word_count - 1].cost == 1)
-            return 0;
-    }
-    return 0;
-}
-
-static int learn_words(const struct calibrate_counter *counter, struct material *material, struct error *err)
-{
-    bool one = false;
-    material->overhead = count_repeated(counter, NULL, err);
-    if (material->overhead < 0)
-        return -1;
-    material->words = mem_calloc(MATERIAL_COUNT_MAX, sizeof *material->words);
-    for (size_t k = 0; k < sizeof candidates / sizeof candidates[0]; k++) {
-        int status = add_word(counter, candidates[k], material, err);
-        if (status < 0)
-            return -1;
-        one = one || (status > 0 && material->words[material->word_count - 1].cost == 1);
-    }
-    if (!one && add_fillers(counter, material, err) < 0)
-        return -1;
-    if (material->word_count == 0)
-        return error_set(err, ERROR_TARGET, "the server's token counts do not add up for any word: prompts cannot be made to length");
-    qsort(material->words, material->word_count, sizeof *material->words, compare_words);
-    return 0;
 }
 
 /* Words of one token each are enough when there are many of them: any sum can be reached, all of it with entropy. */
@@ -93,51 +167,172 @@ static void keep_single_tokens(struct material *material)
         material->word_count = single;
 }
 
-/* How far the drawn prompts are off, all by the same number of tokens; INT64_MAX: not all by the same. */
-static int check(const struct calibrate_counter *counter, const struct material *material, int64_t wanted, uint64_t seed,
-                 int64_t *off, struct error *err)
+/* What everything but the words costs: a word once and the same twice tell, also where the opening merges with what follows. */
+static int learn_overhead(struct calibration_work *work)
 {
-    for (uint64_t k = 0; k < CALIBRATE_CHECKS; k++) {
-        struct buf text = BUF_INIT(TEXT_MAX);
-        struct random head, tail;
-        random_derive(&head, seed, "calibrate-head", k, 0);
-        random_derive(&tail, seed, "calibrate-tail", k, 0);
-        material_draw_text(material, wanted - material->overhead, &head, &tail, &text);
-        int64_t count = counter->count(counter->context, text.data, text.len, err);
-        buf_free(&text);
-        if (count < 0)
-            return -1;
-        if (k == 0)
-            *off = count - wanted;
-        else if (count - wanted != *off)
-            *off = INT64_MAX;
-        if (*off == INT64_MAX)
-            return 0;
-    }
+    cleanup_buf struct buf text = BUF_INIT(TEXT_MAX);
+    buf_printf(&text, "%s%s", MATERIAL_OPENING, candidates[0]);
+    int64_t once = ask(work, text.data, text.len);
+    buf_append_text(&text, candidates[0]);
+    int64_t twice = once < 0 ? -1 : ask(work, text.data, text.len);
+    if (twice < 0)
+        return -1;
+    int64_t overhead = 2 * once - twice;
+    work->material->overhead = overhead > 0 ? overhead : 0;
     return 0;
 }
 
-int calibrate_text(const struct calibrate_counter *counter, int64_t wanted, uint64_t seed, struct material *material, bool *exact,
-                   struct error *err)
+static int learn(struct calibration_work *work)
 {
-    int64_t off = 0;
+    struct material *material = work->material;
+    material->words = mem_calloc(CANDIDATES + FILLERS, sizeof *material->words);
+    work->near.words = mem_calloc(CANDIDATES + FILLERS, sizeof *material->words);
+    if (learn_overhead(work) < 0 || learn_groups(work) < 0)
+        return -1;
+    if (material->word_count < SINGLE_TOKENS_ENOUGH && learn_words(work) < 0)
+        return -1;
+    if (material->word_count == 0)
+        for (size_t k = 0; k < work->near.word_count; k++)
+            add_word(material, work->near.words[k].text, work->near.words[k].cost);
+    if (material->word_count == 0)
+        return error_set(work->err, ERROR_TARGET, "words cost no tokens, as the server counts: prompts cannot be made to length");
+    qsort(material->words, material->word_count, sizeof *material->words, compare_words);
+    keep_single_tokens(material);
+    return 0;
+}
+
+/* --- checks -------------------------------------------------------------------------------- */
+
+struct draw {
+    struct buf text;
+    struct material_mark *marks;
+    int64_t placed, wanted;
+    int64_t off; /* counted - (overhead + placed) */
+};
+
+static void draw_free(struct draw *draw)
+{
+    buf_free(&draw->text);
+    free(draw->marks);
+}
+
+static int draw_and_count(struct calibration_work *work, struct draw *draw, int64_t length, uint64_t seed, uint64_t number)
+{
+    const struct material *material = work->material;
+    struct random head, tail;
+    random_derive(&head, seed, "calibrate-head", number, 0);
+    random_derive(&tail, seed, "calibrate-tail", number, 0);
+    draw->text = BUF_INIT(TEXT_MAX);
+    draw->wanted = length > material->overhead ? length - material->overhead : 1;
+    draw->marks = mem_calloc((size_t)draw->wanted, sizeof *draw->marks);
+    draw->placed = material_draw_text(material, draw->wanted, &head, &tail, &draw->text, draw->marks);
+    int64_t counted = ask(work, draw->text.data, draw->text.len);
+    draw->off = counted - (material->overhead + draw->placed);
+    return counted < 0 ? -1 : 0;
+}
+
+/* The word from which on the count departs: the first prefix that is counted otherwise ends with it. */
+static int find_culprit(struct calibration_work *work, const struct draw *draw, size_t *word)
+{
+    size_t good = 0, bad = 0; /* prefixes of so many words; the empty one is good, the whole is bad */
+    while (bad < (size_t)draw->wanted && draw->marks[bad].end > 0)
+        bad++;
+    while (bad > good + 1) {
+        size_t middle = good + (bad - good) / 2;
+        const struct material_mark *mark = &draw->marks[middle - 1];
+        int64_t counted = ask(work, draw->text.data, mark->end);
+        if (counted < 0)
+            return -1;
+        if (counted == work->material->overhead + mark->tokens)
+            good = middle;
+        else
+            bad = middle;
+    }
+    *word = bad > 0 ? draw->marks[bad - 1].word : 0;
+    return 0;
+}
+
+static void remove_word(struct material *material, size_t word)
+{
+    memmove(&material->words[word], &material->words[word + 1], (material->word_count - word - 1) * sizeof *material->words);
+    material->word_count--;
+}
+
+struct verdict {
+    bool exact;      /* all as wanted */
+    bool same;       /* all off by the same number of tokens */
+    int64_t off;     /* of all, on average */
+    bool has_culprit;
+    size_t culprit;
+};
+
+/* Draws and counts CALIBRATE_CHECKS prompts; where they are off, not all alike, looks for the word that is to blame. */
+static int check(struct calibration_work *work, const int64_t *lengths, uint64_t seed, bool repair, struct verdict *verdict)
+{
+    struct draw draws[CALIBRATE_CHECKS] = {0};
+    int64_t sum = 0;
+    int status = 0, wrong = 0;
+    *verdict = (struct verdict){.exact = true, .same = true};
+    for (int k = 0; k < CALIBRATE_CHECKS && status == 0; k++) {
+        status = draw_and_count(work, &draws[k], lengths[k], seed, (uint64_t)k);
+        sum += draws[k].off;
+        verdict->exact = verdict->exact && draws[k].off == 0 && draws[k].placed == draws[k].wanted;
+        verdict->same = verdict->same && draws[k].off == draws[0].off;
+        wrong = draws[wrong].off == 0 && draws[k].off != 0 ? k : wrong;
+    }
+    verdict->off = llround((double)sum / CALIBRATE_CHECKS);
+    if (status == 0 && repair && !verdict->same) {
+        status = find_culprit(work, &draws[wrong], &verdict->culprit);
+        verdict->has_culprit = true;
+    }
+    for (int k = 0; k < CALIBRATE_CHECKS; k++)
+        draw_free(&draws[k]);
+    return status;
+}
+
+static int check_lengths(const struct material *material, const struct token_lengths *wanted, struct error *err)
+{
+    if (wanted->min > material->overhead)
+        return 0;
+    return error_set(err, ERROR_USAGE, "--prompt-tokens: %" PRId64 " tokens are too few: the chat template and the opening alone are %" PRId64
+                     " here. Ask for at least %" PRId64 ", or use --endpoint completions", wanted->min, material->overhead,
+                     material->overhead + 1);
+}
+
+/* All off by the same: the opening merges with what follows, so it belongs to the overhead. Off by a word: it goes. */
+static int settle(struct calibration_work *work, const struct token_lengths *wanted, uint64_t seed, bool *exact)
+{
+    struct material *material = work->material;
+    int64_t lengths[CALIBRATE_CHECKS];
+    struct verdict verdict;
+    int64_t longest = work->counter->check_max > 0 ? work->counter->check_max + material->overhead : 0;
+    calibrate_draw_lengths(wanted, longest, seed, lengths);
+    for (int round = 0;; round++) {
+        int64_t search = (int64_t)ceil(log2((double)wanted->max + 2));
+        bool repair = round < REPAIRS_MAX && material->word_count > MATERIAL_HEAD_WORDS && may_ask(work, 2 * CALIBRATE_CHECKS + search);
+        if (check_lengths(material, wanted, work->err) < 0 || check(work, lengths, seed, repair, &verdict) < 0)
+            return -1;
+        *exact = verdict.exact;
+        if (verdict.off == 0 && verdict.same)
+            return 0;
+        bool last = round > REPAIRS_MAX || !may_ask(work, CALIBRATE_CHECKS);
+        if (verdict.has_culprit) {
+            remove_word(material, verdict.culprit);
+        } else {
+            material->overhead = verdict.off > -material->overhead ? material->overhead + verdict.off : 0;
+            if (!verdict.same || last)
+                return check_lengths(material, wanted, work->err); /* near, on average, is the best that can be had */
+        }
+    }
+}
+
+int calibrate_text(const struct calibrate_counter *counter, const struct token_lengths *wanted, uint64_t seed, struct material *material,
+                   bool *exact, struct error *err)
+{
+    struct calibration_work work = {.counter = counter, .material = material, .err = err};
     *material = (struct material){0};
     *exact = false;
-    if (learn_words(counter, material, err) < 0)
-        return -1;
-    keep_single_tokens(material);
-    for (int round = 0; round < 2; round++) {
-        if (wanted <= material->overhead)
-            return error_set(err, ERROR_USAGE, "--prompt-tokens %lld: the chat template and the opening alone are %lld tokens here. Ask for "
-                             "more, or use --endpoint completions", (long long)wanted, (long long)material->overhead);
-        if (check(counter, material, wanted, seed, &off, err) < 0)
-            return -1;
-        if (off == 0 || off == INT64_MAX)
-            break;
-        /* All off by the same: the opening merges with what follows. Then that belongs to the overhead. */
-        if (round == 0 && material->overhead + off >= 0)
-            material->overhead += off;
-    }
-    *exact = off == 0;
-    return 0;
+    int status = learn(&work) < 0 ? -1 : settle(&work, wanted, seed, exact);
+    material_free(&work.near);
+    return status;
 }

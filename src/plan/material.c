@@ -1,5 +1,6 @@
 #include "plan/material.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #define SCHEMA "roibench/prompts/v1"
 #define LINE_MAX_BYTES ((size_t)4096)
 #define TOKENS_MAX ((int64_t)1 << 31)
+#define SUMS 64 /* sums below it are looked up, all others taken for reachable */
 
 void material_free(struct material *material)
 {
@@ -30,21 +32,52 @@ static size_t affordable(const struct material *material, int64_t tokens)
     return count;
 }
 
-int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out)
+/* Bit n: n tokens can be made of the words' costs. */
+static uint64_t reachable_sums(const struct material *material)
 {
-    int64_t placed = 0;
+    uint64_t sums = 1;
+    for (unsigned sum = 1; sum < SUMS; sum++)
+        for (size_t k = 0; k < material->word_count && material->words[k].cost <= sum; k++)
+            if (sums >> (sum - material->words[k].cost) & 1)
+                sums |= UINT64_C(1) << sum;
+    return sums;
+}
+
+/* Among the first `count` words from `start` on, the first that leaves a sum that can be reached; `start` if none does. */
+static size_t choose_word(const struct material *material, size_t start, size_t count, int64_t left, uint64_t sums)
+{
+    for (size_t k = 0; k < count; k++) {
+        size_t index = (start + k) % count;
+        int64_t rest = left - material->words[index].cost;
+        if (rest >= SUMS || (sums >> rest & 1))
+            return index;
+    }
+    return start;
+}
+
+int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out,
+                           struct material_mark *marks)
+{
+    int64_t placed = 0, k = 0;
     size_t count = material->word_count;
+    uint64_t sums = material->words[0].cost > 1 ? reachable_sums(material) : UINT64_MAX;
     buf_append_text(out, MATERIAL_OPENING);
-    for (int64_t k = 0; placed < tokens; k++) {
+    for (; placed < tokens; k++) {
         if (material->words[count - 1].cost > tokens - placed)
             count = affordable(material, tokens - placed);
         if (count == 0)
             break;
-        struct random *random = k < MATERIAL_HEAD_WORDS ? head : tail;
-        const struct material_word *word = &material->words[random_below(random, count)];
+        size_t index = (size_t)random_below(k < MATERIAL_HEAD_WORDS ? head : tail, count);
+        if (sums != UINT64_MAX)
+            index = choose_word(material, index, count, tokens - placed, sums);
+        const struct material_word *word = &material->words[index];
         buf_append_text(out, word->text);
         placed += word->cost;
+        if (marks)
+            marks[k] = (struct material_mark){.word = index, .end = out->len, .tokens = placed};
     }
+    if (marks && k < tokens)
+        marks[k] = (struct material_mark){.end = 0};
     return placed;
 }
 
@@ -54,6 +87,22 @@ void material_draw_ids(const struct material *material, int64_t tokens, struct r
         struct random *random = k < MATERIAL_HEAD_WORDS ? head : tail;
         ids[k] = material->ids[random_below(random, material->id_count)];
     }
+}
+
+double material_head_bits(const struct material *material, int64_t tokens)
+{
+    double places, choices = (double)(material->ids ? material->id_count : material->word_count);
+    if (material->ids) {
+        places = (double)tokens;
+    } else {
+        double sum = 0;
+        for (size_t k = 0; k < material->word_count; k++)
+            sum += (double)material->words[k].cost;
+        places = floor((double)(tokens - material->overhead) * choices / sum);
+    }
+    if (places < 0 || choices < 1)
+        return 0;
+    return fmin(places, MATERIAL_HEAD_WORDS) * log2(choices);
 }
 
 /* --- the file ----------------------------------------------------------------------------- */

@@ -30,13 +30,24 @@ struct material {
 
 void material_free(struct material *material); /* its arrays */
 
-/* Appends words to *out whose costs add up to `tokens`: exactly, if a word costs 1 (calibrate sees to that), else as near below as
- * can be. The first ones come from `head`, the rest from `tail`. Returns the tokens that were placed. */
+/* Where a drawn text stands after a word. */
+struct material_mark {
+    size_t word, end;  /* index in words; bytes of the text up to its end */
+    int64_t tokens;    /* placed so far, overhead not counted */
+};
+
+/* Appends the opening and words to *out whose costs add up to `tokens`: exactly where any sum of costs gives that, else as near
+ * below as can be. The first ones come from `head`, the rest from `tail`. Returns the tokens that were placed.
+ * marks: NULL, or room for `tokens` of them (at least 1), one a word; the one behind the last has end 0. */
 struct buf;
 #define MATERIAL_HEAD_WORDS 16
-int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out);
+#define MATERIAL_HEAD_BITS 64 /* what the heads of prompts should differ by */
+int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out,
+                           struct material_mark *marks);
 /* ids[0..tokens), likewise. */
 void material_draw_ids(const struct material *material, int64_t tokens, struct random *head, struct random *tail, int32_t *ids);
+/* Bits of entropy in the head of a prompt of `tokens` tokens in all: below MATERIAL_HEAD_BITS only where the prompt is too short. */
+double material_head_bits(const struct material *material, int64_t tokens);
 
 /* prompts.jsonl.gz: header line, then a word or an id a line. */
 int material_write(const struct material *material, const char *path, struct error *err);

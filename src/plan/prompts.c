@@ -1,6 +1,5 @@
 #include "plan/prompts.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "plan/material.h"
+#include "plan/scenario.h"
 #include "wire/openai_request.h"
 
 #define TOKENS_A_BODY_MAX ((int64_t)1 << 22)
@@ -40,7 +40,10 @@ struct prompts *prompts_read(const struct plan *plan, const char *folder, struct
 {
     cleanup_free char *path = file_join(folder, "prompts.jsonl.gz");
     struct material material;
-    if (material_read(&material, path, err) < 0) {
+    int status = material_read(&material, path, err);
+    if (status == 0 && material.ids && plan->workload.endpoint == ENDPOINT_CHAT)
+        status = error_set(err, ERROR_USAGE, "%s: token ids are no prompts of a chat. Prepare the run again", path);
+    if (status < 0) {
         material_free(&material);
         return NULL;
     }
@@ -68,20 +71,6 @@ void prompts_free(struct prompts *prompts)
     free(prompts);
 }
 
-/* A normal distribution, drawn again outside [min, max]; after many misses the nearest bound, so that it always ends. */
-static int64_t draw_length(const struct token_lengths *lengths, struct random *random)
-{
-    if (lengths->stddev == 0)
-        return lengths->mean;
-    double length = 0;
-    for (int tries = 0; tries < 1000; tries++) {
-        length = round(random_normal(random, (double)lengths->mean, (double)lengths->stddev));
-        if (length >= (double)lengths->min && length <= (double)lengths->max)
-            return (int64_t)length;
-    }
-    return length < (double)lengths->min ? lengths->min : lengths->max;
-}
-
 static void draw_prompt(struct prompts *prompts, int64_t tokens, struct random *head, struct random *tail,
                         struct openai_request *request)
 {
@@ -93,7 +82,7 @@ static void draw_prompt(struct prompts *prompts, int64_t tokens, struct random *
         return;
     }
     buf_reset(&prompts->text);
-    material_draw_text(&prompts->material, tokens - prompts->material.overhead, head, tail, &prompts->text);
+    material_draw_text(&prompts->material, tokens - prompts->material.overhead, head, tail, &prompts->text, NULL);
     request->text = buf_text(&prompts->text);
     request->text_length = prompts->text.len;
 }
@@ -108,8 +97,8 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
     random_derive(&sizes, plan->seed, "lengths", where, (uint64_t)i);
     random_derive(&head, prompts->nonce, "head", where, (uint64_t)i);
     random_derive(&tail, plan->seed, "body", where, (uint64_t)i);
-    lengths->prompt_tokens = draw_length(&plan->workload.prompt, &sizes);
-    lengths->output_tokens = draw_length(&plan->workload.output, &sizes);
+    lengths->prompt_tokens = token_lengths_draw(&plan->workload.prompt, &sizes);
+    lengths->output_tokens = token_lengths_draw(&plan->workload.output, &sizes);
     if (lengths->prompt_tokens > TOKENS_A_BODY_MAX)
         return error_set(err, ERROR_USAGE, "a prompt of %lld tokens is more than %lld", (long long)lengths->prompt_tokens,
                          (long long)TOKENS_A_BODY_MAX);

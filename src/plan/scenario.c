@@ -1,12 +1,15 @@
 #include "plan/scenario.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/units.h"
 
 #define TOKENS_MAX ((int64_t)1 << 22)
+#define DRAWS_MAX 1000
 
 static const struct scenario scenarios[] = {
     {"chat", 64, 64, "TTFT"},
@@ -46,4 +49,17 @@ int token_lengths_parse(const char *text, const char *option, struct token_lengt
         return error_set(err, ERROR_USAGE, "%s: '%s' is neither a number of tokens (1 to %lld) nor mean,stddev,min,max", option, text,
                          (long long)TOKENS_MAX);
     return 0;
+}
+
+int64_t token_lengths_draw(const struct token_lengths *lengths, struct random *random)
+{
+    if (lengths->stddev == 0)
+        return lengths->mean;
+    double length = 0;
+    for (int tries = 0; tries < DRAWS_MAX; tries++) {
+        length = round(random_normal(random, (double)lengths->mean, (double)lengths->stddev));
+        if (length >= (double)lengths->min && length <= (double)lengths->max)
+            return (int64_t)length;
+    }
+    return length < (double)lengths->min ? lengths->min : lengths->max;
 }

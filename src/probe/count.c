@@ -19,21 +19,14 @@ int counter_ask(const struct probe *probe, const char *body, size_t length, stru
     return response->status == 200 ? 0 : probe_refused("a trial request", url, response, err);
 }
 
-static int64_t count_by_usage(struct counter *counter, const char *text, size_t length, struct error *err)
+static int64_t count_by_usage(struct counter *counter, const struct openai_request *request, struct error *err)
 {
     cleanup_buf struct buf body = BUF_INIT(BODY_MAX);
-    struct openai_request request = {
-        .model = counter->model,
-        .chat = counter->probe->endpoint == ENDPOINT_CHAT,
-        .text = text,
-        .text_length = length,
-        .max_tokens = 1,
-    };
     struct http_response response;
     struct openai_chunk answer;
     int64_t count = -1;
-    if (openai_request_write(&request, &body) < 0)
-        return error_set(err, ERROR_USAGE, "a prompt of %zu bytes is too large", length);
+    if (openai_request_write(request, &body) < 0)
+        return error_set(err, ERROR_USAGE, "a prompt of %zu bytes is too large", request->text_length);
     if (counter_ask(counter->probe, body.data, body.len, &response, err) == 0) {
         if (openai_response_read(buf_text(&response.body), response.body.len, &answer) == 0 && answer.prompt_tokens >= 0)
             count = answer.prompt_tokens;
@@ -42,6 +35,25 @@ static int64_t count_by_usage(struct counter *counter, const char *text, size_t 
     }
     http_response_free(&response);
     return count;
+}
+
+static int64_t count_text_by_usage(struct counter *counter, const char *text, size_t length, struct error *err)
+{
+    struct openai_request request = {
+        .model = counter->model,
+        .chat = counter->probe->endpoint == ENDPOINT_CHAT,
+        .text = text,
+        .text_length = length,
+        .max_tokens = 1,
+    };
+    return count_by_usage(counter, &request, err);
+}
+
+int64_t counter_count_ids(struct counter *counter, const int32_t *ids, size_t count, struct error *err)
+{
+    struct openai_request request = {.model = counter->model, .token_ids = ids, .token_count = count, .max_tokens = 1};
+    counter->asked++;
+    return count_by_usage(counter, &request, err);
 }
 
 /* POST /tokenize; the parsed answer or NULL with *err. */
@@ -91,14 +103,16 @@ int64_t counter_count(void *context, const char *text, size_t length, struct err
     if (*counter->probe->stop)
         return error_set(err, ERROR_TARGET, "stopped");
     counter->asked++;
-    return counter->tokenize ? count_by_tokenize(counter, text, length, err) : count_by_usage(counter, text, length, err);
+    return counter->tokenize ? count_by_tokenize(counter, text, length, err) : count_text_by_usage(counter, text, length, err);
 }
 
 int64_t counter_token_ids(struct counter *counter, const char *text, int32_t *ids, size_t size, struct error *err)
 {
     json_t *body = json_object();
-    json_set_text(body, "prompt", text);
+    json_set_text(body, "prompt", text); /* vLLM's words */
     json_set_bool(body, "add_special_tokens", false);
+    json_set_text(body, "content", text); /* llama.cpp's */
+    json_set_bool(body, "add_special", false);
     json_t *answer = ask_tokenize(counter, body, err);
     json_decref(body);
     counter->asked++;

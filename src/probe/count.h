@@ -14,10 +14,14 @@ struct counter {
 /* For calibrate_counter: context is a struct counter. */
 int64_t counter_count(void *context, const char *text, size_t length, struct error *err);
 
-/* Token ids of a text by /tokenize: at most `size` into ids; -1 with *err. */
+/* Tokens of a /completions prompt of ids, by usage; -1 with *err. */
+int64_t counter_count_ids(struct counter *counter, const int32_t *ids, size_t count, struct error *err);
+
+/* Token ids of a text, none of them special, by /tokenize as vLLM or llama.cpp have it: at most `size` into ids; -1 with *err. */
 int64_t counter_token_ids(struct counter *counter, const char *text, int32_t *ids, size_t size, struct error *err);
 
-/* Sends one request of the endpoint's kind and gives its usage. body: JSON. status 200 or an error by probe_refused. */
+/* Sends one request of the endpoint's kind that is not streamed. body: JSON. Status 200, or an error by probe_refused; *response must be
+ * given to http_response_free in both cases. */
 int counter_ask(const struct probe *probe, const char *body, size_t length, struct http_response *response, struct error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #define PAUSE_MAX_NS (5 * NS_PER_S)
 #define TELL_EVERY_NS (10 * NS_PER_S)
 #define TRY_TIMEOUT_NS (10 * NS_PER_S)
+#define TRY_TIMEOUT_MIN_NS NS_PER_S
 #define LIST_MAX ((size_t)1024)
 
 enum verdict { VERDICT_READY, VERDICT_NOT_YET, VERDICT_NEVER };
@@ -21,84 +22,126 @@ static void list_models(const struct openai_models *models, struct buf *out)
         buf_printf(out, "%s%s", k ? ", " : "", models->ids[k]);
 }
 
-static enum verdict choose(const char *url, const char *model, const struct openai_models *models, size_t *index, struct error *err)
+/* One look at the target, at most `timeout_ns` long. */
+struct look {
+    const struct probe *probe;
+    const char *url, *model; /* model NULL: the only one */
+    int64_t timeout_ns;
+    struct openai_models *models;
+    size_t *index;
+};
+
+/* The server is there, but says itself that it is not ready: its list may grow. */
+static bool is_loading(const struct look *look)
 {
+    cleanup_free char *url = probe_root_url(look->probe, "/health");
+    struct http_response response;
+    bool loading = http_client_get(look->probe->client, url, look->timeout_ns, &response, NULL) == 0 && response.status == 503;
+    http_response_free(&response);
+    return loading;
+}
+
+static enum verdict choose(const struct look *look, struct error *err)
+{
+    const struct openai_models *models = look->models;
     cleanup_buf struct buf names = BUF_INIT(LIST_MAX);
     if (models->count == 0) {
-        error_set(err, ERROR_TARGET, "%s: no model is loaded yet", url);
+        error_set(err, ERROR_TARGET, "%s: no model is loaded yet", look->url);
         return VERDICT_NOT_YET;
     }
-    for (*index = 0; model && *index < models->count; ++*index)
-        if (strcmp(models->ids[*index], model) == 0)
+    for (*look->index = 0; look->model && *look->index < models->count; ++*look->index)
+        if (strcmp(models->ids[*look->index], look->model) == 0)
             return VERDICT_READY;
     list_models(models, &names);
-    if (model) {
-        error_set(err, ERROR_TARGET, "%s: there is no model '%s'; it has: %s", url, model, buf_text(&names));
-        return VERDICT_NEVER;
+    if (look->model) {
+        error_set(err, ERROR_TARGET, "%s: there is no model '%s'; it has: %s", look->url, look->model, buf_text(&names));
+        return is_loading(look) ? VERDICT_NOT_YET : VERDICT_NEVER;
     }
-    *index = 0;
+    *look->index = 0;
     if (models->count == 1)
         return VERDICT_READY;
-    error_set(err, ERROR_USAGE, "%s: there are several models; choose one by --model: %s", url, buf_text(&names));
+    error_set(err, ERROR_USAGE, "%s: there are several models; choose one by --model: %s", look->url, buf_text(&names));
     return VERDICT_NEVER;
 }
 
-static enum verdict judge_status(const char *url, const struct http_response *response, struct error *err)
+static bool ends_in_v1(const char *target)
+{
+    size_t length = strlen(target);
+    return length >= 3 && strcmp(target + length - 3, "/v1") == 0;
+}
+
+static enum verdict judge_status(const struct look *look, const struct http_response *response, struct error *err)
 {
     int status = response->status;
-    probe_refused("the list of models", url, response, err);
+    const char *target = look->probe->target;
+    if (status == 404 && !ends_in_v1(target)) {
+        error_set(err, ERROR_TARGET, "%s: HTTP 404. Is %s/v1 the target?", look->url, target);
+        return VERDICT_NEVER;
+    }
+    probe_refused("the list of models", look->url, response, err);
     return status == 404 || status == 429 || status >= 500 ? VERDICT_NOT_YET : VERDICT_NEVER;
 }
 
-static enum verdict try_once(const struct probe *probe, const char *url, const char *model, struct openai_models *models,
-                             size_t *index, struct error *err)
+static enum verdict judge_list(const struct look *look, const struct http_response *response, struct error *err)
+{
+    if (openai_models_read(buf_text(&response->body), response->body.len, look->models, err) < 0) {
+        error_wrap(err, "%s", look->url);
+        return VERDICT_NEVER;
+    }
+    enum verdict verdict = choose(look, err);
+    if (verdict != VERDICT_READY)
+        openai_models_free(look->models);
+    return verdict;
+}
+
+static enum verdict try_once(const struct look *look, struct error *err)
 {
     struct http_response response;
     enum verdict verdict;
-    if (http_client_get(probe->client, url, TRY_TIMEOUT_NS, &response, err) < 0)
+    if (http_client_get(look->probe->client, look->url, look->timeout_ns, &response, err) < 0)
         verdict = response.trouble == HTTP_TLS || response.trouble == HTTP_LOCAL ? VERDICT_NEVER : VERDICT_NOT_YET;
-    else if (response.status != 200)
-        verdict = judge_status(url, &response, err);
-    else if (openai_models_read(buf_text(&response.body), response.body.len, models, err) < 0) {
-        error_wrap(err, "%s", url);
-        err->class = ERROR_TARGET;
-        verdict = VERDICT_NEVER;
-    } else {
-        verdict = choose(url, model, models, index, err);
-        if (verdict != VERDICT_READY)
-            openai_models_free(models);
-    }
+    else
+        verdict = response.status == 200 ? judge_list(look, &response, err) : judge_status(look, &response, err);
     http_response_free(&response);
     return verdict;
+}
+
+static int give_up(int tries, int64_t waited_ns, struct error *err)
+{
+    char last[ERROR_TEXT_MAX], waited[UNITS_TEXT_SIZE];
+    snprintf(last, sizeof last, "%s", err->text);
+    return error_set(err, ERROR_TARGET, "not ready: %.1500s (tried %d time%s in %s). Is the model's server up? --wait says how long to wait",
+                     last, tries, tries == 1 ? "" : "s", units_format_duration(waited_ns, waited));
+}
+
+static int64_t try_timeout(int64_t left)
+{
+    return left < TRY_TIMEOUT_MIN_NS ? TRY_TIMEOUT_MIN_NS : left < TRY_TIMEOUT_NS ? left : TRY_TIMEOUT_NS;
 }
 
 int ready_wait(const struct probe *probe, const char *model, int64_t wait_ns, struct openai_models *models, size_t *index,
                struct error *err)
 {
     cleanup_free char *url = probe_url(probe, "/models");
-    int64_t started = clock_now(probe->clock), pause = PAUSE_FIRST_NS, told = started;
-    char waited[UNITS_TEXT_SIZE];
+    int64_t started = clock_now(probe->clock), end = started + wait_ns, pause = PAUSE_FIRST_NS, told = started;
+    struct look look = {.probe = probe, .url = url, .model = model, .models = models, .index = index};
+    struct error own; /* the caller may not care, but the last one is looked at here */
+    err = err ? err : &own;
     for (int tries = 1;; tries++) {
-        enum verdict verdict = try_once(probe, url, model, models, index, err);
+        look.timeout_ns = try_timeout(end - clock_now(probe->clock));
+        enum verdict verdict = try_once(&look, err);
         int64_t now = clock_now(probe->clock);
-        if (verdict == VERDICT_READY)
-            return 0;
-        if (verdict == VERDICT_NEVER)
-            return -1;
+        if (verdict != VERDICT_NOT_YET)
+            return verdict == VERDICT_READY ? 0 : -1;
         if (*probe->stop)
             return error_set(err, ERROR_TARGET, "stopped while waiting for %s", url);
-        if (now - started >= wait_ns) {
-            char last[ERROR_TEXT_MAX];
-            snprintf(last, sizeof last, "%s", err->text);
-            return error_set(err, ERROR_TARGET, "not ready: %.1500s (tried %d time%s in %s). Is the model's server up? --wait says how "
-                             "long to wait", last, tries, tries == 1 ? "" : "s", units_format_duration(now - started, waited));
-        }
+        if (now >= end)
+            return give_up(tries, now - started, err);
         if (now - told >= TELL_EVERY_NS || tries == 1) {
             log_info(probe->log, "waiting for the model: %s", err->text);
             told = now;
         }
-        int64_t until = now + pause < started + wait_ns ? now + pause : started + wait_ns;
-        clock_sleep_until(probe->clock, until);
+        clock_sleep_until(probe->clock, now + pause < end ? now + pause : end);
         pause = pause * 2 < PAUSE_MAX_NS ? pause * 2 : PAUSE_MAX_NS;
     }
 }

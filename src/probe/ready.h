@@ -1,8 +1,9 @@
 /* Waits until a target serves its model.
  *
  * Waited for, with a pause that grows from 0.1 s to 5 s: no address, no connection, 404, 429 and 5xx (a gateway in
- * front of a pod that starts), an empty list of models. Not waited for: 401 and 403, a TLS failure, and a model that is
- * not among those the server has: they are listed. */
+ * front of a pod that starts), an empty list of models, a list without the model while /health says 503. Not waited for: 401
+ * and 403, a TLS failure, a 404 of a URL that does not end in /v1 (it is the wrong one), and a model that is not
+ * among those that a healthy server has: they are listed. */
 #ifndef ROIBENCH_PROBE_READY_H
 #define ROIBENCH_PROBE_READY_H
 

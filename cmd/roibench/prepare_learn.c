@@ -1,0 +1,206 @@
+#include "cmd/roibench/prepare_learn.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "plan/calibrate.h"
+#include "plan/prompts.h"
+#include "probe/count.h"
+#include "probe/identify.h"
+#include "probe/ready.h"
+#include "probe/trial.h"
+#include "wire/openai_request.h"
+
+#define TIMED_REPEAT (-1)          /* no level's body has it: the timed request is none of them */
+#define CHECK_TOKENIZE_MAX 32768   /* tokens of a prompt that is counted by /tokenize, */
+#define CHECK_USAGE_MAX 1024       /* and by a request, which costs a prefill: a longer one is counted when it is timed */
+#define TOKEN_TIME_MAX NS_PER_S    /* a request that takes longer than this for each token of its answer is given up */
+#define WORDS_MAX ((size_t)16 << 10)
+#define REFUSAL_TIMEOUT_NS (10 * NS_PER_S) /* a server that refuses does so at once */
+
+CLEANUP_DEFINE(struct prompts, prompts_free)
+
+/* --- lengths --------------------------------------------------------------------------------- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    const int32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static size_t keep_distinct(int32_t *ids, size_t count)
+{
+    size_t kept = 0;
+    qsort(ids, count, sizeof *ids, compare_ids);
+    for (size_t k = 0; k < count; k++)
+        if (kept == 0 || ids[kept - 1] != ids[k])
+            ids[kept++] = ids[k];
+    return kept;
+}
+
+/* Draws prompts of ids as the run will and lets the server count them. */
+static int check_ids(struct counter *counter, const struct plan *plan, const struct material *material, bool *exact, struct error *err)
+{
+    int64_t lengths[CALIBRATE_CHECKS];
+    calibrate_draw_lengths(&plan->workload.prompt, CHECK_USAGE_MAX, plan->seed, lengths);
+    *exact = true;
+    for (int k = 0; k < CALIBRATE_CHECKS; k++) {
+        cleanup_free int32_t *ids = mem_calloc((size_t)lengths[k], sizeof *ids);
+        struct random random;
+        random_derive(&random, plan->seed, "calibrate-ids", (uint64_t)k, 0);
+        material_draw_ids(material, lengths[k], &random, &random, ids);
+        int64_t counted = counter_count_ids(counter, ids, (size_t)lengths[k], err);
+        if (counted < 0)
+            return -1;
+        *exact = *exact && counted == lengths[k];
+    }
+    return 0;
+}
+
+/* The ids of ordinary words are ordinary ones, never special. */
+static int learn_ids(struct counter *counter, struct plan *plan, struct material *material, struct error *err)
+{
+    cleanup_buf struct buf words = BUF_INIT(WORDS_MAX);
+    calibrate_append_words(&words);
+    material->ids = mem_calloc(MATERIAL_COUNT_MAX, sizeof *material->ids);
+    int64_t count = counter_token_ids(counter, buf_text(&words), material->ids, MATERIAL_COUNT_MAX, err);
+    if (count <= 0)
+        return count < 0 ? -1 : error_set(err, ERROR_TARGET, "/tokenize gives no token ids");
+    material->id_count = keep_distinct(material->ids, (size_t)count);
+    plan->calibration.method = "token_ids";
+    return check_ids(counter, plan, material, &plan->calibration.exact, err);
+}
+
+static int learn_words(struct counter *counter, struct plan *plan, struct material *material, struct error *err)
+{
+    struct calibrate_counter ask = {
+        .count = counter_count,
+        .context = counter,
+        .check_max = counter->tokenize ? CHECK_TOKENIZE_MAX : CHECK_USAGE_MAX,
+    };
+    plan->calibration.method = counter->tokenize ? "tokenize" : "usage";
+    if (calibrate_text(&ask, &plan->workload.prompt, plan->seed, material, &plan->calibration.exact, err) < 0)
+        return -1;
+    plan->calibration.template_tokens = material->overhead;
+    return 0;
+}
+
+static int learn_lengths(const struct app *app, const struct probe *probe, struct plan *plan, struct material *material, struct error *err)
+{
+    struct counter counter = {.probe = probe, .model = plan->model, .tokenize = plan->server.tokenize};
+    int status = plan->server.token_ids ? learn_ids(&counter, plan, material, err) : learn_words(&counter, plan, material, err);
+    if (status < 0)
+        return -1;
+    log_debug(&app->log, "prompt lengths learned by %" PRId64 " requests (%s)", counter.asked, plan->calibration.method);
+    double bits = material_head_bits(material, plan->workload.prompt.min);
+    if (bits < MATERIAL_HEAD_BITS)
+        log_warning(&app->log, "prompts of %" PRId64 " tokens have room for %.0f bits that tell them apart, not %d: some may be alike, and "
+                    "be served from a prefix cache", plan->workload.prompt.min, floor(bits), MATERIAL_HEAD_BITS);
+    return 0;
+}
+
+/* --- the longest request ----------------------------------------------------------------------- */
+
+/* The server's own words for a request that does not fit; 0 when it takes it all the same. */
+static int ask_too_long(const struct probe *probe, const struct plan *plan, struct error *err)
+{
+    cleanup_buf struct buf text = BUF_INIT(PROMPT_BODY_MAX), body = BUF_INIT(PROMPT_BODY_MAX);
+    struct trial trial;
+    for (int64_t k = 0; k < plan->workload.prompt.max; k++)
+        buf_append_text(&text, " time");
+    struct openai_request request = {
+        .model = plan->model,
+        .chat = plan->workload.endpoint == ENDPOINT_CHAT,
+        .text = buf_text(&text),
+        .text_length = text.len,
+        .max_tokens = plan->workload.output.max,
+        .stream = true,
+    };
+    if (text.overflowed || openai_request_write(&request, &body) < 0)
+        return 0;
+    return trial_send(probe, body.data, body.len, REFUSAL_TIMEOUT_NS, &trial, err);
+}
+
+static int check_context(const struct probe *probe, const struct plan *plan, struct error *err)
+{
+    int64_t prompt = plan->workload.prompt.max, output = plan->workload.output.max, room = plan->server.max_model_len;
+    if (room <= 0 || prompt + output <= room)
+        return 0;
+    struct error said = {.class = ERROR_NONE};
+    ask_too_long(probe, plan, &said);
+    return error_set(err, ERROR_TARGET, "prompts of %" PRId64 " and answers of %" PRId64 " tokens do not fit into the model's context of %" PRId64
+                     " tokens. Ask for fewer by --prompt-tokens and --output-tokens%s%.1200s", prompt, output, room,
+                     said.text[0] ? ". " : "", said.text);
+}
+
+/* The answer's time limit grows with its length. */
+static int64_t time_limit(const struct plan *plan, const struct prompt_lengths *lengths)
+{
+    if (plan->limits.timeout_ns > 0)
+        return plan->limits.timeout_ns;
+    return PROBE_TIMEOUT_NS + lengths->output_tokens * TOKEN_TIME_MAX;
+}
+
+static void judge_trial(const struct app *app, const struct trial *trial, const struct prompt_lengths *asked, struct plan *plan)
+{
+    if (trial->prompt_tokens >= 0 && trial->prompt_tokens != asked->prompt_tokens && plan->calibration.exact) {
+        plan->calibration.exact = false;
+        log_warning(&app->log, "a prompt of %" PRId64 " tokens was counted as %" PRId64 " by the server's usage: lengths are not exact",
+                    asked->prompt_tokens, trial->prompt_tokens);
+    } else if (!plan->calibration.exact) {
+        log_warning(&app->log, "the server's tokenizer does not count words alike everywhere: prompts will be near the length asked for, not "
+                    "exactly at it");
+    }
+    if (!plan->server.ignore_eos)
+        log_warning(&app->log, "the server does not take ignore_eos: answers may be shorter than asked");
+    else if (trial->output_tokens >= 0 && trial->output_tokens != asked->output_tokens)
+        log_warning(&app->log, "an answer of %" PRId64 " tokens was asked for and %" PRId64 " came: the server does not keep to lengths",
+                    asked->output_tokens, trial->output_tokens);
+    if (!plan->server.usage)
+        log_warning(&app->log, "the server gives no usage: tokens are counted by chunks");
+}
+
+/* One full-length request, alone: proves that the plan can be carried out, and times it. */
+static int time_request(const struct app *app, const struct probe *probe, struct plan *plan, struct material *material, struct error *err)
+{
+    cleanup_buf struct buf body = BUF_INIT(PROMPT_BODY_MAX);
+    cleanup_with(prompts_free) struct prompts *prompts = prompts_new(plan, material);
+    struct prompt_lengths lengths;
+    struct trial trial;
+    if (prompts_body(prompts, 0, TIMED_REPEAT, 0, &body, &lengths, err) < 0 ||
+        trial_send(probe, body.data, body.len, time_limit(plan, &lengths), &trial, err) < 0)
+        return -1;
+    plan->calibration.e2e_ns = trial.e2e_ns;
+    judge_trial(app, &trial, &lengths, plan);
+    return 0;
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
+int prepare_find_model(const struct options *options, const struct probe *probe, struct plan *plan, struct error *err)
+{
+    struct openai_models models;
+    size_t index;
+    if (ready_wait(probe, options_text(options, "model"), options_duration(options, "wait", 0), &models, &index, err) < 0)
+        return -1;
+    plan->model = arena_strdup(plan->arena, models.ids[index]);
+    int status = identify_server(probe, plan->model, models.owned_by[index], models.max_model_len[index], plan->arena, &plan->server, err);
+    openai_models_free(&models);
+    return status < 0 ? -1 : check_context(probe, plan, err);
+}
+
+int prepare_learn_prompts(const struct app *app, const struct probe *probe, struct plan *plan, const char *prompts_path, struct error *err)
+{
+    struct material material = {0};
+    int status = learn_lengths(app, probe, plan, &material, err);
+    if (status == 0 && prompts_path)
+        status = material_write(&material, prompts_path, err);
+    if (status == 0)
+        status = time_request(app, probe, plan, &material, err);
+    material_free(&material);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* What `prepare` learns from the server: which one it is, how it counts tokens, how long one request takes. */
+#ifndef ROIBENCH_CMD_PREPARE_LEARN_H
+#define ROIBENCH_CMD_PREPARE_LEARN_H
+
+#include "base/error.h"
+#include "base/options.h"
+#include "cmd/roibench/command.h"
+#include "plan/plan.h"
+#include "probe/server.h"
+
+/* Waits for the model, then fills plan->model and plan->server. */
+int prepare_find_model(const struct options *options, const struct probe *probe, struct plan *plan, struct error *err);
+
+/* Makes the prompts' material, writes it to prompts_path (NULL: nowhere), sends one full-length request alone, and fills
+ * plan->calibration. What is not as asked is said by a warning. ERROR_TARGET in the server's own words when a request of
+ * the plan's lengths is refused. */
+int prepare_learn_prompts(const struct app *app, const struct probe *probe, struct plan *plan, const char *prompts_path, struct error *err);
+
+#endif
