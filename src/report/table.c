@@ -99,7 +99,7 @@ static void find_widths(const struct table *table, size_t *widths)
     const char *cell = buf_text(&table->text);
     for (size_t k = 0; k < table->count; k++)
         widths[k] = width_of(table->columns[k].title) < 3 ? 3 : width_of(table->columns[k].title);
-    for (size_t k = 0; k < table->cells; k++, cell += strlen(cell) + 1)
+    for (size_t k = 0; table->count > 0 && k < table->cells; k++, cell += strlen(cell) + 1)
         if (width_of(cell) > widths[k % table->count])
             widths[k % table->count] = width_of(cell);
 }
@@ -120,7 +120,7 @@ void table_end(struct table *table, struct buf *out)
     for (size_t k = 0; k < table->count; k++)
         put_rule(out, widths[k], table->columns[k].right);
     const char *cell = buf_text(&table->text);
-    for (size_t k = 0; k < table->cells; k++, cell += strlen(cell) + 1) {
+    for (size_t k = 0; table->count > 0 && k < table->cells; k++, cell += strlen(cell) + 1) {
         if (k % table->count == 0)
             buf_append_text(out, "\n|");
         put_cell(out, cell, widths[k % table->count], table->columns[k % table->count].right);
