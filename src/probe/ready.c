@@ -119,13 +119,14 @@ static int64_t try_timeout(int64_t left)
     return left < TRY_TIMEOUT_MIN_NS ? TRY_TIMEOUT_MIN_NS : left < TRY_TIMEOUT_NS ? left : TRY_TIMEOUT_NS;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): index is written through look */
 int ready_wait(const struct probe *probe, const char *model, int64_t wait_ns, struct openai_models *models, size_t *index,
                struct error *err)
 {
     cleanup_free char *url = probe_url(probe, "/models");
     int64_t started = clock_now(probe->clock), end = started + wait_ns, pause = PAUSE_FIRST_NS, told = started;
     struct look look = {.probe = probe, .url = url, .model = model, .models = models, .index = index};
-    struct error own; /* the caller may not care, but the last one is looked at here */
+    struct error own = {.class = ERROR_NONE}; /* the caller may not care, but the last one is looked at here */
     err = err ? err : &own;
     for (int tries = 1;; tries++) {
         look.timeout_ns = try_timeout(end - clock_now(probe->clock));
