@@ -39,11 +39,48 @@ metric() {
     curl -sS "$SIM/metrics" | sed -n "s/^vllm:$1{[^}]*} \([0-9]*\)\.0$/\1/p"
 }
 
+# One number of what the simulator really did; the first of that name.
+truth() {
+    curl -sS "$SIM/sim/truth" | grep -o "\"$1\":[0-9]*" | head -n 1 | grep -o '[0-9]*$'
+}
+
+server_is_idle() {
+    (($(truth running) == 0))
+}
+
+server_is_full() {
+    (($(truth received) > 20))
+}
+
+# sum FIELD: over all records
+sum() {
+    zcat ws/r/records.jsonl.gz | grep -o "\"$1\":[0-9]*" | awk -F: '{ n += $2 } END { print n + 0 }'
+}
+
+# The whole folder, packed files too, holds no such text.
+assert_nowhere() { # TEXT
+    run ! grep -rq -- "$1" ws
+    local file
+    for file in ws/r/*.gz; do
+        run ! zgrep -aq -- "$1" "$file"
+    done
+}
+
+# Another user, for whom permissions count; the shell itself when it is one. The program and the folder must be open to it.
+as_nobody() {
+    if (($(id -u) == 0)); then
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+
 @test "every request has a record, and the tokens are those that the server counted" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 1,4 --max-requests 20 --stream-start together
-    local asked answered
+    local asked answered before chunks
     asked=$(metric prompt_tokens_total) answered=$(metric generation_tokens_total)
+    before=$(truth completed) chunks=$(truth chunks)
     run_plan
     assert_success
     assert_equal "$(records '"outcome":"ok"')" 40
@@ -52,7 +89,14 @@ metric() {
     assert_equal "$(records level_end)" 2
     assert_equal $(($(metric prompt_tokens_total) - asked)) $((40 * 64))
     assert_equal $(($(metric generation_tokens_total) - answered)) $((40 * 16))
+    assert_equal $(($(truth completed) - before)) 40
+    assert_equal "$(truth received)" "$(truth completed)"
+    # Beside its tokens an answer has the role's chunk and that of the usage.
+    assert_equal $(($(truth chunks) - chunks)) $(($(sum chunks) - 2 * 40))
+    assert_equal "$(sum coalesced)" $((40 * 16 - $(sum arrivals)))
     assert_equal "$(grep -c '"reason":"max_requests"' ws/r/journal.jsonl)" 2
+    assert_equal "$(grep -o '"tokens":[0-9]*' ws/r/journal.jsonl | awk -F: '{ n += $2 } END { print n }')" $((40 * 16))
+    grep -q '"step": *"run"' ws/r/manifest.json
     [ -s ws/r/tokens.bin.gz ]
     zcat ws/r/metrics.jsonl.gz | grep -q num_requests_running
     # Connections are kept: five were opened at most, one more for each level's start.
@@ -90,6 +134,24 @@ metric() {
     assert_equal "$(grep -c '"reason":"stopped"' ws/r/journal.jsonl)" 1
     assert_equal "$(records level_end)" 1
     (($(records cancelled) >= 1))
+    grep -q '"exit_code": *143' ws/r/manifest.json
+    wait_until server_is_idle # it was not left to generate for nobody
+    run "$ROIBENCH" summarize --workspace ws
+    assert_success
+}
+
+@test "SIGINT while requests wait for their turn: exit 130, and they are recorded too" {
+    start_simulator --preset l4-int4 --model tiny --max-num-seqs 1
+    prepare --profile constant --rate 1000 --max-seconds 60 --max-concurrency 20
+    "$ROIBENCH" run --workspace ws 2>log 3>&- &
+    local pid=$!
+    wait_until server_is_full
+    sleep 0.2
+    kill -INT $pid
+    ends_with 130 $pid
+    (($(records '"stream"') == 0))
+    (($(records '"id"') > 21))
+    assert_equal "$(records '"id"')" "$(grep -o '"drawn":[0-9]*' ws/r/journal.jsonl | grep -o '[0-9]*$')"
 }
 
 @test "kill -9: what was measured can be read" {
@@ -102,6 +164,12 @@ metric() {
     kill -KILL $pid
     ends_with 137 $pid
     (($(records '"outcome":"ok"') > 3))
+    # It is missing what was answered in the last second before the end; of two seconds a quarter must be there on any machine.
+    local answered
+    answered=$(truth completed)
+    (($(records '"outcome":"ok"') > answered / 4))
+    run "$ROIBENCH" summarize --workspace ws
+    assert_success
 }
 
 @test "the server dies: one sentence, exit 3, and what came before is kept" {
@@ -124,8 +192,28 @@ metric() {
     prepare --api-key-file key --profile concurrent --rate 2 --max-seconds 2
     run_plan --api-key-file other
     assert_failure 3
-    [[ $stderr == *"HTTP 401"* ]]
-    run ! grep -rq right ws
+    [[ $stderr == *"HTTP 401: Unauthorized"* ]]
+    assert_nowhere right
+    assert_nowhere wrong
+    # Nothing but refusals: the load ends at once, not after --max-seconds.
+    (($(records '"error":"http_4xx"') < 20))
+}
+
+@test "a model that is gone, prompts that are too long: the server's own words, exit 3" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 4
+    cp ws/r/plan.json plan.json
+    sed -i 's/"model": "tiny"/"model": "gone"/' ws/r/plan.json
+    local url=$SIM
+    run_plan
+    assert_failure 3
+    [[ $stderr == *"HTTP 404: The model \`"*"\` does not exist."* ]]
+    start_simulator --preset instant --model tiny --max-model-len 50
+    rm ws/r/records.jsonl.gz
+    sed "s#$url#$SIM#" plan.json >ws/r/plan.json
+    run_plan
+    assert_failure 3
+    [[ $stderr == *"HTTP 400: "*"maximum context length is 50 tokens"* ]]
 }
 
 @test "a file that may not grow: path, reason, exit 1, and the files can be read" {
@@ -135,6 +223,110 @@ metric() {
     assert_failure 1
     [[ $stderr == *ws/r/*"arge"* ]]
     (($(records '"outcome":"ok"') > 0))
+}
+
+@test "a full disk: path, reason, exit 1, and the load ends" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 8 --max-seconds 60
+    ln -s /dev/full ws/r/tokens.bin.gz
+    run_plan
+    assert_failure 1
+    [[ $stderr == *"cannot write ws/r/tokens.bin.gz: No space left on device. Free some space"* ]]
+    (($(records '"outcome":"ok"') > 0))
+    grep -q '"exit_code": *1,' ws/r/manifest.json
+}
+
+@test "a full disk for the server's metrics alone is told at the end" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 10 --stream-start together
+    ln -s /dev/full ws/r/metrics.jsonl.gz
+    run_plan
+    assert_failure 1
+    [[ $stderr == *"cannot write ws/r/metrics.jsonl.gz: No space left on device"* ]]
+    assert_equal "$(records '"outcome":"ok"')" 10
+}
+
+@test "a folder that cannot be written to: path, reason, exit 1 before any load" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 10
+    local before open
+    before=$(truth received)
+    # A place that another user can come to, wherever bats works.
+    open=$(mktemp -d /tmp/roibench-run.XXXXXX)
+    cp -r ws "$ROIBENCH" "$open"
+    chmod -R a+rX "$open"
+    chmod a-w "$open/ws/r"
+    run --separate-stderr as_nobody "$open/roibench" run --workspace "$open/ws"
+    rm -rf "$open"
+    assert_failure 1
+    [[ $stderr == *"$open/ws/r"*"Permission denied"* ]]
+    # The same where root cannot write either.
+    mkdir ws/r/journal.jsonl
+    run_plan
+    assert_failure 1
+    [[ $stderr == *"ws/r/journal.jsonl: Is a directory"* ]]
+    assert_equal "$(truth received)" "$before"
+}
+
+@test "too few descriptors for the streams are told before any load" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 500 --max-requests 10
+    run --separate-stderr bash -c "ulimit -n 256; exec '$ROIBENCH' run --workspace ws"
+    assert_failure 1
+    [[ $stderr == *"500 streams need 564 open files, and the limit is 256. Raise it"* ]]
+    [ ! -e ws/r/records.jsonl.gz ]
+}
+
+@test "the server dies in the only level: what came is kept, and the failures are told" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-seconds 1
+    "$ROIBENCH" run --workspace ws 2>log 3>&- &
+    local pid=$!
+    wait_until test -s ws/r/journal.jsonl
+    sleep 0.3
+    kill -KILL "$SIM_PID"
+    ends_with 0 $pid
+    grep -q 'requests failed; the newest: .*refused' log
+    (($(records '"outcome":"ok"') > 0))
+    (($(records '"error":"connect"') > 0))
+}
+
+@test "progress: lines on a pipe, objects with --log-format json, nothing with --quiet" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 10 --stream-start together
+    run_plan
+    assert_success
+    assert_output ''
+    [[ $stderr == *"1/1    concurrent 2 streams"*"done: 10 requests in 1 finished level are in ws/r."* ]]
+    [[ $stderr != *$'\e'* && $stderr != *$'\r'* ]]
+    rm ws/r/records.jsonl.gz
+    run_plan --log-format json
+    assert_success
+    run ! grep -qv '^{"time":"2[^"]*","level":"info","command":"run","message":".*"}$' <<<"$stderr"
+    rm ws/r/records.jsonl.gz
+    run_plan --quiet
+    assert_success
+    [ -z "$stderr" ]
+}
+
+@test "--help names every option, and no other is taken" {
+    run "$ROIBENCH" run --help
+    assert_success
+    local option
+    for option in api-key-file cacert workspace run-id config log-format quiet verbose help; do
+        assert_output --regexp "(^|[[:space:]])--$option"
+    done
+    for option in --workers --resume --shard --start-at --no-token-gaps --metrics-interval --strict --speed; do
+        run --separate-stderr "$ROIBENCH" run "$option" 1
+        assert_failure 2
+        [[ $stderr == *"$option"* ]]
+    done
+    run --separate-stderr "$ROIBENCH" run --log-format xml
+    assert_failure 2
+    [[ $stderr == *text*json* ]]
+    run --separate-stderr "$ROIBENCH" run folder
+    assert_failure 2
+    [[ $stderr == *"unexpected argument 'folder'"* ]]
 }
 
 @test "plans that cannot be run: exit 2 and what to do" {
@@ -147,6 +339,33 @@ metric() {
     run_plan
     assert_failure 2
     [[ $stderr == *"ws/r/plan.json: created: expected a date"* ]]
+    echo '{"schema":"roibench/plan/v2"}' >ws/r/plan.json
+    run_plan
+    assert_failure 2
+    [[ $stderr == *ws/r/plan.json*schema*roibench/plan/v1* ]]
+    echo '{"schema":' >ws/r/plan.json
+    run_plan
+    assert_failure 2
+    [[ $stderr == *ws/r/plan.json*line* ]]
+    rm ws/r/plan.json
+    run_plan
+    assert_failure 2
+    [[ $stderr == *ws/r/plan.json* ]]
+    run_plan --run-id ../r
+    assert_failure 2
+}
+
+@test "a plan whose prompts are missing or broken: exit 2, and which file" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 10
+    echo nothing | gzip >ws/r/prompts.jsonl.gz
+    run_plan
+    assert_failure 2
+    [[ $stderr == *ws/r/prompts.jsonl.gz* ]]
+    rm ws/r/prompts.jsonl.gz
+    run_plan
+    assert_failure 2
+    [[ $stderr == *ws/r/prompts.jsonl.gz* ]]
 }
 
 @test "a plan is run once" {
