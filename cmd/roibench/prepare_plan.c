@@ -18,6 +18,13 @@
 #define MAX_SECONDS_DEFAULT (60 * NS_PER_S)
 #define DEFAULT_SCENARIO "chat"
 
+/* "|synchronous|concurrent|…": the choices are what follows the first bar. */
+#define PROFILE(name) "|" #name
+static const char profile_choices[] =
+#include "plan/profiles.def"
+    ;
+#undef PROFILE
+
 const struct option_row prepare_options[] = {
     {.type = OPTION_GROUP, .name = "Target"},
     {.type = OPTION_TEXT, .name = "target", .argument = "URL", .help = "the server's OpenAI API, as in http://host:8000/v1",
@@ -37,7 +44,7 @@ const struct option_row prepare_options[] = {
      .default_text = "60", .min = 0.001, .max = 1e6},
     {.type = OPTION_GROUP, .name = "Load"},
     {.type = OPTION_CHOICE, .name = "profile", .argument = "NAME", .help = "how requests are sent",
-     .choices = "synchronous|concurrent|throughput|constant|poisson|sweep", .default_text = "sweep"},
+     .choices = profile_choices + 1, .default_text = "sweep"},
     {.type = OPTION_TEXT, .name = "rate", .argument = "LIST",
      .help = "concurrent: streams; constant, poisson: requests/s; sweep: how many levels (default 10)"},
     {.type = OPTION_TEXT, .name = "levels", .argument = "LEVELS", .help = "of a sweep: concurrent:1,3,5 or poisson:0.1-5.0/8 (geometric)",

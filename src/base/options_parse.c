@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -255,11 +256,27 @@ int options_parse_config(struct options *options, const char *path, struct error
     return 0;
 }
 
+/* Names of the rows that a model file may set, as it spells them. */
+static void options_list_model_keys(const struct options *options, struct buf *out)
+{
+    for (size_t i = 0; i < options->count; i++) {
+        if (!options->values[i].row->from_model_file)
+            continue;
+        buf_append_text(out, out->len ? ", " : "");
+        for (const char *c = options->values[i].row->name; *c; c++)
+            buf_append_char(out, *c == '-' ? '_' : *c);
+    }
+}
+
 int options_set_from_model(struct options *options, const char *name, const char *value, const char *where, struct error *err)
 {
     struct options_value *found = options_find(options, name);
 
-    if (!found || !found->row->from_model_file)
-        return error_set(err, ERROR_USAGE, "%s: a model file has no such key", where);
+    if (!found || !found->row->from_model_file) {
+        cleanup_buf struct buf known = BUF_INIT(1024);
+
+        options_list_model_keys(options, &known);
+        return error_set(err, ERROR_USAGE, "%s: a model file has no such key. Known: %s", where, buf_text(&known));
+    }
     return options_set(found, OPTION_MODEL_FILE, value, where, err);
 }

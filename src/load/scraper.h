@@ -2,7 +2,7 @@
  *
  * A thread of its own with a connection of its own, so that a slow /metrics
  * (vLLM takes up to 1.3 s under load) never delays a request's time stamp.
- * Each interval the series of series_kept are written; before a level's first
+ * Each interval the series of scraper_keeps are written; before a level's first
  * request and after its last one, all of them. A scrape that fails leaves no line; the first that
  * does is said (a server without /metrics has an empty file), and never again.
  *

@@ -69,11 +69,14 @@ static int status_of(const char *line, size_t length)
     return status;
 }
 
-/* Also trailers come here: only the first final status line counts. */
+/* Also trailers come here: only the first final status line counts. libcurl keeps every line, and bounds only the head. */
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct flight *flight = context;
     size_t length = size * count;
+    flight->header_bytes += length;
+    if (flight->header_bytes > FLIGHT_HEADERS_MAX)
+        return CURL_WRITEFUNC_ERROR;
     int64_t time = note_activity(flight);
     int status = flight->headed ? 0 : status_of(line, length);
     if (status >= STATUS_FINAL) {
@@ -140,6 +143,7 @@ static void forget_sending(struct flight *flight)
 {
     flight->sent = flight->reused = flight->answered = flight->headed = false;
     flight->sent_time = INT64_MIN;
+    flight->header_bytes = 0;
     flight->socket_errno = 0;
     flight->error[0] = '\0';
 }
@@ -185,6 +189,10 @@ void flight_land(struct flight *flight, enum transport_result result, const char
 enum transport_result flight_judge(const struct flight *flight, CURLcode code, char message[FLIGHT_MESSAGE_SIZE])
 {
     long system_errno = 0;
+    if (flight->header_bytes > FLIGHT_HEADERS_MAX) {
+        snprintf(message, FLIGHT_MESSAGE_SIZE, "the response's headers are larger than %zu bytes", FLIGHT_HEADERS_MAX);
+        return TRANSPORT_PROTOCOL;
+    }
     curl_easy_getinfo(flight->easy, CURLINFO_OS_ERRNO, &system_errno);
     struct net_failure failure = {
         .code = code,

@@ -15,6 +15,7 @@
 #include "net/transport.h"
 
 #define FLIGHT_MESSAGE_SIZE 300
+#define FLIGHT_HEADERS_MAX ((size_t)256 << 10) /* all lines of a response's heads and trailers together */
 
 /* What all flights of a transport share. */
 struct flight_field {
@@ -35,6 +36,7 @@ struct flight {
     bool again;                       /* it was sent a second time by us, on a fresh connection */
     bool sent, reused, answered, headed;
     int socket_errno;
+    size_t header_bytes;
     int64_t sent_time;
     enum transport_result forced;     /* TRANSPORT_OK: as libcurl says */
     struct flight *next;              /* in one of the owner's lists */

@@ -40,6 +40,8 @@ int model_file_read(const char *folder, const char *model, struct options *optio
         return 0; /* a name like org/model cannot be a file's: the template is used */
     cleanup_free char *name = mem_printf("%s.json", model);
     cleanup_free char *path = file_join(folder, name);
+    if (!file_exists(folder))
+        return error_set(err, ERROR_USAGE, "--models: there is no folder %s", folder);
     if (!file_exists(path))
         return 0;
     json_t *root = json_open(&reader, path, SCHEMA, err);

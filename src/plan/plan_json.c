@@ -10,6 +10,7 @@
 
 #define SECONDS_MAX 1e9
 #define TOKENS_MAX ((int64_t)1 << 31)
+#define SHARE_MAX 0.999999999 /* something must be left of a level */
 #define GPUS_MAX 1000000
 #define TIME_SCALE_MAX 10000
 
@@ -282,7 +283,7 @@ static void read_trim(struct json_reader *reader, const json_t *root, const char
     size_t mark = json_enter(reader, key, -1);
     if (is_given(object, "share")) {
         trim->kind = TRIM_SHARE;
-        trim->share = number_within(reader, object, "share", 0, 1);
+        trim->share = number_within(reader, object, "share", 0, SHARE_MAX);
     } else {
         trim->kind = TRIM_TIME;
         trim->ns = llround(number_within(reader, object, "seconds", 0, SECONDS_MAX) * (double)NS_PER_S);

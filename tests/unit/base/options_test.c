@@ -225,7 +225,7 @@ static void test_every_source_is_checked_and_named(void **state)
     assert_int_equal(options_set_from_model(o, "max-requests", "x", "m.json: max_requests", &err), -1);
     assert_string_equal(err.text, "m.json: max_requests: 'x' is not a whole number from 1 to 1000000");
     assert_int_equal(options_set_from_model(o, "rate", "1", "m.json: rate", &err), -1);
-    assert_string_equal(err.text, "m.json: rate: a model file has no such key");
+    assert_string_equal(err.text, "m.json: rate: a model file has no such key. Known: max_requests, price_per_hour");
     options_free(o);
 }
 

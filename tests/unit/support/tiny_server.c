@@ -69,6 +69,11 @@ const char *tiny_server_url(const struct tiny_server *server)
     return server->url;
 }
 
+int tiny_server_listener(const struct tiny_server *server)
+{
+    return server->listener;
+}
+
 int tiny_accept(struct tiny_server *server)
 {
     const int on = 1;

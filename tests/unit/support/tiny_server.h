@@ -19,6 +19,8 @@ void tiny_server_stop(struct tiny_server *server);
 const char *tiny_server_url(const struct tiny_server *server);
 
 /* --- for scripts --- */
+/* To poll before tiny_accept, for scripts that serve several connections at once; POLLHUP: the test is over. */
+int tiny_server_listener(const struct tiny_server *server);
 /* The next connection, or -1 when the test is over. */
 int tiny_accept(struct tiny_server *server);
 /* Reads a request's head and its Content-Length of body. false: the client went away first. */

@@ -1,0 +1,114 @@
+/* Model files: which keys become options, and what is said of those that do not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/model_file.h"
+#include "support/temp_folder.h"
+
+static const struct option_row rows[] = {
+    {.type = OPTION_TEXT, .name = "target", .help = "", .from_model_file = true},
+    {.type = OPTION_TEXT, .name = "levels", .help = "", .from_model_file = true},
+    {.type = OPTION_INTEGER, .name = "gpus", .help = "", .min = 1, .max = 100, .from_model_file = true},
+    {.type = OPTION_USD, .name = "price-per-hour", .help = "", .from_model_file = true},
+    {.type = OPTION_TEXT, .name = "rate", .help = ""},
+    {.type = OPTION_END},
+};
+
+struct bench {
+    char *folder;
+    struct options *options;
+    struct error err;
+};
+
+static int setup(void **state)
+{
+    static struct bench bench;
+    const struct option_row *tables[] = {rows};
+    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1)};
+    *state = &bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+    options_free(bench->options);
+    temp_folder_remove(bench->folder);
+    return 0;
+}
+
+static int read_text(struct bench *bench, const char *text)
+{
+    temp_file_write(bench->folder, "tiny.json", text, strlen(text));
+    return model_file_read(bench->folder, "tiny", bench->options, &bench->err);
+}
+
+static void test_keys_become_options(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"target\":\"http://x/v1\",\"gpus\":4,\"price_per_hour\":3.4}"), 1);
+    assert_string_equal(options_text(bench->options, "target"), "http://x/v1");
+    assert_int_equal(options_integer(bench->options, "gpus", 0), 4);
+    assert_int_equal(options_usd(bench->options, "price-per-hour", -1), 3400000);
+    assert_int_equal(options_source(bench->options, "gpus"), OPTION_MODEL_FILE);
+    assert_false(options_given(bench->options, "levels"));
+}
+
+static void test_an_option_that_was_given_stays(void **state)
+{
+    struct bench *bench = *state;
+    char *argv[] = {"--gpus", "2"};
+    assert_int_equal(options_parse_argv(bench->options, 2, argv, &bench->err), 0);
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":4}"), 1);
+    assert_int_equal(options_integer(bench->options, "gpus", 0), 2);
+}
+
+static void assert_refused(struct bench *bench, const char *text, const char *says)
+{
+    bench->err = (struct error){0};
+    assert_int_equal(read_text(bench, text), -1);
+    assert_int_equal(bench->err.class, ERROR_USAGE);
+    assert_non_null(strstr(bench->err.text, "tiny.json"));
+    if (!strstr(bench->err.text, says))
+        fail_msg("'%s' does not say '%s'", bench->err.text, says);
+}
+
+static void test_what_is_wrong_is_named(void **state)
+{
+    struct bench *bench = *state;
+    assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpu\":1}", "gpu: a model file has no such key. Known: target, levels, gpus, price_per_hour");
+    assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"rate\":1}", "rate: a model file has no such key");
+    assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":0}", "gpus");
+    assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":[1]}", "expected a text or a number");
+    assert_refused(bench, "{\"schema\":\"roibench/plan/v1\"}", "schema");
+    assert_refused(bench, "{\"schema\":\"roibench/model/v2\"}", "newer");
+    assert_refused(bench, "[1]", "expected");
+    assert_refused(bench, "{", "");
+}
+
+static void test_a_model_without_a_file_is_none(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(model_file_read(bench->folder, "other", bench->options, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, &bench->err), 0);
+    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, &bench->err), -1);
+    assert_non_null(strstr(bench->err.text, "there is no folder /nowhere/at/all"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_keys_become_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_option_that_was_given_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_model_without_a_file_is_none, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

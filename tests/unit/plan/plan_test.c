@@ -1,0 +1,234 @@
+/* plan.json: what is written is read back, and what is broken is named by file, path and what was expected. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "plan/plan.h"
+#include "plan/profile.h"
+#include "support/temp_folder.h"
+
+static char *folder, *path;
+
+static int setup(void **state)
+{
+    (void)state;
+    folder = temp_folder_make();
+    path = file_join(folder, "plan.json");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(path);
+    temp_folder_remove(folder);
+    return 0;
+}
+
+static struct plan *whole_plan(void)
+{
+    struct plan *plan = plan_new();
+    struct error err;
+    plan->run_id = "tiny-1";
+    plan->created = INT64_C(1795485938123000000);
+    plan->target = "http://127.0.0.1:8000/v1";
+    plan->model = "m\"\xc3\xa4";
+    plan->server = (struct server_identity){.kind = "simulator", .version = "0.32.0", .preset = "instant", .time_scale = 10,
+                                            .max_model_len = 8192, .usage = true, .ignore_eos = true, .metrics = true};
+    plan->profile = "sweep";
+    assert_int_equal(levels_parse("poisson:0.1-5.0/8", plan, &err), 0);
+    plan->stream_start = STREAM_START_TOGETHER;
+    plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {256, 0, 256, 256},
+                                       .output = {100, 20, 10, 200}};
+    plan->limits = (struct limits){.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 1500 * NS_PER_MS, .stall_timeout_ns = 60 * NS_PER_S,
+                                   .max_concurrency = 512, .warmup = {.kind = TRIM_SHARE, .share = 0.1},
+                                   .cooldown = {.kind = TRIM_TIME, .ns = 5 * NS_PER_S}};
+    plan->deployment = (struct deployment){.hardware = "1 x L4", .gpus = 1, .price_micro_usd = 850000, .price_source = "list"};
+    plan->seed = 7;
+    memcpy(plan->nonce, "00112233445566778899aabbccddeeff", PLAN_NONCE_SIZE);
+    plan->calibration = (struct calibration){.method = "usage", .exact = true, .template_tokens = 9, .e2e_ns = 12345};
+    return plan;
+}
+
+static char *write_and_dump(const struct plan *plan)
+{
+    struct error err;
+    json_t *json = plan_to_json(plan);
+    assert_int_equal(json_write_file(json, path, &err), 0);
+    json_decref(json);
+    size_t length;
+    return temp_file_read(folder, "plan.json", &length);
+}
+
+static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct plan *plan = whole_plan();
+    char *first = write_and_dump(plan);
+    struct plan *read = plan_read(path, &err);
+    if (!read)
+        fail_msg("%s", err.text);
+    assert_string_equal(read->model, plan->model);
+    assert_int_equal(read->created, plan->created);
+    assert_int_equal(read->level_count, 8);
+    assert_int_equal(read->limits.cooldown.ns, 5 * NS_PER_S);
+    assert_int_equal(read->limits.drain_ns, 1500 * NS_PER_MS);
+    assert_int_equal(read->limits.timeout_ns, 0);
+    assert_int_equal(read->deployment.price_micro_usd, 850000);
+    assert_true(read->server.time_scale == 10 && read->server.metrics && !read->server.token_ids);
+    assert_int_equal(read->workload.output.stddev, 20);
+    assert_int_equal(read->calibration.e2e_ns, 12345);
+    char *second = write_and_dump(read);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+    plan_free(plan);
+    plan_free(read);
+}
+
+static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct plan *plan = whole_plan();
+    plan->deployment = (struct deployment){.hardware = "", .price_micro_usd = -1, .price_source = ""};
+    plan->server.max_model_len = -1;
+    plan->server.version = "";
+    plan->limits.warmup = plan->limits.cooldown = (struct trim){.kind = TRIM_NONE};
+    char *text = write_and_dump(plan);
+    assert_non_null(strstr(text, "\"price_per_hour\": null"));
+    assert_non_null(strstr(text, "\"max_model_len\": null"));
+    struct plan *read = plan_read(path, &err);
+    assert_non_null(read);
+    assert_int_equal(read->deployment.price_micro_usd, -1);
+    assert_int_equal(read->server.max_model_len, -1);
+    assert_int_equal(read->limits.warmup.kind, TRIM_NONE);
+    free(text);
+    plan_free(plan);
+    plan_free(read);
+}
+
+/* --- broken plans ---------------------------------------------------------------------------------- */
+
+static json_t *at(json_t *root, const char *first, const char *second)
+{
+    json_t *object = json_object_get(root, first);
+    return second ? json_object_get(object, second) : object;
+}
+
+/* Replaces a member by a JSON text (NULL: removes it) and expects an error that says all of it. */
+static void assert_refused(const char *first, const char *second, const char *key, const char *value, const char *where, const char *expected)
+{
+    struct error err = {0};
+    struct plan *plan = whole_plan();
+    json_t *root = plan_to_json(plan), *object = first ? at(root, first, second) : root;
+    if (value)
+        json_object_set_new(object, key, json_loads(value, JSON_DECODE_ANY, NULL));
+    else
+        json_object_del(object, key);
+    assert_int_equal(json_write_file(root, path, &err), 0);
+    json_decref(root);
+    struct plan *read = plan_read(path, &err);
+    if (read)
+        fail_msg("%s = %s was taken", where, value ? value : "nothing");
+    assert_int_equal(err.class, ERROR_USAGE);
+    if (!strstr(err.text, "plan.json") || !strstr(err.text, where) || !strstr(err.text, expected))
+        fail_msg("'%s' does not name '%s' and '%s'", err.text, where, expected);
+    plan_free(plan);
+}
+
+static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
+{
+    (void)state;
+    assert_refused(NULL, NULL, "schema", "\"roibench/plan/v2\"", "schema", "newer");
+    assert_refused(NULL, NULL, "model", NULL, "model", "expected");
+    assert_refused(NULL, NULL, "model", "5", "model", "expected");
+    assert_refused(NULL, NULL, "created", "\"yesterday\"", "created", "date");
+    assert_refused(NULL, NULL, "target", "[]", "target", "one URL");
+    assert_refused(NULL, NULL, "profile", "\"sawtooth\"", "profile", "load profile");
+    assert_refused(NULL, NULL, "nonce", "\"xyz\"", "nonce", "32 hexadecimal digits");
+    assert_refused(NULL, NULL, "endpoint", "\"images\"", "endpoint", "\"chat\" or \"completions\"");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"concurrent\",\"load\":0,\"unit\":\"streams\"}]", "levels[0].load", "whole number");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"sweep\",\"load\":1,\"unit\":\"streams\"}]", "levels[0].kind", "load profile");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":1,\"kind\":\"concurrent\",\"load\":1,\"unit\":\"streams\"}]", "levels[0].index", "from 0 to 0");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"poisson\",\"load\":1,\"unit\":\"streams\"}]", "levels[0].unit", "poisson");
+    assert_refused(NULL, NULL, "levels", "[]", "levels", "1 to 1000");
+    assert_refused("server", NULL, "time_scale", "0", "server.time_scale", "expected a number from");
+    assert_refused("server", "features", "usage", "1", "server.features.usage", "expected");
+    assert_refused("workload", "prompt_tokens", "mean", "0", "workload.prompt_tokens.mean", "from 1");
+    assert_refused("workload", "output_tokens", "max", "5", "workload.output_tokens.max", "from 100");
+    assert_refused("limits", NULL, "max_seconds", "null", "limits.max_seconds", "needs an end");
+    assert_refused("limits", NULL, "max_concurrency", "0", "limits.max_concurrency", "from 1");
+    assert_refused("limits", NULL, "drain_seconds", "-1", "limits.drain_seconds", "from 0");
+    assert_refused("limits", "warmup", "share", "1", "limits.warmup.share", "from 0");
+    assert_refused("deployment", NULL, "gpus", "0", "deployment.gpus", "from 1");
+    assert_refused("deployment", NULL, "price_per_hour", "-1", "deployment.price_per_hour", "from 0");
+    assert_refused("calibration", NULL, "template_tokens", "-3", "calibration.template_tokens", "from 0");
+}
+
+static void test_a_plan_that_is_no_json_or_not_there(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_null(plan_read(path, &err));
+    assert_non_null(strstr(err.text, "plan.json"));
+    temp_file_write(folder, "plan.json", "{\"schema\":", 10);
+    assert_null(plan_read(path, &err));
+    assert_int_equal(err.class, ERROR_USAGE);
+    assert_non_null(strstr(err.text, "plan.json"));
+}
+
+/* Cut anywhere it is an error, never a crash. */
+static void test_a_plan_cut_at_every_byte(void **state)
+{
+    (void)state;
+    struct error err;
+    struct plan *plan = whole_plan();
+    char *text = write_and_dump(plan);
+    for (size_t length = 0; length + 2 < strlen(text); length += 7) {
+        temp_file_write(folder, "plan.json", text, length);
+        assert_null(plan_read(path, &err));
+    }
+    free(text);
+    plan_free(plan);
+}
+
+static void test_the_description_says_levels_tokens_and_limits(void **state)
+{
+    (void)state;
+    struct error err;
+    struct plan *plan = whole_plan();
+    struct buf text = BUF_INIT(4096);
+    plan->levels = NULL;
+    plan->level_count = 0;
+    assert_int_equal(levels_parse("concurrent:1,3,5", plan, &err), 0);
+    plan_describe(plan, &text);
+    assert_non_null(strstr(buf_text(&text), "concurrent 1, 3, 5 streams"));
+    assert_non_null(strstr(buf_text(&text), "prompts of 256 tokens"));
+    assert_non_null(strstr(buf_text(&text), "100 (standard deviation 20, 10 to 200)"));
+    assert_non_null(strstr(buf_text(&text), "at most 1 m 00 s"));
+    buf_free(&text);
+    plan_free(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_is_written_is_read_back_and_gives_the_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_is_null_and_comes_back_as_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_plans_name_file_path_and_what_was_expected, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_that_is_no_json_or_not_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_cut_at_every_byte, setup, teardown),
+        cmocka_unit_test(test_the_description_says_levels_tokens_and_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

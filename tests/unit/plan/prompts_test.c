@@ -1,0 +1,381 @@
+/* Bodies: pure, exact, told apart by their first words; the material's file; lengths. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "plan/material.h"
+#include "plan/prompts.h"
+#include "plan/scenario.h"
+#include "support/temp_folder.h"
+
+#define OVERHEAD 9
+
+static struct plan *make_plan(enum endpoint endpoint)
+{
+    struct plan *plan = plan_new();
+    plan->model = "tiny";
+    plan->profile = "concurrent";
+    plan->workload = (struct workload){.scenario = "", .endpoint = endpoint, .prompt = token_lengths_fixed(60), .output = token_lengths_fixed(7)};
+    plan->server.usage = plan->server.ignore_eos = true;
+    plan->server.kind = "vllm";
+    plan->seed = 3;
+    memcpy(plan->nonce, "00112233445566778899aabbccddeeff", PLAN_NONCE_SIZE);
+    return plan;
+}
+
+/* Words "aa" to "bz", the first half of them of one token each, the others of two. */
+static struct material make_words(size_t count)
+{
+    struct material material = {.words = mem_calloc(count, sizeof *material.words), .word_count = count, .overhead = OVERHEAD};
+    for (size_t k = 0; k < count; k++) {
+        char text[] = {' ', (char)('a' + k / 26), (char)('a' + k % 26), '\0'};
+        memcpy(material.words[k].text, text, sizeof text);
+        material.words[k].cost = k < count / 2 ? 1 : 2;
+    }
+    return material;
+}
+
+static struct material make_ids(void)
+{
+    struct material material = {.ids = mem_calloc(100, sizeof *material.ids), .id_count = 100};
+    for (size_t k = 0; k < 100; k++)
+        material.ids[k] = (int32_t)(1000 + 3 * k);
+    return material;
+}
+
+static char *body_of(struct prompts *prompts, int level, int repeat, int64_t i)
+{
+    struct buf out = BUF_INIT(PROMPT_BODY_MAX);
+    struct prompt_lengths lengths;
+    struct error err = {0};
+    if (prompts_body(prompts, level, repeat, i, &out, &lengths, &err) < 0)
+        fail_msg("%s", err.text);
+    return buf_steal(&out);
+}
+
+static int64_t cost_of(const struct material *material, const char *text)
+{
+    int64_t cost = 0;
+    assert_memory_equal(text, MATERIAL_OPENING, strlen(MATERIAL_OPENING));
+    for (text += strlen(MATERIAL_OPENING); *text; text += 3) {
+        size_t k = 0;
+        while (k < material->word_count && strncmp(material->words[k].text, text, 3) != 0)
+            k++;
+        assert_true(k < material->word_count);
+        cost += material->words[k].cost;
+    }
+    return cost;
+}
+
+static void test_a_chat_body_is_what_the_plan_says(void **state)
+{
+    (void)state;
+    struct plan *plan = make_plan(ENDPOINT_CHAT);
+    struct material material = make_words(52), kept = make_words(52);
+    struct prompts *prompts = prompts_new(plan, &material);
+    for (int64_t i = 0; i < 100; i++) {
+        char *body = body_of(prompts, 2, 0, i);
+        json_t *root = json_loads(body, 0, NULL);
+        assert_string_equal(json_string_value(json_object_get(root, "model")), "tiny");
+        assert_int_equal(json_integer_value(json_object_get(root, "max_tokens")), 7);
+        assert_true(json_is_true(json_object_get(root, "stream")) && json_is_true(json_object_get(root, "ignore_eos")));
+        assert_true(json_is_true(json_object_get(json_object_get(root, "stream_options"), "include_usage")));
+        assert_null(json_object_get(json_object_get(root, "stream_options"), "continuous_usage_stats"));
+        assert_null(json_object_get(root, "cache_prompt"));
+        const json_t *message = json_array_get(json_object_get(root, "messages"), 0);
+        assert_int_equal(cost_of(&kept, json_string_value(json_object_get(message, "content"))), 60 - OVERHEAD);
+        json_decref(root);
+        free(body);
+    }
+    prompts_free(prompts);
+    material_free(&kept);
+    plan_free(plan);
+}
+
+static void test_ids_are_drawn_from_the_material(void **state)
+{
+    (void)state;
+    struct plan *plan = make_plan(ENDPOINT_COMPLETIONS);
+    struct material material = make_ids();
+    struct prompts *prompts = prompts_new(plan, &material);
+    char *body = body_of(prompts, 0, 0, 5);
+    json_t *root = json_loads(body, 0, NULL), *ids = json_object_get(root, "prompt");
+    assert_int_equal(json_array_size(ids), 60);
+    for (size_t k = 0; k < 60; k++) {
+        json_int_t id = json_integer_value(json_array_get(ids, k));
+        assert_true(id >= 1000 && id < 1300 && (id - 1000) % 3 == 0);
+    }
+    json_decref(root);
+    free(body);
+    prompts_free(prompts);
+    plan_free(plan);
+}
+
+static void test_a_body_depends_on_nothing_that_was_drawn_before(void **state)
+{
+    (void)state;
+    struct plan *plan = make_plan(ENDPOINT_CHAT);
+    struct material one = make_words(52), two = make_words(52);
+    struct prompts *first = prompts_new(plan, &one), *second = prompts_new(plan, &two);
+    for (int64_t i = 0; i < 20; i++) {
+        char *forward = body_of(first, 1, 0, i);
+        free(body_of(second, 0, 0, 1000 + i));
+        char *other = body_of(second, 1, 0, i);
+        assert_string_equal(forward, other);
+        free(forward);
+        free(other);
+    }
+    prompts_free(first);
+    prompts_free(second);
+    plan_free(plan);
+}
+
+static const char *text_in(const char *body)
+{
+    return strstr(body, MATERIAL_OPENING);
+}
+
+/* The nonce changes the head and leaves the rest; the seed changes the rest and leaves the head. */
+static void test_heads_are_the_nonces_and_the_rest_is_the_seeds(void **state)
+{
+    (void)state;
+    const size_t head = strlen(MATERIAL_OPENING) + 3 * (size_t)MATERIAL_HEAD_WORDS;
+    struct plan *plan = make_plan(ENDPOINT_CHAT), *nonce = make_plan(ENDPOINT_CHAT), *seed = make_plan(ENDPOINT_CHAT);
+    nonce->nonce[31] = '0';
+    seed->seed = 4;
+    struct material words = make_words(26), again = make_words(26), third = make_words(26);
+    for (size_t k = 0; k < 26; k++) /* all of one token: the rest keeps its place */
+        words.words[k].cost = again.words[k].cost = third.words[k].cost = 1;
+    struct prompts *a = prompts_new(plan, &words), *b = prompts_new(nonce, &again), *c = prompts_new(seed, &third);
+    char *x = body_of(a, 0, 0, 0), *y = body_of(b, 0, 0, 0), *z = body_of(c, 0, 0, 0);
+    assert_memory_not_equal(text_in(x), text_in(y), head);
+    assert_string_equal(text_in(x) + head, text_in(y) + head);
+    assert_memory_equal(text_in(x), text_in(z), head);
+    assert_string_not_equal(text_in(x) + head, text_in(z) + head);
+    free(x);
+    free(y);
+    free(z);
+    prompts_free(a);
+    prompts_free(b);
+    prompts_free(c);
+    plan_free(plan);
+    plan_free(nonce);
+    plan_free(seed);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Over levels, repeats and requests no two heads are alike. */
+static void test_no_two_heads_are_alike(void **state)
+{
+    (void)state;
+    enum { LEVELS = 5, REPEATS = 2, REQUESTS = 300, ALL = LEVELS * REPEATS * REQUESTS };
+    struct plan *plan = make_plan(ENDPOINT_CHAT);
+    struct material words = make_words(52);
+    struct prompts *prompts = prompts_new(plan, &words);
+    char **heads = mem_calloc(ALL, sizeof *heads);
+    for (int k = 0; k < ALL; k++) {
+        char *body = body_of(prompts, k % LEVELS, k / LEVELS % REPEATS, k / LEVELS / REPEATS);
+        heads[k] = mem_strndup(text_in(body) + strlen(MATERIAL_OPENING), 3 * (size_t)MATERIAL_HEAD_WORDS);
+        free(body);
+    }
+    qsort(heads, ALL, sizeof *heads, compare_texts);
+    for (int k = 1; k < ALL; k++)
+        assert_string_not_equal(heads[k - 1], heads[k]);
+    for (int k = 0; k < ALL; k++)
+        free(heads[k]);
+    free(heads);
+    prompts_free(prompts);
+    plan_free(plan);
+}
+
+static void test_the_entropy_of_a_head(void **state)
+{
+    (void)state;
+    struct material words = make_words(32), ids = make_ids();
+    assert_true(fabs(material_head_bits(&words, 1000) - 16 * 5) < 1e-9);
+    assert_true(fabs(material_head_bits(&words, OVERHEAD + 3) - 2 * 5) < 1e-9); /* a word costs 1.5 on average */
+    assert_true(material_head_bits(&words, OVERHEAD) <= 0);
+    assert_true(fabs(material_head_bits(&ids, 3) - 3 * log2(100)) < 1e-9);
+    material_free(&words);
+    material_free(&ids);
+}
+
+/* --- sums -------------------------------------------------------------------------------------------- */
+
+static void assert_reaches(const int64_t *costs, size_t count, int64_t tokens, int64_t expected)
+{
+    struct material material = make_words(count);
+    for (size_t k = 0; k < count; k++)
+        material.words[k].cost = costs[k];
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct random random;
+        struct buf text = BUF_INIT(1 << 16);
+        struct material_mark marks[64];
+        random_seed(&random, seed);
+        int64_t placed = material_draw_text(&material, tokens, &random, &random, &text, marks);
+        assert_int_equal(placed, expected);
+        size_t k = 0;
+        while (k < (size_t)tokens && marks[k].end > 0)
+            k++;
+        assert_int_equal(k ? marks[k - 1].end : 0, k ? text.len : 0);
+        assert_int_equal(k ? marks[k - 1].tokens : 0, placed);
+        buf_free(&text);
+    }
+    material_free(&material);
+}
+
+static void test_every_sum_that_costs_allow_is_reached(void **state)
+{
+    (void)state;
+    assert_reaches((const int64_t[]){1, 3}, 2, 50, 50);
+    assert_reaches((const int64_t[]){2, 3}, 2, 50, 50);
+    assert_reaches((const int64_t[]){2, 3}, 2, 3, 3);
+    assert_reaches((const int64_t[]){3, 5, 7}, 3, 11, 11);
+    assert_reaches((const int64_t[]){3, 7}, 2, 13, 13);
+    assert_reaches((const int64_t[]){2, 4}, 2, 51, 50); /* nothing gives an odd sum */
+    assert_reaches((const int64_t[]){5, 7}, 2, 3, 0);
+}
+
+/* --- the file ---------------------------------------------------------------------------------------- */
+
+static void test_the_material_is_read_back(void **state)
+{
+    (void)state;
+    char *folder = temp_folder_make(), *path = file_join(folder, "prompts.jsonl.gz");
+    struct error err = {0};
+    struct material words = make_words(40), ids = make_ids(), read;
+    assert_int_equal(material_write(&words, path, &err), 0);
+    assert_int_equal(material_read(&read, path, &err), 0);
+    assert_int_equal(read.word_count, 40);
+    assert_int_equal(read.overhead, OVERHEAD);
+    assert_memory_equal(read.words, words.words, 40 * sizeof *words.words);
+    material_free(&read);
+    struct plan *plan = make_plan(ENDPOINT_CHAT);
+    struct prompts *prompts = prompts_read(plan, folder, &err), *direct = prompts_new(plan, &words);
+    char *a = body_of(prompts, 0, 0, 1), *b = body_of(direct, 0, 0, 1);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    prompts_free(prompts);
+    prompts_free(direct);
+    assert_int_equal(material_write(&ids, path, &err), 0);
+    assert_int_equal(material_read(&read, path, &err), 0);
+    assert_int_equal(read.id_count, 100);
+    material_free(&read);
+    assert_null(prompts_read(plan, folder, &err)); /* ids for a chat */
+    assert_int_equal(err.class, ERROR_USAGE);
+    material_free(&ids);
+    plan_free(plan);
+    free(path);
+    temp_folder_remove(folder);
+}
+
+static void test_broken_material_is_refused(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {
+        "", "{}", "{\"schema\":\"roibench/prompts/v1\"}", "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"text\",\"overhead\":1}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"text\",\"overhead\":-1}\n{\"word\":\"a\",\"cost\":1}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"text\",\"overhead\":1}\n{\"word\":\"a\",\"cost\":0}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"text\",\"overhead\":1}\n{\"word\":\"\",\"cost\":1}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"text\",\"overhead\":1}\n{\"word\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"cost\":1}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"text\",\"overhead\":1}\n{\"word\":\"b\",\"cost\":2}\n{\"word\":\"a\",\"cost\":1}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"token_ids\",\"overhead\":0}\n{\"id\":-1}\n",
+        "{\"schema\":\"roibench/prompts/v1\",\"kind\":\"token_ids\",\"overhead\":0}\n{\"id\":4294967296}\n",
+    };
+    char *folder = temp_folder_make();
+    struct plan *plan = make_plan(ENDPOINT_COMPLETIONS);
+    for (size_t k = 0; k < sizeof broken / sizeof broken[0]; k++) {
+        struct error err = {0};
+        temp_file_write(folder, "prompts.jsonl.gz", broken[k], strlen(broken[k]));
+        if (prompts_read(plan, folder, &err))
+            fail_msg("case %zu was taken", k);
+        if (!strstr(err.text, "prompts.jsonl.gz"))
+            fail_msg("case %zu: '%s' names no file", k, err.text);
+    }
+    plan_free(plan);
+    temp_folder_remove(folder);
+}
+
+/* --- lengths ------------------------------------------------------------------------------------------- */
+
+static void test_lengths_are_read(void **state)
+{
+    (void)state;
+    struct token_lengths lengths;
+    struct error err;
+    assert_int_equal(token_lengths_parse("256", "--prompt-tokens", &lengths, &err), 0);
+    assert_true(lengths.mean == 256 && lengths.stddev == 0 && lengths.min == 256 && lengths.max == 256);
+    assert_int_equal(token_lengths_parse("100,20,10,200", "--prompt-tokens", &lengths, &err), 0);
+    assert_true(lengths.mean == 100 && lengths.stddev == 20 && lengths.min == 10 && lengths.max == 200);
+    static const char *const wrong[] = {"", "0", "-5", "x", "1,2", "1,2,3", "1,2,3,4,5", "100,-1,10,200", "100,20,101,200", "100,20,10,99",
+                                        "100,20,0,200", "9999999999", "1.5", "100,20,10,"};
+    for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
+        if (token_lengths_parse(wrong[k], "--prompt-tokens", &lengths, &err) == 0)
+            fail_msg("'%s' was taken", wrong[k]);
+        assert_non_null(strstr(err.text, "--prompt-tokens"));
+    }
+}
+
+static void test_drawn_lengths_keep_their_mean_deviation_and_bounds(void **state)
+{
+    (void)state;
+    enum { DRAWS = 20000 };
+    struct token_lengths lengths = {.mean = 500, .stddev = 50, .min = 300, .max = 700};
+    struct random random;
+    double sum = 0, squares = 0;
+    random_seed(&random, 11);
+    for (int k = 0; k < DRAWS; k++) {
+        double length = (double)token_lengths_draw(&lengths, &random);
+        assert_true(length >= 300 && length <= 700);
+        sum += length;
+        squares += length * length;
+    }
+    double mean = sum / DRAWS, deviation = sqrt(squares / DRAWS - mean * mean);
+    assert_true(fabs(mean - 500) < 4 * 50 / sqrt(DRAWS));
+    assert_true(fabs(deviation - 50) < 4 * 50 / sqrt(2.0 * DRAWS) + 0.1);
+    lengths = (struct token_lengths){.mean = 1, .stddev = 1000000, .min = 1, .max = 1};
+    assert_int_equal(token_lengths_draw(&lengths, &random), 1);
+}
+
+static void test_scenarios_are_known(void **state)
+{
+    (void)state;
+    assert_null(scenario_find("poetry"));
+    assert_int_equal(scenario_find("summarization")->prompt_tokens, 512);
+    assert_int_equal(scenario_find("code-gen")->output_tokens, 256);
+    assert_int_equal(scenario_find("stress")->prompt_tokens, 256);
+    assert_int_equal(scenario_find("chat")->output_tokens, 64);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_chat_body_is_what_the_plan_says),
+        cmocka_unit_test(test_ids_are_drawn_from_the_material),
+        cmocka_unit_test(test_a_body_depends_on_nothing_that_was_drawn_before),
+        cmocka_unit_test(test_heads_are_the_nonces_and_the_rest_is_the_seeds),
+        cmocka_unit_test(test_no_two_heads_are_alike),
+        cmocka_unit_test(test_the_entropy_of_a_head),
+        cmocka_unit_test(test_every_sum_that_costs_allow_is_reached),
+        cmocka_unit_test(test_the_material_is_read_back),
+        cmocka_unit_test(test_broken_material_is_refused),
+        cmocka_unit_test(test_lengths_are_read),
+        cmocka_unit_test(test_drawn_lengths_keep_their_mean_deviation_and_bounds),
+        cmocka_unit_test(test_scenarios_are_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
