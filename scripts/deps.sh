@@ -186,7 +186,7 @@ readonly -a flags_common=(
 )
 
 build_library() { # SOURCE CMAKE-TARGET ARCHIVE HEADERS CMAKE-FLAG...
-    local source=$1 target=$2 archive=$3 version suite work=$deps/work/$1
+    local source=$1 target=$2 archive=$3 version suite work=$deps/unpacked/$1
     local -a headers
     read -ra headers <<<"$4"
     shift 4
@@ -222,7 +222,7 @@ build_libraries() {
         build_library curl libcurl libcurl.a include/curl "${flags_curl[@]}"
     have_library libarchive libarchive.a "${flags_libarchive[@]}" ||
         build_library libarchive archive_static libarchive.a 'libarchive/archive.h libarchive/archive_entry.h' "${flags_libarchive[@]}"
-    rm -rf "$deps/apt" "$deps/work"
+    rm -rf "$deps/apt" "$deps/unpacked"
     {
         sed -s -n 1p "$deps/curl.version" "$deps/libarchive.version"
         dpkg-query -W -f '${Package} ${Version}\n' libjansson-dev zlib1g-dev libssl-dev libevent-dev libc6-dev gcc

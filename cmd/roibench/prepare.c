@@ -48,12 +48,13 @@ static void tell_plan(const struct app *app, const struct plan *plan)
 
 static int print_plan(const struct app *app, const struct plan *plan, struct error *err)
 {
+    cleanup_buf struct buf text = BUF_INIT(JSON_FILE_MAX);
     json_t *json = plan_to_json(plan);
-    char *dump = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    int status = json_append_pretty(json, &text);
     json_decref(json);
-    int status = dump && fprintf(app->out, "%s\n", dump) > 0 ? 0 : error_set(err, ERROR_INTERNAL, "cannot print the plan");
-    free(dump);
-    return status;
+    if (status < 0 || fputs(buf_text(&text), app->out) < 0)
+        return error_set(err, ERROR_INTERNAL, "cannot print the plan");
+    return 0;
 }
 
 static int write_plan(const struct plan *plan, const char *folder, struct error *err)

@@ -133,19 +133,11 @@ static void on_level_ended(void *context, const struct level_end *end)
     progress_level_ended(&run->progress);
 }
 
-/* The server's root is the target without its last part: http://host:8080/v1 -> http://host:8080/metrics. */
-static char *metrics_url(const char *target)
-{
-    const char *slash = strrchr(target, '/');
-    int length = slash && strcmp(slash, "/v1") == 0 ? (int)(slash - target) : (int)strlen(target);
-    return mem_printf("%.*s/metrics", length, target);
-}
-
 static int open_scraper(struct run *run, int64_t anchor, struct error *err)
 {
     if (!run->plan->server.metrics)
         return 0;
-    cleanup_free char *url = metrics_url(run->plan->target);
+    cleanup_free char *url = http_url_beside(run->plan->target, "/metrics");
     cleanup_free char *path = file_join(run->folder, "metrics.jsonl.gz");
     struct scraper_settings settings = {
         .net = run->net,
@@ -154,7 +146,7 @@ static int open_scraper(struct run *run, int64_t anchor, struct error *err)
         .url = url,
         .path = path,
         .anchor = anchor,
-        .interval_ns = (int64_t)((double)NS_PER_S / run->plan->server.time_scale),
+        .interval_ns = plan_wall_ns(run->plan, NS_PER_S),
     };
     run->scraper = scraper_new(&settings, err);
     return run->scraper ? 0 : -1;
@@ -185,12 +177,11 @@ static int open_writer(struct run *run, int64_t anchor_realtime, struct error *e
 static int open_transport(struct run *run, struct error *err)
 {
     const struct limits *limits = &run->plan->limits;
-    double scale = run->plan->server.time_scale;
     struct transport_curl_settings settings = {
         .net = run->net,
         .clock = run->app->clock,
-        .timeout_ns = (int64_t)((double)limits->timeout_ns / scale),
-        .stall_timeout_ns = (int64_t)((double)limits->stall_timeout_ns / scale),
+        .timeout_ns = plan_wall_ns(run->plan, limits->timeout_ns),
+        .stall_timeout_ns = plan_wall_ns(run->plan, limits->stall_timeout_ns),
         .max_streams = (size_t)most_streams(run->plan),
         .pin_url = run->plan->target,
     };
@@ -273,7 +264,7 @@ static int run_plan(struct app *app, const struct options *options, const struct
     if (!prompts)
         return -1;
     run.prompts = prompts;
-    run.url = mem_printf("%s%s", plan->target, prompts_path(plan));
+    run.url = mem_printf("%s%s", plan->target, endpoint_path(plan->workload.endpoint));
     int status = command_net_settings(app, options, &run.net, &run.key, err);
     if (status == 0)
         status = carry_out(&run, &result, err);

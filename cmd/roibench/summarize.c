@@ -11,6 +11,7 @@
 #include "cmd/roibench/command.h"
 #include "record/workspace.h"
 #include "report/report.h"
+#include "stats/roi.h"
 
 #define FOLDERS_MAX COMPARISON_RUNS_MAX
 
@@ -307,7 +308,7 @@ static int put_points(const char *dir, const struct run_summary *run, const stru
     const struct level_summary *most = points->max_throughput, *within = points->capacity[CAPACITY_TTFT].level, *advised = points->advised;
     double within_tps = within ? within->rate[RATE_TOTAL_TPS] : NAN;
     double advised_tps = advised ? advised->rate[RATE_TOTAL_TPS] : NAN;
-    double usd = run->facts.price_micro_usd > 0 && advised_tps > 0 ? (double)run->facts.price_micro_usd / (advised_tps * 3600) : NAN;
+    double usd = roi_usd_per_million(run->facts.price_micro_usd, advised_tps);
     if (put_number(dir, "max-throughput", most ? most->rate[RATE_TOTAL_TPS] : NAN, 1, err) < 0 ||
         put_number(dir, "throughput-at-sla", within_tps, 1, err) < 0 ||
         put_number(dir, "ttft-p95-ms", advised ? level_ttft_p95(advised) : NAN, 0, err) < 0 ||

@@ -353,6 +353,11 @@ void json_set_text(json_t *object, const char *key, const char *text_or_null)
     json_set_new(object, key, text);
 }
 
+void json_set_text_if_any(json_t *object, const char *key, const char *text)
+{
+    json_set_text(object, key, text && *text ? text : NULL);
+}
+
 void json_set_integer(json_t *object, const char *key, int64_t integer)
 {
     json_set_new(object, key, json_integer(integer));
@@ -403,12 +408,18 @@ static int json_dump_part(const char *bytes, size_t length, void *context)
     return buf_append(context, bytes, length);
 }
 
+int json_append_pretty(const json_t *document, struct buf *out)
+{
+    if (json_dump_callback(document, json_dump_part, out, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_DIGITS)) < 0)
+        return -1;
+    return buf_append_char(out, '\n');
+}
+
 int json_write_file(const json_t *document, const char *path, struct error *err)
 {
     cleanup_buf struct buf text = BUF_INIT(JSON_FILE_MAX);
 
-    if (json_dump_callback(document, json_dump_part, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(JSON_DIGITS)) < 0 ||
-        buf_append_char(&text, '\n') < 0)
+    if (json_append_pretty(document, &text) < 0)
         return error_set(err, ERROR_INTERNAL, "cannot write %s: the document is larger than %zu bytes", path,
                          JSON_FILE_MAX);
     return file_write_atomic(path, text.data, text.len, err);

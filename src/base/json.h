@@ -62,6 +62,7 @@ json_t *json_get_array_or_null(struct json_reader *reader, const json_t *object,
 
 /* Writing. Members keep the order in which they were set. NAN and infinities become null (missing is not zero). */
 void json_set_text(json_t *object, const char *key, const char *text_or_null);
+void json_set_text_if_any(json_t *object, const char *key, const char *text); /* "" and NULL: null */
 void json_set_integer(json_t *object, const char *key, int64_t integer);
 void json_set_number(json_t *object, const char *key, double number);
 void json_set_bool(json_t *object, const char *key, bool value);
@@ -70,7 +71,9 @@ json_t *json_add_object(json_t *object, const char *key); /* borrowed */
 json_t *json_add_array(json_t *object, const char *key);  /* borrowed */
 /* Numbers for files: shortest text that reads back as the same double rounded to 9 significant digits. */
 
-/* Pretty (indent 2, keeps order, ends in a newline) and atomically. */
+/* Pretty: indent 2, keeps order, ends in a newline. -1: it does not fit below out->max. */
+int json_append_pretty(const json_t *document, struct buf *out);
+/* The same into a file, atomically. */
 int json_write_file(const json_t *document, const char *path, struct error *err);
 /* One line, compact, no newline. */
 void json_append_compact(const json_t *document, struct buf *out);

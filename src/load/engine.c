@@ -10,8 +10,7 @@ const char *level_reason_name(enum level_reason reason)
 {
     static const char *const names[] = {
         [LEVEL_MAX_SECONDS] = "max_seconds",   [LEVEL_MAX_REQUESTS] = "max_requests",
-        [LEVEL_STOPPED] = "stopped",           [LEVEL_TARGET_LOST] = "target_lost",
-        [LEVEL_TARGET_REFUSES] = "target_refuses",
+        [LEVEL_STOPPED] = "stopped",           [LEVEL_TARGET_REFUSES] = "target_refuses",
     };
     return names[reason];
 }
@@ -28,7 +27,7 @@ static void settle_server(const struct engine *engine)
     if (!settings->watch.level_end || told_to_stop(settings))
         return;
     const struct plan *plan = settings->plan;
-    int64_t patience = (int64_t)((double)plan->limits.drain_ns / plan->server.time_scale);
+    int64_t patience = plan_wall_ns(plan, plan->limits.drain_ns);
     if (settings->watch.level_end(settings->watch.context, clock_now(settings->clock) + patience) == 0)
         log_warning(settings->log, "the server still runs requests that are not ours: foreign traffic is in these numbers");
 }
@@ -38,12 +37,10 @@ static int check_target(struct engine *engine, const struct level *level, const 
 {
     const char *last = engine->result->last_error;
     if (engine->refusals > 0 && (facts->reason == LEVEL_TARGET_REFUSES || facts->ok == 0)) {
-        engine->result->reason = LEVEL_TARGET_REFUSES;
         return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured. Look at the API key, the model's name and "
                          "the token counts of the plan", engine->settings->url, last);
     }
     if (facts->ended > 0 && facts->connect_failures == facts->ended) {
-        engine->result->reason = LEVEL_TARGET_LOST;
         return error_set(err, ERROR_TARGET, "%s could not be reached during the whole of level %d (%s); the levels before it are kept",
                          engine->settings->url, level->index, last);
     }
@@ -70,7 +67,6 @@ static int run_levels(struct engine *engine, struct level_result **done, struct 
             *err = engine->failure;
             return -1;
         }
-        engine->result->reason = facts.reason;
         if (check_target(engine, &level, &facts, err) < 0)
             return -1;
         settle_server(engine);

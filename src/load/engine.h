@@ -88,7 +88,6 @@ struct engine_result {
     size_t levels_done;   /* that ended by their limits */
     int64_t ended;        /* requests that ended, ok or failed */
     int64_t ok;
-    enum level_reason reason; /* of the last level */
     char last_error[512]; /* "" none */
 };
 

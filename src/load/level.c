@@ -15,11 +15,6 @@ static int64_t now_of(const struct level_run *run)
     return clock_now(run->engine->settings->clock) - run->engine->settings->anchor;
 }
 
-int64_t level_scaled(const struct level_run *run, int64_t model_ns)
-{
-    return (int64_t)((double)model_ns / run->time_scale);
-}
-
 /* --- requests -------------------------------------------------------------------------- */
 
 static void fail_run(struct engine *engine, const struct error *err)
@@ -177,7 +172,7 @@ static void stop_sending(struct level_run *run, enum level_reason reason, int64_
     run->phase = LEVEL_DRAINING;
     run->reason = reason;
     run->end = end;
-    run->drain_deadline = now + level_scaled(run, run->plan->limits.drain_ns);
+    run->drain_deadline = now + plan_wall_ns(run->plan, run->plan->limits.drain_ns);
     run->source->give_up(run->source, run);
 }
 
@@ -211,7 +206,7 @@ static int64_t trim_ns(const struct level_run *run, const struct trim *trim, int
 {
     if (trim->kind == TRIM_SHARE)
         return (int64_t)(trim->share * (double)length);
-    return trim->kind == TRIM_TIME ? level_scaled(run, trim->ns) : 0;
+    return trim->kind == TRIM_TIME ? plan_wall_ns(run->plan, trim->ns) : 0;
 }
 
 static struct level_end make_end(struct level_run *run)
@@ -434,7 +429,7 @@ static void start(struct level_run *run, int64_t mean_e2e_ns)
     run->measure_start = run->start;
     if (!open && run->level.load > 1)
         run->measure_start += (int64_t)((double)mean_e2e_ns * (run->level.load - 1) / run->level.load);
-    run->deadline = max_seconds_ns > 0 ? run->measure_start + level_scaled(run, max_seconds_ns) : TIME_FOREVER;
+    run->deadline = max_seconds_ns > 0 ? run->measure_start + plan_wall_ns(run->plan, max_seconds_ns) : TIME_FOREVER;
     run->source = open ? open_loop_new(run) : closed_loop_new(run, mean_e2e_ns);
     run->engine->next_tick = run->engine->next_flush = run->engine->next_progress = run->start;
 }

@@ -80,8 +80,6 @@ void level_send(struct level_run *run, int stream, int64_t i, int64_t intended);
 bool level_draw(struct level_run *run, int64_t now);
 /* A record of a request that was due and never sent. */
 void level_never_sent(struct level_run *run, int64_t i, int64_t intended, int64_t now);
-/* Model duration to wall duration. */
-int64_t level_scaled(const struct level_run *run, int64_t model_ns);
 
 /* What engine.c needs of a level that is over. */
 struct level_facts {

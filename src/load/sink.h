@@ -12,7 +12,7 @@
 #include "record/record.h"
 
 /* Why a level ended. */
-enum level_reason { LEVEL_MAX_SECONDS, LEVEL_MAX_REQUESTS, LEVEL_STOPPED, LEVEL_TARGET_LOST, LEVEL_TARGET_REFUSES };
+enum level_reason { LEVEL_MAX_SECONDS, LEVEL_MAX_REQUESTS, LEVEL_STOPPED, LEVEL_TARGET_REFUSES };
 const char *level_reason_name(enum level_reason reason); /* "max_seconds" … */
 
 /* Times: ns from the run's anchor, wall. */

@@ -29,6 +29,15 @@ char *http_url_redacted(const char *url)
     return mem_printf("%.*s%.*s", (int)(authority - url), url, (int)strcspn(host, "?#"), host);
 }
 
+char *http_url_beside(const char *target, const char *path)
+{
+    size_t length = strlen(target);
+
+    if (length >= 3 && strcmp(target + length - 3, "/v1") == 0)
+        length -= 3;
+    return mem_printf("%.*s%s", (int)length, target, path);
+}
+
 static int http_url_check_parts(CURLU *parts, const char *shown, struct error *err)
 {
     cleanup_part char *scheme = NULL;

@@ -19,6 +19,11 @@ const char *endpoint_name(enum endpoint endpoint)
     return endpoint == ENDPOINT_CHAT ? "chat" : "completions";
 }
 
+const char *endpoint_path(enum endpoint endpoint)
+{
+    return endpoint == ENDPOINT_CHAT ? "/chat/completions" : "/completions";
+}
+
 const char *stream_start_name(enum stream_start start)
 {
     return start == STREAM_START_SPREAD ? "spread" : "together";
@@ -49,6 +54,11 @@ void plan_free(struct plan *plan)
         return;
     arena_free(plan->arena);
     free(plan);
+}
+
+int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns)
+{
+    return (int64_t)((double)model_ns / plan->server.time_scale);
 }
 
 int plan_next_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next)

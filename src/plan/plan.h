@@ -53,6 +53,7 @@ struct trim {
 enum endpoint { ENDPOINT_CHAT, ENDPOINT_COMPLETIONS };
 enum stream_start { STREAM_START_SPREAD, STREAM_START_TOGETHER };
 const char *endpoint_name(enum endpoint endpoint);         /* "chat", "completions" */
+const char *endpoint_path(enum endpoint endpoint);         /* what follows the target: "/chat/completions", "/completions" */
 const char *stream_start_name(enum stream_start start);    /* "spread", "together" */
 
 /* The server as prepare's probes found it. */
@@ -125,6 +126,9 @@ struct plan *plan_read(const char *path, struct error *err);
 /* "6 levels of concurrent: 1, 3, 5, 8, 10, 15 streams; 256 + 256 tokens; 60 s each" for people. Appends to out. */
 struct buf;
 void plan_describe(const struct plan *plan, struct buf *out);
+
+/* A duration of the plan (model time) as wall time. */
+int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns);
 
 /* The level that follows `done_count` finished ones. 1: *next is filled; 0: the plan is done. */
 int plan_next_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next);

@@ -29,17 +29,12 @@ static void set_known(json_t *object, const char *key, int64_t value, int64_t un
         json_set_integer(object, key, value);
 }
 
-static void set_text_or_null(json_t *object, const char *key, const char *text)
-{
-    json_set_text(object, key, text[0] ? text : NULL);
-}
-
 static void write_server(json_t *root, const struct server_identity *server)
 {
     json_t *object = json_add_object(root, "server");
     json_set_text(object, "kind", server->kind);
-    set_text_or_null(object, "version", server->version);
-    set_text_or_null(object, "preset", server->preset);
+    json_set_text_if_any(object, "version", server->version);
+    json_set_text_if_any(object, "preset", server->preset);
     json_set_number(object, "time_scale", server->time_scale);
     set_known(object, "max_model_len", server->max_model_len, -1);
     json_t *features = json_add_object(object, "features");
@@ -103,10 +98,10 @@ static void write_limits(json_t *root, const struct limits *limits)
 static void write_deployment(json_t *root, const struct deployment *deployment)
 {
     json_t *object = json_add_object(root, "deployment");
-    set_text_or_null(object, "hardware", deployment->hardware);
+    json_set_text_if_any(object, "hardware", deployment->hardware);
     set_known(object, "gpus", deployment->gpus, 0);
     json_set_number(object, "price_per_hour", deployment->price_micro_usd < 0 ? NAN : (double)deployment->price_micro_usd / 1e6);
-    set_text_or_null(object, "price_source", deployment->price_source);
+    json_set_text_if_any(object, "price_source", deployment->price_source);
 }
 
 static void write_calibration(json_t *root, const struct calibration *calibration)
@@ -135,7 +130,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
     json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
     json_t *workload = json_add_object(root, "workload");
-    set_text_or_null(workload, "scenario", plan->workload.scenario);
+    json_set_text_if_any(workload, "scenario", plan->workload.scenario);
     write_lengths(workload, "prompt_tokens", &plan->workload.prompt);
     write_lengths(workload, "output_tokens", &plan->workload.output);
     write_limits(root, &plan->limits);

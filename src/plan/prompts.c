@@ -22,11 +22,6 @@ struct prompts {
     size_t id_capacity;
 };
 
-const char *prompts_path(const struct plan *plan)
-{
-    return plan->workload.endpoint == ENDPOINT_CHAT ? "/chat/completions" : "/completions";
-}
-
 /* 128 bits folded into the 64 that a seed has. */
 static uint64_t fold_nonce(const char *nonce)
 {

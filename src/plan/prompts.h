@@ -36,7 +36,4 @@ struct prompt_lengths {
 int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, struct buf *out, struct prompt_lengths *lengths,
                  struct error *err);
 
-/* "/chat/completions" or "/completions": what follows the target. */
-const char *prompts_path(const struct plan *plan);
-
 #endif

@@ -11,9 +11,10 @@
 
 #define BODY_MAX ((size_t)64 << 20)
 
-int counter_ask(const struct probe *probe, const char *body, size_t length, struct http_response *response, struct error *err)
+/* One request that is not streamed: status 200 or an error by probe_refused. *response must be given to http_response_free in both cases. */
+static int counter_ask(const struct probe *probe, const char *body, size_t length, struct http_response *response, struct error *err)
 {
-    cleanup_free char *url = probe_url(probe, probe->endpoint == ENDPOINT_CHAT ? "/chat/completions" : "/completions");
+    cleanup_free char *url = probe_url(probe, endpoint_path(probe->endpoint));
     if (http_client_post(probe->client, url, body, length, PROBE_TIMEOUT_NS, response, err) < 0)
         return -1;
     return response->status == 200 ? 0 : probe_refused("a trial request", url, response, err);
@@ -60,7 +61,7 @@ int64_t counter_count_ids(struct counter *counter, const int32_t *ids, size_t co
 static json_t *ask_tokenize(const struct counter *counter, json_t *body, struct error *err)
 {
     cleanup_buf struct buf text = BUF_INIT(BODY_MAX);
-    cleanup_free char *url = probe_root_url(counter->probe, "/tokenize");
+    cleanup_free char *url = http_url_beside(counter->probe->target, "/tokenize");
     struct http_response response;
     json_t *answer = NULL;
     json_set_text(body, "model", counter->model);

@@ -20,8 +20,4 @@ int64_t counter_count_ids(struct counter *counter, const int32_t *ids, size_t co
 /* Token ids of a text, none of them special, by /tokenize as vLLM or llama.cpp have it: at most `size` into ids; -1 with *err. */
 int64_t counter_token_ids(struct counter *counter, const char *text, int32_t *ids, size_t size, struct error *err);
 
-/* Sends one request of the endpoint's kind that is not streamed. body: JSON. Status 200, or an error by probe_refused; *response must be
- * given to http_response_free in both cases. */
-int counter_ask(const struct probe *probe, const char *body, size_t length, struct http_response *response, struct error *err);
-
 #endif

@@ -23,7 +23,7 @@
 /* GET beside /v1: the JSON object there, or NULL. */
 static json_t *get_object(const struct probe *probe, const char *path)
 {
-    cleanup_free char *url = probe_root_url(probe, path);
+    cleanup_free char *url = http_url_beside(probe->target, path);
     struct http_response response;
     struct json_reader reader;
     json_t *object = NULL;
@@ -89,7 +89,7 @@ static void note_prefix(void *context, const struct promtext_sample *sample)
 /* Metrics whose names are known; they also tell the kind where /v1/models does not. */
 static void ask_metrics(const struct probe *probe, struct server_identity *server)
 {
-    cleanup_free char *url = probe_root_url(probe, "/metrics");
+    cleanup_free char *url = http_url_beside(probe->target, "/metrics");
     struct http_response response;
     struct prefixes seen = {0};
     if (http_client_get(probe->client, url, SHORT_TIMEOUT_NS, &response, NULL) == 0 && response.status == 200)

@@ -34,7 +34,7 @@ struct look {
 /* The server is there, but says itself that it is not ready: its list may grow. */
 static bool is_loading(const struct look *look)
 {
-    cleanup_free char *url = probe_root_url(look->probe, "/health");
+    cleanup_free char *url = http_url_beside(look->probe->target, "/health");
     struct http_response response;
     bool loading = http_client_get(look->probe->client, url, look->timeout_ns, &response, NULL) == 0 && response.status == 503;
     http_response_free(&response);

@@ -6,14 +6,6 @@
 #include "base/mem.h"
 #include "wire/openai.h"
 
-char *probe_root_url(const struct probe *probe, const char *path)
-{
-    size_t length = strlen(probe->target);
-    if (length >= 3 && strcmp(probe->target + length - 3, "/v1") == 0)
-        length -= 3;
-    return mem_printf("%.*s%s", (int)length, probe->target, path);
-}
-
 char *probe_url(const struct probe *probe, const char *path)
 {
     return mem_printf("%s%s", probe->target, path);

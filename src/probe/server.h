@@ -19,8 +19,6 @@ struct probe {
     const volatile sig_atomic_t *stop;
 };
 
-/* "<target's root><path>": /metrics, /version and /tokenize stand beside /v1. free() it. */
-char *probe_root_url(const struct probe *probe, const char *path);
 /* "<target><path>" */
 char *probe_url(const struct probe *probe, const char *path);
 

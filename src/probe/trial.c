@@ -47,7 +47,7 @@ static int read_stream(const char *url, const struct http_response *response, st
 
 int trial_send(const struct probe *probe, const char *body, size_t length, int64_t timeout_ns, struct trial *trial, struct error *err)
 {
-    cleanup_free char *url = probe_url(probe, probe->endpoint == ENDPOINT_CHAT ? "/chat/completions" : "/completions");
+    cleanup_free char *url = probe_url(probe, endpoint_path(probe->endpoint));
     struct http_response response;
     *trial = (struct trial){.prompt_tokens = -1, .output_tokens = -1};
     int status = http_client_post(probe->client, url, body, length, timeout_ns, &response, err);

@@ -1,15 +1,9 @@
-/* summary.json and comparison.json: docs/contract.md lists their members. */
+/* summary.json and comparison.json: docs/schema lists their members. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "report/report.h"
-
-static void set_text_or_null(json_t *object, const char *key, const char *text)
-{
-    json_set_text(object, key, text && text[0] ? text : NULL);
-}
 
 static void set_positive(json_t *object, const char *key, int64_t value)
 {
@@ -39,15 +33,15 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     json_set_number(run, "time_scale", facts->time_scale);
     json_set_text(run, "profile", facts->profile);
     json_set_text(run, "stream_start", facts->stream_start);
-    set_text_or_null(run, "scenario", facts->scenario);
+    json_set_text_if_any(run, "scenario", facts->scenario);
     json_set_text(run, "endpoint", facts->endpoint);
     json_set_integer(run, "prompt_tokens", facts->prompt_tokens);
     json_set_integer(run, "output_tokens", facts->output_tokens);
     json_set_text(run, "limits", facts->limits);
-    set_text_or_null(run, "hardware", facts->hardware);
+    json_set_text_if_any(run, "hardware", facts->hardware);
     set_positive(run, "gpus", facts->gpus);
     set_price(run, "price_per_hour", facts->price_micro_usd);
-    set_text_or_null(run, "price_source", facts->price_source);
+    json_set_text_if_any(run, "price_source", facts->price_source);
     json_object_set(run, "plan", facts->plan);
 }
 
@@ -409,14 +403,8 @@ static json_t *comparison_to_json(const struct comparison *comparison)
 
 static void append_document(json_t *document, struct buf *out)
 {
-    char *text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    if (text) {
-        buf_append_text(out, text);
-        buf_append_char(out, '\n');
-    } else {
+    if (json_append_pretty(document, out) < 0)
         out->overflowed = true;
-    }
-    free(text);
     json_decref(document);
 }
 

@@ -77,6 +77,16 @@ static struct roi_cell choose_level(struct arena *arena, const struct points *po
     return cell;
 }
 
+static double usd_per_hour(int64_t price_micro_usd)
+{
+    return price_micro_usd > 0 ? (double)price_micro_usd / MICRO_USD : NAN;
+}
+
+double roi_usd_per_million(int64_t price_micro_usd, double tps)
+{
+    return tps > 0 ? usd_per_hour(price_micro_usd) / (tps * SECONDS_PER_HOUR) * MILLION : NAN;
+}
+
 static void fill_yields(struct roi_cell *cell, const struct roi_deployment *deployment)
 {
     for (int k = 0; k < YIELD_COUNT; k++)
@@ -85,12 +95,12 @@ static void fill_yields(struct roi_cell *cell, const struct roi_deployment *depl
     if (!cell->level)
         return;
     double total = cell->level->rate[RATE_TOTAL_TPS], output = cell->level->rate[RATE_OUTPUT_TPS];
-    double price = deployment->price_micro_usd > 0 ? (double)deployment->price_micro_usd / MICRO_USD : NAN;
+    double price = usd_per_hour(deployment->price_micro_usd);
     double gpus = deployment->gpus > 0 ? (double)deployment->gpus : NAN;
     cell->yield[YIELD_TOTAL_PER_USD] = total / price;
     cell->yield[YIELD_OUTPUT_PER_USD] = output / price;
-    cell->yield[YIELD_USD_PER_M_TOTAL] = total > 0 ? price / (total * SECONDS_PER_HOUR) * MILLION : NAN;
-    cell->yield[YIELD_USD_PER_M_OUTPUT] = output > 0 ? price / (output * SECONDS_PER_HOUR) * MILLION : NAN;
+    cell->yield[YIELD_USD_PER_M_TOTAL] = roi_usd_per_million(deployment->price_micro_usd, total);
+    cell->yield[YIELD_USD_PER_M_OUTPUT] = roi_usd_per_million(deployment->price_micro_usd, output);
     cell->yield[YIELD_TOTAL_PER_GPU] = total / gpus;
     cell->yield[YIELD_OUTPUT_PER_GPU] = output / gpus;
 }

@@ -99,6 +99,9 @@ struct roi {
     size_t pareto_count;
 };
 
+/* $/hour / (tps x 3600) x 1e6; NAN without a price (<= 0) or throughput. */
+double roi_usd_per_million(int64_t price_micro_usd, double tps);
+
 #define ROI_REPLICAS_MAX 64
 
 void roi_find(struct roi *roi, struct arena *arena, const struct roi_deployment *deployments, size_t count, const char *unit);

@@ -1,19 +1,7 @@
 #!/usr/bin/env bats
 # roibench prepare against the simulator: what it learns, what it writes, and what it says when it cannot.
 
-bats_load_library bats-support
-bats_load_library bats-assert
-bats_require_minimum_version 1.5.0
-load support/simulator
-
-setup() {
-    unset ROIBENCH_API_KEY
-    cd "$BATS_TEST_TMPDIR" || return
-}
-
-teardown() {
-    stop_simulators
-}
+load support/simulator # setup and teardown too
 
 prepare() {
     run --separate-stderr timeout 60 "$ROIBENCH" prepare --workspace ws "$@"

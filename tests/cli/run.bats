@@ -1,19 +1,7 @@
 #!/usr/bin/env bats
 # roibench run against the simulator: what is recorded, and what is kept when things go wrong.
 
-bats_load_library bats-support
-bats_load_library bats-assert
-bats_require_minimum_version 1.5.0
-load support/simulator
-
-setup() {
-    unset ROIBENCH_API_KEY
-    cd "$BATS_TEST_TMPDIR" || return
-}
-
-teardown() {
-    stop_simulators
-}
+load support/simulator # setup and teardown too
 
 # prepare OPTIONS...: run "r" of workspace ws on the simulator
 prepare() {

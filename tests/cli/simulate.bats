@@ -1,19 +1,7 @@
 #!/usr/bin/env bats
 # roibench simulate, by curl. What it sends in detail: tests/unit/serve.
 
-bats_load_library bats-support
-bats_load_library bats-assert
-bats_require_minimum_version 1.5.0
-load support/simulator
-
-setup() {
-    unset ROIBENCH_API_KEY
-    cd "$BATS_TEST_TMPDIR" || return
-}
-
-teardown() {
-    stop_simulators
-}
+load support/simulator # setup and teardown too
 
 get() { # PATH [CURL OPTIONS...]
     local path=$1

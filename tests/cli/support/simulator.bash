@@ -1,5 +1,7 @@
 # Simulators for command tests. Each is started on a free port of 127.0.0.1.
 #
+# Whoever loads this gets the assertions, and a setup and teardown: each test in its own folder, without a key.
+#
 #   start_simulator [OPTIONS...]     sets SIM (http://127.0.0.1:PORT), SIM_PID, SIM_LOG
 #   stop_simulators                  ends all that were started; for teardown
 #   wait_until COMMAND...            repeats it until it succeeds; fails after 20 s
@@ -40,3 +42,16 @@ stop_simulators() {
 }
 
 SIM_PIDS=()
+
+bats_load_library bats-support
+bats_load_library bats-assert
+bats_require_minimum_version 1.5.0
+
+setup() {
+    unset ROIBENCH_API_KEY
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+    stop_simulators
+}
