@@ -47,13 +47,27 @@ static const char *reservation_text(struct arena *arena, const struct level_summ
                         sla_class_name(level->verdict.level));
 }
 
-static enum capacity_set strictest_met(const struct points *points)
+/* By the strictest set of objectives that any level meets, but never one that some other metric calls breaking. */
+static const struct level_summary *choose(const struct level_summary *const *levels, size_t count, enum capacity_set *set)
 {
     static const enum capacity_set order[] = {CAPACITY_ALL, CAPACITY_TTFT, CAPACITY_TTFT_2S};
-    for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
-        if (points->capacity[order[k]].level)
-            return order[k];
-    return CAPACITY_COUNT;
+    const struct level_summary *chosen = NULL;
+    for (size_t k = 0; k < sizeof order / sizeof order[0] && !chosen; k++) {
+        *set = order[k];
+        chosen = points_best_level(levels, count, *set, SLA_DEGRADED);
+    }
+    return chosen;
+}
+
+/* Why nothing is advised: no level meets the mildest objectives, or the best that does breaks by another metric. */
+static const char *refusal_text(struct arena *arena, const struct points *points, const struct sla *sla)
+{
+    const struct capacity *mildest = &points->capacity[CAPACITY_TTFT_2S];
+    if (!mildest->level)
+        return mildest->none;
+    return arena_printf(arena, "at %s %s: %s", points_load_text(arena, mildest->level->load, mildest->level->unit),
+                        value_text(arena, mildest->level, sla, mildest->level->verdict.decided_by),
+                        sla_class_name(mildest->level->verdict.level));
 }
 
 void advice_give(struct points *points, struct arena *arena, const struct level_summary *const *levels, size_t count,
@@ -64,12 +78,12 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
         [CAPACITY_TTFT] = "95 % of the users wait less than 1 s for the first token",
         [CAPACITY_TTFT_2S] = "95 % of the users wait at most 2 s for the first token",
     };
-    enum capacity_set set = strictest_met(points);
-    if (set == CAPACITY_COUNT) {
-        points->advice = arena_printf(arena, "No tested load can be advised for production (%s).", points->capacity[CAPACITY_TTFT_2S].none);
+    enum capacity_set set;
+    const struct level_summary *chosen = choose(levels, count, &set);
+    if (!chosen) {
+        points->advice = arena_printf(arena, "No tested load can be advised for production (%s).", refusal_text(arena, points, sla));
         return;
     }
-    const struct level_summary *chosen = points->capacity[set].level;
     const struct level_summary *next = next_above(levels, count, chosen->load);
     points->advised = chosen;
     points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out; %s.%s",

@@ -267,15 +267,20 @@ static const char *why_none(const struct sweep *sweep, const struct objective *o
     return "none: no TTFT was measured";
 }
 
+const struct level_summary *points_best_level(const struct level_summary *const *levels, size_t count, enum capacity_set set,
+                                              enum sla_class worst)
+{
+    const struct level_summary *best = NULL;
+    for (size_t k = 0; k < count; k++)
+        if (meets(levels[k], &objectives[set]) && levels[k]->verdict.level <= worst && !isnan(throughput(levels[k])) &&
+            (!best || throughput(levels[k]) > throughput(best)))
+            best = levels[k];
+    return best;
+}
+
 static struct capacity find_capacity(const struct sweep *sweep, enum capacity_set set)
 {
-    struct capacity capacity = {0};
-    for (size_t k = 0; k < sweep->count; k++) {
-        const struct level_summary *level = sweep->levels[k];
-        if (meets(level, &objectives[set]) && !isnan(throughput(level)) &&
-            (!capacity.level || throughput(level) > throughput(capacity.level)))
-            capacity.level = level;
-    }
+    struct capacity capacity = {.level = points_best_level(sweep->levels, sweep->count, set, SLA_BREAKING)};
     if (!capacity.level)
         capacity.none = why_none(sweep, &objectives[set]);
     return capacity;

@@ -66,6 +66,11 @@ struct points {
 void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                  const struct sla *sla);
 
+/* The level of the highest throughput among those that meet the set's objectives and whose own class, all metrics together, is
+ * not worse than `worst`. NULL: none. */
+const struct level_summary *points_best_level(const struct level_summary *const *levels, size_t count, enum capacity_set set,
+                                              enum sla_class worst);
+
 /* "5 streams", "0.25 req/s" */
 const char *points_load_text(struct arena *arena, double load, const char *unit);
 

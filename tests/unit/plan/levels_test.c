@@ -39,6 +39,7 @@ static void test_ranges_are_geometric(void **state)
     assert_loads("poisson:0.1-10/3", "poisson", LOAD_REQUESTS_PER_S, (const double[]){0.1, 1, 10}, 3);
     assert_loads("constant:2-8/1", "constant", LOAD_REQUESTS_PER_S, (const double[]){2}, 1);
     assert_loads("concurrent:1-8/4", "concurrent", LOAD_STREAMS, (const double[]){1, 2, 4, 8}, 4);
+    assert_loads("poisson:0.1-5/4", "poisson", LOAD_REQUESTS_PER_S, (const double[]){0.1, 0.3684, 1.357, 5}, 4); /* four digits */
 }
 
 /* Streams are whole, and each number comes once: 1, 1.3, 1.7, 2.3, 3 */

@@ -330,6 +330,24 @@ static void test_advice_names_a_level_and_its_limit(void **state)
     assert_non_null(strstr(points.advice, "at 8 streams TTFT p95 is 2500 ms (breaking)"));
 }
 
+static void test_advice_never_names_a_level_that_breaks(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {5, 800, 200}, {8, 900, 250}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    for (int k = 1; k < 3; k++) {
+        levels[k].verdict.metric[SLA_USER_TPS] = levels[k].verdict.level = SLA_BREAKING;
+        levels[k].verdict.decided_by = SLA_USER_TPS;
+        levels[k].rate[RATE_USER_TPS] = 8;
+    }
+    struct points points = find(levels, 3);
+    assert_true(points.advised->load == 1);
+    points = find(levels + 1, 2);
+    assert_null(points.advised);
+    assert_string_equal(points.advice, "No tested load can be advised for production (at 8 streams the user speed is 8 tok/s: breaking).");
+}
+
 static void test_no_level_at_all(void **state)
 {
     (void)state;
@@ -363,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_sweet_spot_is_where_power_is_highest),
         cmocka_unit_test(test_units_are_never_mixed),
         cmocka_unit_test(test_advice_names_a_level_and_its_limit),
+        cmocka_unit_test(test_advice_never_names_a_level_that_breaks),
         cmocka_unit_test(test_no_level_at_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
