@@ -61,7 +61,6 @@ static const size_t required_rows[] = {0, 1, 4, 13};
 struct text {
     const char *begin; /* between the quotes, escapes as they stand */
     size_t length;
-    bool escaped;
 };
 
 struct line_reader {
@@ -108,22 +107,48 @@ static bool take_word(struct line_reader *reader, const char *word)
     return true;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Bytes of an escape, from what follows the backslash on (one byte at least); 0: JSON has none like it. */
+static size_t escape_length(const char *at, const char *end)
+{
+    size_t digits = 0;
+
+    if (*at == '\0' || !strchr("\"\\/bfnrtu", *at))
+        return 0;
+    if (*at++ != 'u')
+        return 1;
+    while (digits < 4 && at + digits < end && hex_digit(at[digits]) >= 0)
+        digits++;
+    return digits == 4 ? 1 + digits : 0;
+}
+
 static int read_text(struct line_reader *reader, struct text *text)
 {
     if (!take(reader, '"'))
         return fail(reader, "expected a string");
     *text = (struct text){.begin = reader->at};
-    for (; reader->at < reader->end; reader->at++) {
-        if (*reader->at == '"') {
-            text->length = (size_t)(reader->at++ - text->begin);
+    while (reader->at < reader->end) {
+        const char c = *reader->at++;
+
+        if (c == '"') {
+            text->length = (size_t)(reader->at - 1 - text->begin);
             return 0;
         }
-        if ((unsigned char)*reader->at < ' ')
+        if ((unsigned char)c < ' ')
             return fail(reader, "a control character in a string");
-        if (*reader->at == '\\') {
-            text->escaped = true;
-            if (++reader->at == reader->end)
-                break;
+        if (c == '\\' && reader->at < reader->end) {
+            const size_t length = escape_length(reader->at, reader->end);
+
+            if (length == 0)
+                return fail(reader, "an escape that JSON does not know");
+            reader->at += length;
         }
     }
     return fail(reader, "a string without its end");
@@ -186,28 +211,18 @@ static int skip_value(struct line_reader *reader)
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* \u0041 below 0x80 is decoded, others become '?': they are only ever shown. */
-static char decode_unicode(const char **at, const char *end)
+static char decode_unicode(const char **at)
 {
     int code = 0;
 
-    for (int k = 0; k < 4; k++) {
-        if (*at == end || hex_digit(**at) < 0)
-            return '?';
+    for (int k = 0; k < 4; k++)
         code = code * 16 + hex_digit(*(*at)++);
-    }
     return code >= ' ' && code < 0x80 ? (char)code : '?';
 }
 
-static char decode_escape(const char **at, const char *end)
+/* read_text has seen that it is a whole one. */
+static char decode_escape(const char **at)
 {
     const char c = *(*at)++;
 
@@ -217,7 +232,7 @@ static char decode_escape(const char **at, const char *end)
     case 'r': return '\r';
     case 'b': return '\b';
     case 'f': return '\f';
-    case 'u': return decode_unicode(at, end);
+    case 'u': return decode_unicode(at);
     default: return c;
     }
 }
@@ -231,8 +246,8 @@ static void copy_text(const struct text *text, char *to, size_t size)
     while (at < end && length + 1 < size) {
         char c = *at++;
 
-        if (c == '\\' && at < end)
-            c = decode_escape(&at, end);
+        if (c == '\\')
+            c = decode_escape(&at);
         to[length++] = c;
     }
     to[length] = '\0';

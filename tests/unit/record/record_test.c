@@ -134,7 +134,7 @@ static void test_blame(void **state)
 static void test_unknown_members_and_spaces_are_tolerated(void **state)
 {
     const char line[] = "{ \"turn\" : {\"a\":[1,2,{\"}\":\"]\"}],\"b\":\"x\\\"}\"} , \"level\" : 1,\"repeat\":0 ,\"i\":2,"
-                        "\"outcome\":\"ok\",\"sent\":null,\"new\":-1.5e3,\"flag\":true, \"finish_reason\":\"\\u0041\\u00e9\" } ";
+                        "\"outcome\":\"ok\",\"sent\":null,\"new\":-1.5e3,\"flag\":true, \"finish_reason\":\"\\u0041\\u00E9\\/\\u0007\\b\" } ";
     struct record record;
     struct error err = {0};
 
@@ -143,7 +143,7 @@ static void test_unknown_members_and_spaces_are_tolerated(void **state)
         fail_msg("%s", err.text);
     assert_int_equal(record.level, 1);
     assert_int_equal(record.sent, TIME_NEVER);
-    assert_string_equal(record.finish_reason, "A?");
+    assert_string_equal(record.finish_reason, "A?/?\b");
 }
 
 static const struct {
@@ -176,6 +176,12 @@ static const struct {
     {"{\"finish_reason\":\"abc", "a string without its end"},
     {"{\"finish_reason\":\"abc\\", "a string without its end"},
     {"{\"finish_reason\":\"a\tb\"}", "a control character"},
+    {"{\"finish_reason\":\"a\\\tb\"}", "an escape that JSON does not know at byte 20"},
+    {"{\"finish_reason\":\"a\\\033[2J\"}", "an escape that JSON does not know"},
+    {"{\"finish_reason\":\"\\x41\"}", "an escape that JSON does not know"},
+    {"{\"finish_reason\":\"\\U0041\"}", "an escape that JSON does not know"},
+    {"{\"finish_reason\":\"\\u004\"}", "an escape that JSON does not know"},
+    {"{\"unknown\":\"\\\001\"}", "an escape that JSON does not know"},
     {"{\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", "nested too deeply"},
     {"{\"x\":[1", "the line ends in the middle"},
     {"{\"x\":", "the line ends in the middle"},
