@@ -144,7 +144,7 @@ static void forget_sending(struct flight *flight)
     flight->sent = flight->reused = flight->answered = flight->headed = false;
     flight->sent_time = INT64_MIN;
     flight->header_bytes = 0;
-    flight->socket_errno = 0;
+    flight->socket_errno = flight->watch_errno = 0;
     flight->error[0] = '\0';
 }
 

@@ -35,7 +35,7 @@ struct flight {
     bool pending;                     /* begun and not yet given to libcurl, which may be calling us just then */
     bool again;                       /* it was sent a second time by us, on a fresh connection */
     bool sent, reused, answered, headed;
-    int socket_errno;
+    int socket_errno, watch_errno;    /* why there is no socket, or none that can be waited for; 0: there is */
     size_t header_bytes;
     int64_t sent_time;
     enum transport_result forced;     /* TRANSPORT_OK: as libcurl says */

@@ -1,14 +1,13 @@
 #include "net/limits.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/file.h"
 
-/* Descriptors that the program needs beside its connections: files, epoll, the scraper's. */
-#define LIMITS_BESIDE 16
+#define LIMITS_BESIDE 64 /* descriptors beside the streams': files, /metrics, epoll, the C library's own */
 
 /* How many ephemeral ports there are, 0 if unknown: connections to one address and port need one each. */
 static size_t limits_count_ports(void)
@@ -24,18 +23,31 @@ static size_t limits_count_ports(void)
     return first > 0 && last >= first ? last - first + 1 : 0;
 }
 
-int limits_check_streams(size_t streams, struct error *err)
+static int limits_raise_files(size_t streams, struct error *err)
 {
+    const rlim_t wanted = (rlim_t)streams + LIMITS_BESIDE;
     struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read the limit of open files");
+    if (limit.rlim_cur >= wanted)
+        return 0;
+    if (limit.rlim_max >= wanted && setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = wanted, .rlim_max = limit.rlim_max}) == 0)
+        return 0;
+    return error_set(err, ERROR_INTERNAL,
+                     "%zu streams need %llu open files, and the limit is %llu. Raise it (ulimit -n, or the container runtime's setting) "
+                     "or prepare with fewer streams (--max-concurrency)",
+                     streams, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+}
+
+int limits_make_room(size_t streams, struct error *err)
+{
     const size_t ports = limits_count_ports();
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < streams + LIMITS_BESIDE)
-        return error_set(err, ERROR_INTERNAL,
-                         "%zu streams need %zu open files, and the limit is %llu: raise it (ulimit -n) or use fewer streams", streams,
-                         streams + LIMITS_BESIDE, (unsigned long long)limit.rlim_cur);
     if (ports > 0 && ports < streams)
         return error_set(err, ERROR_INTERNAL,
-                         "%zu streams need a local port each, and there are %zu: widen net.ipv4.ip_local_port_range or use fewer streams",
+                         "%zu streams need a local port each, and there are %zu. Widen net.ipv4.ip_local_port_range or prepare with fewer "
+                         "streams (--max-concurrency)",
                          streams, ports);
-    return 0;
+    return limits_raise_files(streams, err);
 }

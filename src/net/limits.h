@@ -6,7 +6,9 @@
 
 #include "base/error.h"
 
-/* Can `streams` connections to one address be open at once? The soft limit of open files counts (cmd/ raises it). ERROR_INTERNAL. */
-int limits_check_streams(size_t streams, struct error *err);
+/* Makes room for `streams` connections to one address at once: raises the process's soft limit of open files as far as they
+ * need it, where the hard limit allows that. ERROR_INTERNAL when it does not, or there are fewer local ports than streams;
+ * then the limit is left as it was. */
+int limits_make_room(size_t streams, struct error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -35,23 +36,55 @@ struct curl_transport {
     bool closing, epoll_pwait2_missing;
 };
 
+/* --- what ends without libcurl --------------------------------------------------------------------- */
+
+static bool has_ended(const struct flight *flight)
+{
+    return flight->forced != TRANSPORT_OK;
+}
+
+static void doom(struct curl_transport *transport, struct flight *flight, enum transport_result result)
+{
+    flight->forced = result;
+    flight->next = transport->doomed;
+    transport->doomed = flight;
+}
+
 /* --- what libcurl wants to be told --------------------------------------------------------------- */
+
+/* A socket that is not watched would stay silent until the stall limit: its flight ends, and for our machine's fault (no memory,
+ * or fs.epoll.max_user_watches is reached). Not at once, for libcurl is just busy with it. */
+static int give_up_watching(struct curl_transport *transport, CURL *easy, int reason)
+{
+    struct flight *flight = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &flight);
+    if (!flight)
+        return -1; /* libcurl then ends everything, and says so to act_on */
+    if (!has_ended(flight)) {
+        flight->watch_errno = reason;
+        doom(transport, flight, TRANSPORT_LOCAL);
+    }
+    return 0;
+}
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
 {
     struct curl_transport *transport = context;
     struct epoll_event event = {.data.fd = fd};
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL);
+        epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL); /* fails when the socket was closed before, which removed it */
         curl_multi_assign(transport->multi, fd, NULL);
         return 0;
     }
     event.events = (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
     /* A closed socket's number may come back without a REMOVE in between, or the other way round: both are tried. */
     int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, second = known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    if (epoll_ctl(transport->epoll, first, fd, &event) < 0)
-        epoll_ctl(transport->epoll, second, fd, &event);
+    int other_way = known ? ENOENT : EEXIST;
+    int status = epoll_ctl(transport->epoll, first, fd, &event);
+    if (status < 0 && errno == other_way)
+        status = epoll_ctl(transport->epoll, second, fd, &event);
+    if (status < 0)
+        return give_up_watching(transport, easy, errno);
     curl_multi_assign(transport->multi, fd, transport);
     return 0;
 }
@@ -65,13 +98,6 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
 }
 
 /* --- flights --------------------------------------------------------------------------------------- */
-
-static void doom(struct curl_transport *transport, struct flight *flight, enum transport_result result)
-{
-    flight->forced = result;
-    flight->next = transport->doomed;
-    transport->doomed = flight;
-}
 
 static void launch(struct curl_transport *transport, struct flight *flight)
 {
@@ -97,11 +123,6 @@ static void curl_start(struct transport *base, struct transfer *transfer)
     else
         transport->pending = flight;
     transport->last_pending = flight;
-}
-
-static bool has_ended(const struct flight *flight)
-{
-    return flight->forced != TRANSPORT_OK;
 }
 
 static void curl_cancel(struct transport *base, struct transfer *transfer)
@@ -152,7 +173,13 @@ static void end_flight(struct curl_transport *transport, struct flight *flight, 
 
 static void end_forced(struct curl_transport *transport, struct flight *flight, enum transport_result result)
 {
-    land(transport, flight, result, result == TRANSPORT_CANCELLED ? "cancelled" : "libcurl could not take another transfer");
+    char message[FLIGHT_MESSAGE_SIZE] = "cancelled", reason[128];
+    if (result != TRANSPORT_CANCELLED && flight->watch_errno == 0)
+        snprintf(message, sizeof message, "libcurl could not take another transfer");
+    else if (result != TRANSPORT_CANCELLED)
+        snprintf(message, sizeof message, "cannot watch the connection: %s",
+                 strerror_r(flight->watch_errno, reason, sizeof reason));
+    land(transport, flight, result, message);
 }
 
 static void end_over_limit(struct curl_transport *transport, struct flight *flight, bool stalled)
@@ -220,18 +247,20 @@ static int wait_for_events(struct curl_transport *transport, struct epoll_event 
     return ready <= 0 ? ready : epoll_wait(transport->epoll, events, EVENTS_A_TURN, 0);
 }
 
-static void act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
+static CURLMcode act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
 {
+    CURLMcode code = CURLM_OK;
     int running;
-    for (int k = 0; k < count; k++) {
+    for (int k = 0; k < count && code == CURLM_OK; k++) {
         bool broken = events[k].events & (EPOLLERR | EPOLLHUP); /* reading or writing then says how */
         int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
-        curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
+        code = curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
     }
-    if (transport->curl_deadline <= transport->field.stamp) {
+    if (code == CURLM_OK && transport->curl_deadline <= transport->field.stamp) {
         transport->curl_deadline = TIME_FOREVER;
-        curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        code = curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
+    return code;
 }
 
 /* Once for every change of the flag: what is in flight can still be waited for afterwards. */
@@ -264,7 +293,9 @@ static int curl_wait(struct transport *base, int64_t deadline, struct error *err
         if (count < 0 && errno != EINTR)
             return error_set_errno(err, ERROR_INTERNAL, errno, "waiting for the connections");
         transport->field.stamp = clock_now(transport->field.clock);
-        act_on(transport, events, count < 0 ? 0 : count);
+        CURLMcode code = act_on(transport, events, count < 0 ? 0 : count);
+        if (code != CURLM_OK)
+            return error_set(err, ERROR_INTERNAL, "libcurl cannot go on with the connections: %s", curl_multi_strerror(code));
         end_finished(transport);
         end_late(transport);
         over = told_to_stop(transport) || over || transport->field.handled || transport->field.stamp >= deadline;
@@ -345,7 +376,7 @@ struct transport *transport_curl_new(const struct transport_curl_settings *setti
     transport->field.stalls.limit = settings->stall_timeout_ns;
     transport->field.wholes.limit = settings->timeout_ns;
     transport->field.setup = net_setup_new(&settings->net, err);
-    if (!transport->field.setup || limits_check_streams(settings->max_streams, err) < 0 ||
+    if (!transport->field.setup || limits_make_room(settings->max_streams, err) < 0 ||
         pin_host(transport, settings->pin_url, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
         curl_free_transport(&transport->transport);
         return NULL;

@@ -1,5 +1,6 @@
 #include "net/transport.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -7,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -180,14 +183,140 @@ static void test_no_descriptor_is_a_local_failure(void **state)
     transport_free(transport);
 }
 
-static void test_too_many_streams_are_refused_before(void **state)
+/* ---- sockets that cannot be watched ---- */
+
+static int watching_fails; /* errno; 0: it does not */
+static int watching_refused;
+
+/* Stands before the C library's, for the transport too: its failures (no memory, too many watches) cannot be had otherwise. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are reserved */
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    struct error err = {0};
-    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = (size_t)1 << 30};
+    if (watching_fails && operation != EPOLL_CTL_DEL) {
+        watching_refused++;
+        errno = watching_fails;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+
+static void serve_all(struct tiny_server *server, void *context)
+{
+    for (int fd; (fd = tiny_accept(server)) >= 0; tiny_close(fd))
+        while (tiny_read_request(fd))
+            tiny_send(fd, context);
+}
+
+/* Without a stall limit: a flight that nobody looks at any more would wait for ever. */
+static void test_a_socket_that_cannot_be_watched_is_a_local_failure(void **state)
+{
+    static char text[] = TOLD_CHUNKED "2\r\nok\r\n0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_all, text);
+    struct transport *transport = told_transport(0, 0);
+    struct told first = told_new(transport, tiny_server_url(server)), second = told_new(transport, tiny_server_url(server));
 
     (void)state;
-    assert_null(transport_curl_new(&settings, &err));
-    assert_non_null(strstr(err.text, "open files"));
+    watching_refused = 0;
+    watching_fails = ENOSPC;
+    transport_start(transport, &first.transfer);
+    transport_start(transport, &second.transfer);
+    told_wait(transport, &first, 1);
+    told_wait(transport, &second, 1);
+    watching_fails = 0;
+    assert_true(watching_refused >= 2);
+    assert_int_equal(first.result, TRANSPORT_LOCAL);
+    assert_int_equal(second.result, TRANSPORT_LOCAL);
+    assert_string_equal(first.message, "cannot watch the connection: No space left on device");
+    transport_start(transport, &first.transfer); /* nothing of it is left behind */
+    told_wait(transport, &first, 2);
+    assert_int_equal(first.result, TRANSPORT_OK);
+    assert_string_equal(buf_text(&first.bytes), "ok");
+    transport_free(transport);
+    tiny_server_stop(server);
+    buf_free(&first.bytes);
+    buf_free(&second.bytes);
+}
+
+/* The same for a connection that was used before, with an answer that never comes. */
+static void test_a_used_socket_that_cannot_be_watched_again(void **state)
+{
+    static char text[] = TOLD_CHUNKED "2\r\nok\r\n0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(told_serve_text, text);
+    struct transport *transport = told_transport(0, 0);
+    struct told told = told_new(transport, tiny_server_url(server));
+
+    (void)state;
+    transport_start(transport, &told.transfer);
+    told_wait(transport, &told, 1);
+    assert_int_equal(told.result, TRANSPORT_OK);
+    watching_fails = ENOMEM;
+    transport_start(transport, &told.transfer);
+    told_wait(transport, &told, 2);
+    watching_fails = 0;
+    assert_int_equal(told.result, TRANSPORT_LOCAL);
+    assert_string_equal(told.message, "cannot watch the connection: Cannot allocate memory");
+    assert_int_equal(told.sent, 2);
+    assert_true(told.reused);
+    transport_free(transport);
+    tiny_server_stop(server);
+    buf_free(&told.bytes);
+}
+
+/* ---- what is refused before any transfer ---- */
+
+static void expect_refused(const struct transport_curl_settings *settings, enum error_class class, const char *says)
+{
+    struct error err = {0};
+
+    assert_null(transport_curl_new(settings, &err));
+    assert_int_equal(err.class, class);
+    if (!strstr(err.text, says))
+        fail_msg("'%s' does not say '%s'", err.text, says);
+}
+
+static void test_too_many_streams_are_refused_before(void **state)
+{
+    struct rlimit before, after;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    expect_refused(&(struct transport_curl_settings){.clock = clock_system(), .max_streams = (size_t)1 << 30}, ERROR_INTERNAL,
+                   "1073741824 streams need a local port each");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_int_equal(after.rlim_cur, before.rlim_cur);
+}
+
+/* As far as it must be, no further. (That the hard limit is too low is tested with the command: it cannot be put back here.) */
+static void test_the_limit_of_open_files_is_raised(void **state)
+{
+    struct rlimit before, limit;
+    struct error err = {0};
+    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 200};
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    struct transport *transport = transport_curl_new(&settings, &err);
+
+    assert_non_null(transport);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(limit.rlim_cur, 264);
+    assert_int_equal(limit.rlim_max, before.rlim_max);
+    transport_free(transport);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void test_an_unknown_host_is_refused_before(void **state)
+{
+    struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1, .pin_url = "http://no-such-host.invalid:8000/v1"};
+
+    (void)state;
+    expect_refused(&settings, ERROR_TARGET, "cannot look up the host no-such-host.invalid: ");
+    expect_refused(&settings, ERROR_TARGET, ". Is the name right, and does DNS answer here?");
+    settings.pin_url = "nonsense";
+    expect_refused(&settings, ERROR_USAGE, "nonsense");
 }
 
 int main(void)
@@ -199,7 +328,11 @@ int main(void)
         cmocka_unit_test(test_the_whole_time_is_limited),
         cmocka_unit_test(test_refused_and_unknown_hosts),
         cmocka_unit_test(test_no_descriptor_is_a_local_failure),
+        cmocka_unit_test(test_a_socket_that_cannot_be_watched_is_a_local_failure),
+        cmocka_unit_test(test_a_used_socket_that_cannot_be_watched_again),
         cmocka_unit_test(test_too_many_streams_are_refused_before),
+        cmocka_unit_test(test_the_limit_of_open_files_is_raised),
+        cmocka_unit_test(test_an_unknown_host_is_refused_before),
     };
 
     signal(SIGPIPE, SIG_IGN);
