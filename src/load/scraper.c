@@ -114,6 +114,12 @@ static void tell_once(struct scraper *scraper, const char *what)
     scraper->told = true;
 }
 
+static bool was_stopped(const struct scraper *scraper)
+{
+    const volatile sig_atomic_t *stop = scraper->settings.net.stop;
+    return stop && *stop;
+}
+
 /* One GET, one line. Fills scrape->known, running, waiting. */
 static void scrape_once(struct scraper *scraper, struct scrape *scrape)
 {
@@ -174,7 +180,7 @@ static void *scraper_main(void *context)
             wait_until(scraper, next);
         bool stopping = scraper->stopping, full = scraper->full_asked != scraper->full_done;
         pthread_mutex_unlock(&scraper->mutex);
-        if (stopping && !full)
+        if (stopping)
             return NULL;
         do_scrape(scraper, full);
         int64_t now = clock_now(settings->clock);
@@ -206,7 +212,6 @@ int scraper_level_end(void *scraper_pointer, int64_t deadline)
 {
     struct scraper *scraper = scraper_pointer;
     const struct clock *clock = scraper->settings.clock;
-    const volatile sig_atomic_t *stop = scraper->settings.net.stop;
     for (;;) {
         int64_t patience = clock_now(clock) + SCRAPE_TIMEOUT_NS;
         bool done = scrape_all(scraper, patience);
@@ -218,7 +223,7 @@ int scraper_level_end(void *scraper_pointer, int64_t deadline)
         if (!busy)
             return 1;
         int64_t now = clock_now(clock);
-        if (now >= deadline || (stop && *stop))
+        if (now >= deadline || was_stopped(scraper))
             return 0;
         clock_sleep_until(clock, now + SETTLE_INTERVAL_NS);
     }
@@ -259,9 +264,13 @@ int scraper_free(struct scraper *scraper, struct error *err)
         return 0;
     pthread_mutex_lock(&scraper->mutex);
     scraper->stopping = true;
+    bool owed = scraper->full_done < scraper->full_asked;
     pthread_cond_broadcast(&scraper->changed);
     pthread_mutex_unlock(&scraper->mutex);
+    http_client_abort(scraper->client);
     pthread_join(scraper->thread, NULL);
+    if (owed && !was_stopped(scraper))
+        tell_once(scraper, "no answer until the run ended");
     struct error close_error = {.class = ERROR_NONE};
     gzip_stream_close(scraper->stream, &close_error);
     struct error *first = scraper->failure.class != ERROR_NONE ? &scraper->failure : &close_error;

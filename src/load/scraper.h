@@ -33,7 +33,7 @@ struct scraper_settings {
 
 struct scraper;
 struct scraper *scraper_new(const struct scraper_settings *settings, struct error *err);
-/* Stops the thread, closes the file; -1 with *err when it could not be written (a full disk). Frees in any case. */
+/* Ends a scrape that is under way at once, stops the thread, closes the file; -1 with *err when it could not be written (a full disk). Frees in any case. */
 int scraper_free(struct scraper *scraper, struct error *err);
 
 /* For engine_watch: the pointer is a struct scraper. */

@@ -1,6 +1,7 @@
 #include "net/http_client.h"
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 struct http_client {
     struct net_setup *setup;
     const volatile sig_atomic_t *stop;
+    atomic_bool aborted;
     CURLM *multi;
     CURL *easy;
     char text[CURL_ERROR_SIZE];
@@ -61,6 +63,12 @@ void http_client_free(struct http_client *client)
     curl_multi_cleanup(client->multi);
     net_setup_free(client->setup);
     free(client);
+}
+
+void http_client_abort(struct http_client *client)
+{
+    client->aborted = true;
+    curl_multi_wakeup(client->multi);
 }
 
 void http_response_free(struct http_response *response)
@@ -134,14 +142,19 @@ static void http_client_limit(CURL *easy, int64_t timeout_ns)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms < HTTP_CONNECT_MS_MAX ? ms : HTTP_CONNECT_MS_MAX);
 }
 
-/* Drives the handle to its end; CURLE_ABORTED_BY_CALLBACK when a signal asked to stop. */
+static bool http_client_must_stop(const struct http_client *client)
+{
+    return client->aborted || (client->stop && *client->stop);
+}
+
+/* Drives the handle to its end; CURLE_ABORTED_BY_CALLBACK when a signal or http_client_abort asked to stop. */
 static CURLcode http_client_drive(struct http_client *client)
 {
     CURLcode result = CURLE_ABORTED_BY_CALLBACK;
     int running = 1;
 
     curl_multi_add_handle(client->multi, client->easy);
-    while (!(client->stop && *client->stop)) {
+    while (!http_client_must_stop(client)) {
         if (curl_multi_perform(client->multi, &running) != CURLM_OK) {
             result = CURLE_FAILED_INIT;
             break;
@@ -228,7 +241,7 @@ static void http_client_explain(struct http_exchange *exchange, CURLcode code)
     }
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         response->trouble = HTTP_STOPPED;
-        snprintf(response->message, sizeof response->message, "stopped by a signal");
+        snprintf(response->message, sizeof response->message, "%s", exchange->client->aborted ? "aborted" : "stopped by a signal");
         return;
     }
     curl_easy_getinfo(exchange->client->easy, CURLINFO_OS_ERRNO, &failure.errno_value);

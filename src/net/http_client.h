@@ -34,6 +34,8 @@ struct net_settings {
 struct http_client;
 struct http_client *http_client_new(const struct net_settings *settings, struct error *err); /* copies what it keeps */
 void http_client_free(struct http_client *client);
+/* The request under way, and every later one, ends at once as HTTP_STOPPED. The one call that another thread may make. */
+void http_client_abort(struct http_client *client);
 
 enum http_trouble { HTTP_FINE, HTTP_DNS, HTTP_CONNECT, HTTP_TLS, HTTP_TIMEOUT, HTTP_BROKEN, HTTP_STOPPED, HTTP_LOCAL };
 

@@ -356,6 +356,23 @@ static void test_a_slow_server_delays_no_level(void **state)
     json_decref(lines.last);
 }
 
+/* It would take the 10 s of a scrape's limit, and a second scrape's that was asked for meanwhile. */
+static void test_the_end_waits_for_no_answer(void **state)
+{
+    struct bench *bench = *state;
+    bench->held = true;
+    assert_non_null(start(bench, 1, NULL));
+    wait_for(bench, &bench->asked, 1); /* one of every interval */
+    scraper_level_start(bench->scraper);
+    int64_t before = clock_now(clock_system());
+    assert_int_equal(stop(bench, NULL), 0);
+    assert_true(clock_now(clock_system()) - before < 5 * NS_PER_S);
+    assert_int_equal(bench->asked, 1);
+    struct lines lines = read_lines(bench);
+    assert_int_equal(lines.count, 0);
+    assert_int_equal(count_said(bench, "no answer until the run ended"), 1);
+}
+
 static void test_a_server_that_dies_leaves_what_it_told(void **state)
 {
     struct bench *bench = *state;
@@ -433,6 +450,7 @@ int main(void)
         TEST(test_a_signal_ends_the_waiting),
         TEST(test_a_missing_page_is_told_once),
         TEST(test_a_slow_server_delays_no_level),
+        TEST(test_the_end_waits_for_no_answer),
         TEST(test_a_server_that_dies_leaves_what_it_told),
         TEST(test_a_server_that_tells_nonsense),
         TEST(test_a_full_disk_is_told_at_the_end),

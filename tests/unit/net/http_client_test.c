@@ -331,6 +331,35 @@ static void test_stop_ends_the_waiting(void **state)
     tiny_server_stop(server);
 }
 
+static void *abort_soon(void *client)
+{
+    usleep(30000);
+    http_client_abort(client);
+    return NULL;
+}
+
+static void test_another_thread_may_abort(void **state)
+{
+    static char silent[] = "";
+    struct tiny_server *server = tiny_server_start(serve_answers, silent);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    struct http_response response;
+    struct error err = {0};
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, abort_soon, client), 0);
+    for (int i = 0; i < 2; i++) { /* under way, and never begun */
+        assert_int_equal(http_client_get(client, tiny_server_url(server), 3600 * NS_PER_S, &response, &err), -1);
+        assert_int_equal(response.trouble, HTTP_STOPPED);
+        assert_non_null(strstr(err.text, "aborted"));
+        http_response_free(&response);
+    }
+    pthread_join(thread, NULL);
+    http_client_free(client);
+    tiny_server_stop(server);
+}
+
 static void test_settings_are_checked(void **state)
 {
     struct error err = {0};
@@ -360,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_no_tls_there),
         cmocka_unit_test(test_a_flood_is_bounded),
         cmocka_unit_test(test_stop_ends_the_waiting),
+        cmocka_unit_test(test_another_thread_may_abort),
         cmocka_unit_test(test_settings_are_checked),
     };
 
