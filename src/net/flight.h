@@ -57,7 +57,10 @@ void flight_land(struct flight *flight, enum transport_result result, const char
 
 /* How it ended as libcurl says; *message ("" for TRANSPORT_OK) for people. Before the handle is taken out. */
 enum transport_result flight_judge(const struct flight *flight, CURLcode code, char message[FLIGHT_MESSAGE_SIZE]);
-/* A connection that its server had closed while it lay idle: nothing was lost, so the request may go out once more. */
+/* A connection that its server had closed while it lay idle: nothing was lost, so the request may go out once more, on a
+ * fresh one. libcurl goes again by itself, unseen but for another `sent`, when it is reading that fails; it does not when
+ * writing a body beyond its first 64 kB fails, and gives up after six dead connections in a row: these come here.
+ * Both take an answer for begun when a whole line of it came: of less, libcurl tells nobody. */
 bool flight_may_go_again(const struct flight *flight, enum transport_result result);
 /* How it ends when one of its limits is over. */
 enum transport_result flight_judge_late(const struct flight *flight, bool stalled, char message[FLIGHT_MESSAGE_SIZE]);

@@ -15,8 +15,8 @@
  *
  * Latency fields: `sent` is when the request is about to be written to its
  * connection (a new connection's DNS, TCP and TLS lie before it). Where a reused connection
- * turned out dead before a byte of the response came, the request goes again on a fresh one
- * and `sent` is called a second time: the caller overwrites its time and counts `reconnected`. */
+ * turned out dead before a line of the response came, the request goes again on another one
+ * and `sent` is called once more: the caller overwrites its time and counts `reconnected`. */
 #ifndef ROIBENCH_NET_TRANSPORT_H
 #define ROIBENCH_NET_TRANSPORT_H
 
