@@ -28,9 +28,11 @@ static bool net_failure_says(const struct net_failure *failure, const char *word
     return strstr(failure->text, words) != NULL;
 }
 
-/* The connection broke while the response was awaited or read. */
+/* The connection broke while the response was awaited or read; before the request, it was a proxy's that refused the tunnel. */
 static enum transport_result net_failure_receive_class(const struct net_failure *failure)
 {
+    if (!failure->sent)
+        return TRANSPORT_CONNECT;
     if (net_failure_says(failure, "chunked") || net_failure_says(failure, "Too large response headers"))
         return TRANSPORT_PROTOCOL;
     return TRANSPORT_RESET;
@@ -73,8 +75,9 @@ enum transport_result net_failure_class(const struct net_failure *failure)
         return TRANSPORT_TLS;
     case CURLE_OPERATION_TIMEDOUT:
         return failure->sent ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT;
-    case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
+        return failure->sent ? TRANSPORT_RESET : TRANSPORT_CONNECT;
+    case CURLE_GOT_NOTHING:
     case CURLE_SSL_SHUTDOWN_FAILED:
         return TRANSPORT_RESET;
     case CURLE_RECV_ERROR:

@@ -1,4 +1,5 @@
-/* TLS is always verified, against the roots that were given: a server with a certificate made here. */
+/* TLS is always verified, against the roots that were given, over both clients and through a proxy: a server with a certificate
+ * made here. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -20,6 +21,7 @@
 #include "net/http_client.h"
 #include "support/temp_folder.h"
 #include "support/tiny_server.h"
+#include "support/told.h"
 
 #define LIMIT_NS (60 * NS_PER_S)
 
@@ -75,15 +77,21 @@ static void free_identity(struct identity *identity)
     X509_free(identity->certificate);
 }
 
-/* One answer a connection, over TLS. */
-static void serve(struct tiny_server *server, void *context)
+static SSL_CTX *settings_of(const struct identity *identity)
 {
-    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret";
-    const struct identity *identity = context;
     SSL_CTX *settings = SSL_CTX_new(TLS_server_method());
 
     SSL_CTX_use_certificate(settings, identity->certificate);
     SSL_CTX_use_PrivateKey(settings, identity->key);
+    return settings;
+}
+
+/* One answer a connection, over TLS. */
+static void serve(struct tiny_server *server, void *context)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret";
+    SSL_CTX *settings = settings_of(context);
+
     for (int fd; (fd = tiny_accept(server)) >= 0;) {
         SSL *session = SSL_new(settings);
         char request[4096];
@@ -160,11 +168,133 @@ static void test_the_name_must_be_the_server_s(void **state)
     temp_folder_remove(folder);
 }
 
+/* ---- streams ---- */
+
+/* Takes a TLS session on fd and answers a request, as often as it comes, in three pieces. */
+static void stream_over_tls(SSL_CTX *settings, int fd)
+{
+    static const char *const pieces[] = {TOLD_CHUNKED "5\r\nhello\r\n", "6\r\n world\r\n", "0\r\n\r\n"};
+    SSL *session = SSL_new(settings);
+    char request[4096];
+
+    SSL_set_fd(session, fd);
+    if (SSL_accept(session) == 1)
+        while (SSL_read(session, request, sizeof request) > 0)
+            for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
+                SSL_write(session, pieces[k], (int)strlen(pieces[k]));
+    ERR_clear_error();
+    SSL_free(session);
+}
+
+static void serve_streams(struct tiny_server *server, void *context)
+{
+    SSL_CTX *settings = settings_of(context);
+
+    for (int fd; (fd = tiny_accept(server)) >= 0; tiny_close(fd))
+        stream_over_tls(settings, fd);
+    SSL_CTX_free(settings);
+}
+
+/* What a proxy's client gets: a tunnel, at whose other end the same program serves. */
+static void serve_tunnel(struct tiny_server *server, void *context)
+{
+    SSL_CTX *settings = settings_of(context);
+
+    for (int fd; (fd = tiny_accept(server)) >= 0; tiny_close(fd)) {
+        if (!tiny_keep_request(server, fd))
+            continue;
+        tiny_send(fd, "HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n");
+        stream_over_tls(settings, fd);
+    }
+    SSL_CTX_free(settings);
+}
+
+/* `times` requests, one after the other, to this URL. */
+static struct told stream(const char *url, const char *ca_file, int times)
+{
+    struct transport *transport = told_transport_with(
+        &(struct transport_curl_settings){.net = {.ca_file = ca_file}, .clock = clock_system(), .max_streams = 2});
+    struct told told = told_new(transport, url);
+
+    told.restarts = times - 1;
+    transport_start(transport, &told.transfer);
+    told_wait(transport, &told, times);
+    transport_free(transport);
+    return told;
+}
+
+static void expect_refused(const char *url, const char *ca_file)
+{
+    struct told told = stream(url, ca_file, 1);
+
+    assert_int_equal(told.result, TRANSPORT_TLS);
+    assert_int_equal(told.sent, 0); /* nothing was said to somebody unknown, the key least of all */
+    assert_int_equal(told.bytes.len, 0);
+    if (!strstr(told.message, "certificate"))
+        fail_msg("'%s'", told.message);
+}
+
+static void test_streams_are_verified_as_well(void **state)
+{
+    char *folder = temp_folder_make();
+    struct identity ours = make_identity("IP:127.0.0.1"), other = make_identity("IP:127.0.0.1");
+    cleanup_free char *ours_file = file_join(folder, "ours.pem"), *other_file = file_join(folder, "other.pem");
+    struct tiny_server *server = tiny_server_start(serve_streams, &ours);
+    cleanup_free char *url = mem_printf("https%s", strchr(tiny_server_url(server), ':'));
+
+    (void)state;
+    write_certificate(&ours, folder, "ours.pem");
+    write_certificate(&other, folder, "other.pem");
+    expect_refused(url, NULL);
+    expect_refused(url, other_file);
+
+    struct told told = stream(url, ours_file, 3);
+
+    assert_int_equal(told.result, TRANSPORT_OK);
+    assert_string_equal(buf_text(&told.bytes), "hello worldhello worldhello world");
+    assert_int_equal(told.sent, 3);
+    assert_true(told.reused); /* a handshake each would be the server's burden, and ours */
+    buf_free(&told.bytes);
+    tiny_server_stop(server);
+    free_identity(&ours);
+    free_identity(&other);
+    temp_folder_remove(folder);
+}
+
+static void test_streams_through_a_tunnel(void **state)
+{
+    char *folder = temp_folder_make();
+    struct identity ours = make_identity("DNS:model.invalid"); /* a name that only the proxy knows */
+    cleanup_free char *file = file_join(folder, "ours.pem");
+    struct tiny_server *proxy = tiny_server_start(serve_tunnel, &ours);
+
+    (void)state;
+    write_certificate(&ours, folder, "ours.pem");
+    setenv("https_proxy", tiny_server_url(proxy), 1);
+    expect_refused("https://model.invalid:8443/v1", NULL);
+
+    struct told told = stream("https://model.invalid:8443/v1", file, 2);
+
+    unsetenv("https_proxy");
+    assert_int_equal(told.result, TRANSPORT_OK);
+    assert_string_equal(buf_text(&told.bytes), "hello worldhello world");
+    assert_int_equal(told.status, 200);
+    assert_int_equal(told.headers, 2); /* not the proxy's */
+    assert_true(told.reused);
+    assert_memory_equal(tiny_server_request(proxy), "CONNECT model.invalid:8443 HTTP/1.1\r\n", 37);
+    buf_free(&told.bytes);
+    tiny_server_stop(proxy);
+    free_identity(&ours);
+    temp_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roots_decide),
         cmocka_unit_test(test_the_name_must_be_the_server_s),
+        cmocka_unit_test(test_streams_are_verified_as_well),
+        cmocka_unit_test(test_streams_through_a_tunnel),
     };
 
     signal(SIGPIPE, SIG_IGN);

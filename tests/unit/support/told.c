@@ -72,16 +72,20 @@ struct told told_new(struct transport *transport, const char *url)
     };
 }
 
-struct transport *told_transport(int64_t timeout_ns, int64_t stall_ns)
+struct transport *told_transport_with(const struct transport_curl_settings *settings)
 {
     struct error err = {0};
-    const struct transport_curl_settings settings = {
-        .clock = clock_system(), .timeout_ns = timeout_ns, .stall_timeout_ns = stall_ns, .max_streams = 8};
-    struct transport *transport = transport_curl_new(&settings, &err);
+    struct transport *transport = transport_curl_new(settings, &err);
 
     if (!transport)
         fail_msg("%s", err.text);
     return transport;
+}
+
+struct transport *told_transport(int64_t timeout_ns, int64_t stall_ns)
+{
+    return told_transport_with(&(struct transport_curl_settings){
+        .clock = clock_system(), .timeout_ns = timeout_ns, .stall_timeout_ns = stall_ns, .max_streams = 8});
 }
 
 void told_wait(struct transport *transport, const struct told *told, int ended)

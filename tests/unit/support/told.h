@@ -32,6 +32,8 @@ struct told {
 struct told told_new(struct transport *transport, const char *url);
 /* With room for a few streams; limits as in transport_curl_settings. */
 struct transport *told_transport(int64_t timeout_ns, int64_t stall_ns);
+/* One that must be had; transport_free it. */
+struct transport *told_transport_with(const struct transport_curl_settings *settings);
 /* Waits until told was told of `ended` ends. A test that hangs is ended by the runner. */
 void told_wait(struct transport *transport, const struct told *told, int ended);
 /* Runs one transfer against a script. */
