@@ -21,92 +21,132 @@ static int64_t wall(const struct simulator *simulator, int64_t model_ns)
     return (int64_t)((double)model_ns / simulator->settings.time_scale);
 }
 
-/* --- a generation's life -------------------------------------------------------------------- */
+/* --- a request's life ----------------------------------------------------------------------- */
 
-static void generation_free(struct generation *generation)
+static void answer_free(struct answer *answer)
 {
-    TAILQ_REMOVE(&generation->simulator->open, generation, open);
-    generation->simulator->open_count--;
-    buf_free(&generation->head);
-    free(generation);
+    TAILQ_REMOVE(&answer->simulator->open, answer, open);
+    answer->simulator->open_count -= answer->count;
+    simulator_task_free(&answer->task);
+    buf_free(&answer->head);
+    free(answer);
 }
 
 static void client_gone(void *context)
 {
-    struct generation *generation = context;
-    struct simulator *simulator = generation->simulator;
-    scheduler_remove(simulator->scheduler, &generation->scheduled);
-    metrics_aborted(&simulator->metrics);
-    generation->truth.disconnected = true;
-    truth_ended(&simulator->truth, &generation->truth);
-    generation_free(generation);
+    struct answer *answer = context;
+    struct simulator *simulator = answer->simulator;
+    for (size_t k = 0; k < answer->count; k++) {
+        if (answer->generations[k].finished)
+            continue;
+        scheduler_remove(simulator->scheduler, &answer->generations[k].scheduled);
+        metrics_aborted(&simulator->metrics);
+    }
+    answer->truth.disconnected = true;
+    truth_ended(&simulator->truth, &answer->truth);
+    answer_free(answer);
+}
+
+/* A chat's stream begins with the role of every choice, together with the first token of any. */
+static void open_stream(struct answer *answer)
+{
+    struct buf *out = &answer->simulator->scratch;
+    answer->opened = true;
+    for (size_t k = 0; k < answer->count && answer->task.chat; k++) {
+        buf_reset(out);
+        chunk_role(&answer->generations[k], out);
+        httpd_stream_queue(answer->request, out->data, out->len);
+    }
 }
 
 /* Hands the tokens not sent yet to the kernel. */
 static void send_tokens(struct generation *generation)
 {
-    struct simulator *simulator = generation->simulator;
+    struct answer *answer = generation->answer;
+    struct simulator *simulator = answer->simulator;
     struct buf *out = &simulator->scratch;
-    if (generation->task.chat && generation->sent_tokens == 0) {
-        buf_reset(out);
-        chunk_role(generation, out);
-        httpd_stream_queue(generation->request, out->data, out->len);
-    }
+    if (!answer->opened)
+        open_stream(answer);
     buf_reset(out);
     chunk_tokens(generation, out);
-    httpd_stream_send(generation->request, out->data, out->len);
-    truth_sent(&simulator->truth, &generation->truth, generation->scheduled.output_tokens - generation->sent_tokens,
-               now_of(simulator));
+    httpd_stream_send(answer->request, out->data, out->len);
+    truth_sent(&simulator->truth, &answer->truth, generation->scheduled.output_tokens - generation->sent_tokens, now_of(simulator));
     generation->sent_tokens = generation->scheduled.output_tokens;
 }
 
-static void end_stream(struct generation *generation)
+static void end_stream(struct answer *answer)
 {
-    struct buf *out = &generation->simulator->scratch;
-    if (generation->task.include_usage) {
+    struct buf *out = &answer->simulator->scratch;
+    if (answer->task.include_usage) {
         buf_reset(out);
-        chunk_usage(generation, out);
-        httpd_stream_queue(generation->request, out->data, out->len);
+        chunk_usage(answer, out);
+        httpd_stream_queue(answer->request, out->data, out->len);
     }
-    httpd_stream_queue(generation->request, DONE, sizeof DONE - 1);
-    httpd_stream_end(generation->request);
+    httpd_stream_queue(answer->request, DONE, sizeof DONE - 1);
+    httpd_stream_end(answer->request);
 }
 
-static void send_whole(struct generation *generation)
+static void send_whole(struct answer *answer)
 {
-    struct simulator *simulator = generation->simulator;
+    struct simulator *simulator = answer->simulator;
     struct buf *out = &simulator->scratch;
+    int64_t tokens = 0;
+    for (size_t k = 0; k < answer->count; k++)
+        tokens += answer->generations[k].scheduled.output_tokens;
     buf_reset(out);
-    chunk_whole(generation, out);
-    httpd_reply(generation->request, 200, "application/json", out->data, out->len);
-    truth_sent(&simulator->truth, &generation->truth, generation->scheduled.output_tokens, now_of(simulator));
+    chunk_whole(answer, out);
+    httpd_reply(answer->request, 200, "application/json", out->data, out->len);
+    truth_sent(&simulator->truth, &answer->truth, tokens, now_of(simulator));
+}
+
+static void end_answer(struct answer *answer)
+{
+    if (answer->task.stream)
+        end_stream(answer);
+    else
+        send_whole(answer);
+    truth_ended(&answer->simulator->truth, &answer->truth);
+    answer_free(answer);
 }
 
 static bool is_time_to_send(const struct generation *generation, bool finished)
 {
+    const struct answer *answer = generation->answer;
     int64_t unsent = generation->scheduled.output_tokens - generation->sent_tokens;
     if (finished || generation->sent_tokens == 0)
         return true;
-    return unsent >= generation->simulator->settings.stream_interval &&
-           httpd_stream_backlog(generation->request) <= SIMULATOR_BACKLOG_MAX;
+    return unsent >= answer->simulator->settings.stream_interval && httpd_stream_backlog(answer->request) <= SIMULATOR_BACKLOG_MAX;
+}
+
+/* vLLM counts the choices of one prompt together, when the last of them has ended. */
+static void measure_siblings(const struct generation *generation)
+{
+    const struct answer *answer = generation->answer;
+    const struct generation *sibling = &answer->generations[generation->index / answer->task.choices * answer->task.choices];
+    int64_t longest = 0;
+    for (int64_t k = 0; k < answer->task.choices; k++) {
+        if (!sibling[k].finished)
+            return;
+        longest = sibling[k].scheduled.output_tokens > longest ? sibling[k].scheduled.output_tokens : longest;
+    }
+    metrics_prompt_finished(&answer->simulator->metrics, answer->task.choices, longest);
 }
 
 static void take_token(struct generation *generation, int64_t now)
 {
-    struct simulator *simulator = generation->simulator;
+    struct answer *answer = generation->answer;
+    struct metrics *metrics = &answer->simulator->metrics;
     bool finished = generation->scheduled.state == SCHEDULER_OUTSIDE;
-    metrics_token(&simulator->metrics, &generation->times, &generation->scheduled, now);
-    if (generation->task.stream && is_time_to_send(generation, finished))
+    metrics_token(metrics, &generation->times, &generation->scheduled, now);
+    if (answer->task.stream && is_time_to_send(generation, finished))
         send_tokens(generation);
     if (!finished)
         return;
-    metrics_finished(&simulator->metrics, &generation->times, &generation->scheduled);
-    if (generation->task.stream)
-        end_stream(generation);
-    else
-        send_whole(generation);
-    truth_ended(&simulator->truth, &generation->truth);
-    generation_free(generation);
+    generation->finished = true;
+    metrics_finished(metrics, &generation->times, &generation->scheduled);
+    measure_siblings(generation);
+    if (--answer->unfinished == 0)
+        end_answer(answer);
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -180,47 +220,71 @@ static void wake_engine(struct simulator *simulator, int64_t now)
 
 /* --- requests ----------------------------------------------------------------------------------- */
 
-static struct generation *generation_new(struct simulator *simulator, struct httpd_request *request,
-                                         const struct simulator_task *task)
+static void generation_init(struct generation *generation, struct answer *answer, size_t index)
 {
-    struct generation *generation = mem_alloc(sizeof *generation);
-    int64_t now = now_of(simulator);
+    const struct simulator_task *task = &answer->task;
+    const struct simulator_prompt *prompt = &task->prompts[index / (size_t)task->choices];
     *generation = (struct generation){
-        .scheduled = {.prompt_tokens = task->prompt_tokens, .output_limit = task->max_tokens},
+        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .output_limit = task->max_tokens},
+        .answer = answer,
+        .prompt = prompt,
+        .index = (int64_t)index,
+        .seed = answer->serial + index,
+        .times = {.arrived = answer->truth.arrived, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER},
+    };
+}
+
+static struct answer *answer_new(struct simulator *simulator, struct httpd_request *request, const struct simulator_task *task,
+                                 size_t count)
+{
+    struct answer *answer = mem_alloc(sizeof *answer + count * sizeof answer->generations[0]);
+    int64_t now = now_of(simulator);
+    *answer = (struct answer){
         .simulator = simulator,
         .request = request,
         .task = *task,
         .head = BUF_INIT(SIMULATOR_BODY_MAX),
-        .serial = ++simulator->serials,
-        .times = {.arrived = now, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER},
+        .serial = simulator->serials + 1,
         .truth = {.arrived = now, .first_sent = TIME_NEVER, .last_sent = TIME_NEVER, .prompt_tokens = task->prompt_tokens,
                   .stream = task->stream},
+        .unfinished = count,
+        .count = count,
     };
-    TAILQ_INSERT_TAIL(&simulator->open, generation, open);
-    simulator->open_count++;
+    for (size_t k = 0; k < count; k++)
+        generation_init(&answer->generations[k], answer, k);
+    simulator->serials += count;
+    TAILQ_INSERT_TAIL(&simulator->open, answer, open);
+    simulator->open_count += count;
     simulator->truth.received++;
-    return generation;
+    return answer;
 }
 
-void simulator_generate(struct simulator *simulator, struct httpd_request *request, const struct simulator_task *task,
-                        const char *id)
+static void refuse_busy(struct simulator *simulator, struct httpd_request *request)
 {
-    if (simulator->open_count >= SIMULATOR_REQUESTS_MAX) {
-        struct buf *out = &simulator->scratch;
-        buf_reset(out);
-        simulator_error(out, 503, "Service Unavailable", NULL,
-                        "The engine is currently busy and cannot accept new requests. Please try again later.");
-        simulator->truth.refused++;
-        httpd_reply(request, 503, "application/json", out->data, out->len);
+    struct buf *out = &simulator->scratch;
+    buf_reset(out);
+    simulator_error(out, 503, "Service Unavailable", NULL,
+                    "The engine is currently busy and cannot accept new requests. Please try again later.");
+    simulator->truth.refused++;
+    httpd_reply(request, 503, "application/json", out->data, out->len);
+}
+
+void simulator_generate(struct simulator *simulator, struct httpd_request *request, struct simulator_task *task, const char *id)
+{
+    size_t count = task->prompt_count * (size_t)task->choices;
+    if (simulator->open_count + count > SIMULATOR_REQUESTS_MAX) {
+        simulator_task_free(task);
+        refuse_busy(simulator, request);
         return;
     }
-    struct generation *generation = generation_new(simulator, request, task);
-    chunk_head(generation, id);
-    httpd_on_closed(request, client_gone, generation);
+    struct answer *answer = answer_new(simulator, request, task, count);
+    chunk_head(answer, id);
+    httpd_on_closed(request, client_gone, answer);
     if (task->stream)
         httpd_stream_start(request, 200, "text/event-stream; charset=utf-8");
-    scheduler_add(simulator->scheduler, &generation->scheduled);
-    wake_engine(simulator, generation->times.arrived);
+    for (size_t k = 0; k < count; k++)
+        scheduler_add(simulator->scheduler, &answer->generations[k].scheduled);
+    wake_engine(simulator, answer->truth.arrived);
 }
 
 /* --- the server -------------------------------------------------------------------------------- */

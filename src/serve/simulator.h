@@ -19,7 +19,8 @@
 #include "serve/scheduler.h"
 
 #define SIMULATOR_BODY_MAX ((size_t)8 << 20)
-#define SIMULATOR_REQUESTS_MAX 65536           /* open at the same time; the next one gets 503 */
+#define SIMULATOR_REQUESTS_MAX 65536           /* generations open at the same time; the next request gets 503 */
+#define SIMULATOR_CHOICES_MAX 16384            /* n of a request */
 #define SIMULATOR_BACKLOG_MAX ((size_t)64 << 10) /* unread bytes of a client from which its tokens come several a chunk */
 #define SIMULATOR_VERSION "0.32.0-simulated"
 

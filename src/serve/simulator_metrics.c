@@ -112,8 +112,6 @@ void metrics_finished(struct metrics *metrics, const struct metrics_times *times
     metrics->finished_length++;
     observe(metrics, METRICS_PROMPT_TOKENS, (double)request->prompt_tokens);
     observe(metrics, METRICS_GENERATION_TOKENS, (double)request->output_tokens);
-    observe(metrics, METRICS_MAX_GENERATION_TOKENS, (double)request->output_tokens);
-    observe(metrics, METRICS_PARAMS_N, 1);
     observe(metrics, METRICS_PARAMS_MAX_TOKENS, (double)request->output_limit);
     if (request->output_tokens > 1)
         observe_time(metrics, METRICS_TPOT, 0, (times->last_token - times->first_token) / (request->output_tokens - 1));
@@ -124,6 +122,12 @@ void metrics_finished(struct metrics *metrics, const struct metrics_times *times
     observe_time(metrics, METRICS_DECODE, times->first_token, times->last_token);
     observe(metrics, METRICS_PREEMPTIONS, (double)request->preemptions);
     observe(metrics, METRICS_PREFILL_COMPUTED, (double)request->prompt_tokens);
+}
+
+void metrics_prompt_finished(struct metrics *metrics, int64_t choices, int64_t longest)
+{
+    observe(metrics, METRICS_MAX_GENERATION_TOKENS, (double)longest);
+    observe(metrics, METRICS_PARAMS_N, (double)choices);
 }
 
 void metrics_aborted(struct metrics *metrics)

@@ -56,6 +56,8 @@ void metrics_step(struct metrics *metrics, const struct scheduler_step *step);
 void metrics_token(struct metrics *metrics, struct metrics_times *times, const struct scheduler_request *request, int64_t now);
 /* It has had its last one. */
 void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request);
+/* So have all choices of its prompt; longest: tokens of the longest of them. */
+void metrics_prompt_finished(struct metrics *metrics, int64_t choices, int64_t longest);
 void metrics_aborted(struct metrics *metrics);
 
 struct metrics_identity {

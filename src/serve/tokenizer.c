@@ -121,3 +121,9 @@ const char *tokenizer_output(uint64_t seed, int64_t index)
     uint64_t place = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)index;
     return words[place % (sizeof words / sizeof words[0])];
 }
+
+uint32_t tokenizer_output_id(uint64_t seed, int64_t index)
+{
+    const char *text = tokenizer_output(seed, index);
+    return text[0] ? token_id((const unsigned char *)text, strlen(text)) : TOKENIZER_HALF;
+}

@@ -21,6 +21,7 @@
 #define TOKENIZER_VOCABULARY 131072
 #define TOKENIZER_SPECIAL 16 /* ids below it are no text */
 #define TOKENIZER_BOS 1
+#define TOKENIZER_HALF 15    /* half a character: no text */
 
 /* Appends at most `max` ids of the text; returns how many tokens the text has, whatever max is. */
 size_t tokenizer_encode(const char *text, size_t length, uint32_t *ids, size_t max);
@@ -36,5 +37,7 @@ size_t tokenizer_answer(uint32_t *ids);
 /* The text of the index-th generated token of a request (seed tells requests apart): a word of our own list, which
  * encodes to exactly one token, or "" for one token in 15, as a token that holds half a character is sent. */
 const char *tokenizer_output(uint64_t seed, int64_t index);
+/* Its id: what the text encodes to, or TOKENIZER_HALF. */
+uint32_t tokenizer_output_id(uint64_t seed, int64_t index);
 
 #endif

@@ -61,6 +61,34 @@ truth_has() { # TEXT
     assert_line 200
 }
 
+@test "serves several prompts and choices at once, each a request of the engine" {
+    start_simulator --model tiny --preset l4-int4 --time-scale 100
+    post /v1/completions '{"prompt":[[1,2],"one"],"n":2,"max_tokens":3,"stream":true,"stream_options":{"include_usage":true}}'
+    for index in 0 1 2 3; do
+        assert_equal "$(grep -c "\"index\":$index," <<<"$output")" 3
+    done
+    assert_equal "$(grep -c '"finish_reason":"length"' <<<"$output")" 4
+    assert_line --partial '"choices":[],"usage":{"prompt_tokens":4,"total_tokens":16,"completion_tokens":12}'
+    metric_is request_params_n_count 2
+    metric_is request_params_n_sum 4
+    metric_is e2e_request_latency_seconds_count 4
+    truth_has '"requests":{"received":1,"completed":1,"disconnected":0,"refused":0},"prompt_tokens":4,"generation_tokens":12'
+    post /v1/chat/completions '{"messages":[{"role":"user","content":"hi"}],"n":2,"max_tokens":2,"stream":true}'
+    run sed -nE 's/.*"index":([0-9]),"delta":\{"([a-z]+)".*/\1 \2/p' <<<"$output"
+    assert_output $'0 role\n1 role\n0 content\n1 content\n0 content\n1 content'
+    post /v1/completions '{"prompt":[[1,2],"one"],"n":2,"max_tokens":3}'
+    assert_equal "$(grep -o '"index":[0-9]' <<<"$output" | tr -d '\n')" '"index":0"index":1"index":2"index":3'
+    assert_output --partial '"usage":{"prompt_tokens":4,"total_tokens":16,"completion_tokens":12,'
+}
+
+@test "sends ids and the prompt back when asked for" {
+    start_simulator --model tiny --preset instant
+    post /v1/completions '{"prompt":[7,8,9],"max_tokens":2,"return_token_ids":true}'
+    assert_line --regexp '"token_ids":\[[0-9]+,[0-9]+\],"prompt_logprobs":null,"prompt_token_ids":\[7,8,9\]'
+    post /v1/completions '{"prompt":"say \"hi\"","max_tokens":2,"echo":true}'
+    assert_line --partial '"text":"say \"hi\" '
+}
+
 @test "tells who it is" {
     start_simulator --model tiny --preset 4xl4-bf16 --time-scale 20 --max-model-len 1000
     get /v1/models

@@ -20,31 +20,42 @@
 #define OUT_MAX ((size_t)1 << 20)
 #define OUTPUT_TOKENS 8
 
-static struct generation *make(bool chat, bool stream, bool usage, bool continuous)
+static struct answer *make_choices(struct simulator_task task, size_t count)
 {
     static struct clock_fake fake = {.realtime_offset = 1795486018 * NS_PER_S};
     static struct clock clock;
+    static uint32_t ids[16] = {1, 2, 3};
+    static char text[] = "a\"b";
+    static struct simulator_prompt prompt;
+    prompt = (struct simulator_prompt){.ids = ids, .count = 16, .text = text, .text_length = 3};
     clock = clock_fake_clock(&fake);
     struct simulator *simulator = mem_alloc(sizeof *simulator);
-    struct generation *generation = mem_alloc(sizeof *generation);
+    struct answer *answer = mem_alloc(sizeof *answer + count * sizeof answer->generations[0]);
     simulator->settings.clock = &clock;
     simulator->model_json = BUF_INIT(OUT_MAX);
     buf_append_text(&simulator->model_json, "\"m\"");
-    generation->simulator = simulator;
-    generation->task = (struct simulator_task){.chat = chat, .stream = stream, .include_usage = usage, .continuous_usage = continuous,
-                                               .prompt_tokens = 16, .max_tokens = OUTPUT_TOKENS};
-    generation->head = BUF_INIT(OUT_MAX);
-    generation->serial = 1;
-    chunk_head(generation, NULL);
-    return generation;
+    task.prompts = &prompt;
+    task.prompt_tokens = 16;
+    task.max_tokens = OUTPUT_TOKENS;
+    *answer = (struct answer){.simulator = simulator, .task = task, .head = BUF_INIT(OUT_MAX), .serial = 1, .count = count};
+    for (size_t k = 0; k < count; k++)
+        answer->generations[k] = (struct generation){.answer = answer, .prompt = &prompt, .index = (int64_t)k, .seed = 1 + k,
+                                                     .scheduled = {.prompt_tokens = 16, .output_limit = OUTPUT_TOKENS}};
+    chunk_head(answer, NULL);
+    return answer;
 }
 
-static void discard(struct generation *generation)
+static struct answer *make(bool chat, bool stream, bool usage, bool continuous)
 {
-    buf_free(&generation->simulator->model_json);
-    buf_free(&generation->head);
-    free(generation->simulator);
-    free(generation);
+    return make_choices((struct simulator_task){.chat = chat, .stream = stream, .include_usage = usage, .continuous_usage = continuous}, 1);
+}
+
+static void discard(struct answer *answer)
+{
+    buf_free(&answer->simulator->model_json);
+    buf_free(&answer->head);
+    free(answer->simulator);
+    free(answer);
 }
 
 static bool is_fixed(const char *key)
@@ -97,26 +108,27 @@ static struct events events_of(const char *bytes, size_t length)
 }
 
 /* All that a stream of one token a chunk consists of, but [DONE]. */
-static struct events our_stream(struct generation *generation)
+static struct events our_stream(struct answer *answer)
 {
     cleanup_buf struct buf out = BUF_INIT(OUT_MAX);
-    if (generation->task.chat)
-        chunk_role(generation, &out);
-    for (int64_t k = 1; k <= OUTPUT_TOKENS; k++) {
-        generation->scheduled.output_tokens = k;
-        chunk_tokens(generation, &out);
-        generation->sent_tokens = k;
-    }
-    if (generation->task.include_usage)
-        chunk_usage(generation, &out);
+    for (size_t c = 0; c < answer->count && answer->task.chat; c++)
+        chunk_role(&answer->generations[c], &out);
+    for (int64_t k = 1; k <= answer->task.max_tokens; k++)
+        for (size_t c = 0; c < answer->count; c++) {
+            answer->generations[c].scheduled.output_tokens = k;
+            chunk_tokens(&answer->generations[c], &out);
+            answer->generations[c].sent_tokens = k;
+        }
+    if (answer->task.include_usage)
+        chunk_usage(answer, &out);
     return events_of(out.data, out.len);
 }
 
-static void compare_stream(const char *capture, bool chat, bool usage, bool continuous)
+/* Discards the answer. */
+static void compare_answer(const char *capture, struct answer *answer)
 {
     cleanup_buf struct buf theirs = capture_read_body(capture, NULL);
-    struct generation *generation = make(chat, true, usage, continuous);
-    struct events ours = our_stream(generation), captured = events_of(theirs.data, theirs.len);
+    struct events ours = our_stream(answer), captured = events_of(theirs.data, theirs.len);
     assert_int_equal(ours.count + 1, captured.count); /* theirs ends in [DONE] */
     for (size_t k = 0; k < ours.count; k++) {
         size_t our_length, their_length;
@@ -125,7 +137,12 @@ static void compare_stream(const char *capture, bool chat, bool usage, bool cont
     }
     events_free(&ours);
     events_free(&captured);
-    discard(generation);
+    discard(answer);
+}
+
+static void compare_stream(const char *capture, bool chat, bool usage, bool continuous)
+{
+    compare_answer(capture, make(chat, true, usage, continuous));
 }
 
 static void streams_have_the_shape_of_the_captures(void **state)
@@ -139,14 +156,70 @@ static void streams_have_the_shape_of_the_captures(void **state)
     compare_stream(WIRE "chat-stream-contusage.raw", true, true, true);
 }
 
+static void token_ids_are_sent_as_in_the_captures(void **state)
+{
+    (void)state;
+    struct simulator_task task = {.stream = true, .include_usage = true, .return_token_ids = true};
+    struct answer *answer = make_choices(task, 1);
+    answer->task.prompts[0].count = 7; /* theirs has so many */
+    compare_answer(WIRE "cmpl-stream-tokids.raw", answer);
+    task.chat = true;
+    answer = make_choices(task, 1);
+    compare_answer(WIRE "chat-stream-tokids.raw", answer);
+}
+
+static void echo_comes_first_with_the_ids_of_the_prompt(void **state)
+{
+    (void)state;
+    struct answer *answer = make_choices((struct simulator_task){.stream = true, .echo = true}, 1);
+    answer->task.max_tokens = 3;
+    struct events events = our_stream(answer);
+    size_t length;
+    const char *first = events_data(&events, 0, &length);
+    assert_non_null(strstr(first, "\"text\":\"a\\\"b "));
+    assert_non_null(strstr(first, "\"prompt_token_ids\":[1,2,3,"));
+    assert_non_null(strstr(first, "\"token_ids\":null"));
+    assert_non_null(strstr(events_data(&events, 1, &length), "\"prompt_token_ids\":null"));
+    events_free(&events);
+    discard(answer);
+}
+
+static void choices_interleave_by_index(void **state)
+{
+    (void)state;
+    struct answer *answer = make_choices((struct simulator_task){.stream = true, .include_usage = true}, 2);
+    answer->task.max_tokens = 4;
+    compare_answer(WIRE "cmpl-n2.raw", answer);
+}
+
+static void usage_sums_prompts_once_and_choices_all(void **state)
+{
+    (void)state;
+    struct answer *answer = make_choices((struct simulator_task){.chat = true, .return_token_ids = true}, 2);
+    cleanup_buf struct buf out = BUF_INIT(OUT_MAX);
+    answer->generations[0].scheduled.output_tokens = 3;
+    answer->generations[1].scheduled.output_tokens = 5;
+    chunk_whole(answer, &out);
+    json_t *reply = json_loadb(out.data, out.len, 0, NULL), *choices = json_object_get(reply, "choices"), *usage = json_object_get(reply, "usage");
+    assert_int_equal(json_integer_value(json_object_get(usage, "prompt_tokens")), 16);
+    assert_int_equal(json_integer_value(json_object_get(usage, "completion_tokens")), 8);
+    assert_int_equal(json_integer_value(json_object_get(usage, "total_tokens")), 24);
+    assert_int_equal(json_array_size(choices), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(choices, 1), "index")), 1);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(choices, 0), "token_ids")), 3);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(choices, 1), "token_ids")), 5);
+    json_decref(reply);
+    discard(answer);
+}
+
 static void compare_whole(const char *capture, bool chat)
 {
     cleanup_buf struct buf theirs = capture_read_body(capture, NULL), ours = BUF_INIT(OUT_MAX);
-    struct generation *generation = make(chat, false, false, false);
-    generation->scheduled.output_tokens = OUTPUT_TOKENS;
-    chunk_whole(generation, &ours);
+    struct answer *answer = make(chat, false, false, false);
+    answer->generations[0].scheduled.output_tokens = OUTPUT_TOKENS;
+    chunk_whole(answer, &ours);
     assert_same_shape(ours.data, ours.len, theirs.data, theirs.len);
-    discard(generation);
+    discard(answer);
 }
 
 static void whole_replies_have_the_shape_of_the_captures(void **state)
@@ -159,7 +232,8 @@ static void whole_replies_have_the_shape_of_the_captures(void **state)
 static void several_tokens_share_a_chunk(void **state)
 {
     (void)state;
-    struct generation *generation = make(false, true, true, true);
+    struct answer *answer = make(false, true, true, true);
+    struct generation *generation = &answer->generations[0];
     cleanup_buf struct buf one = BUF_INIT(OUT_MAX);
     generation->sent_tokens = 2;
     generation->scheduled.output_tokens = 5;
@@ -174,24 +248,28 @@ static void several_tokens_share_a_chunk(void **state)
         words += *c == ' ' || *c == ',' || *c == '.';
     assert_int_equal(words, 3);
     json_decref(chunk);
-    discard(generation);
+    discard(answer);
 }
 
 static void ids_that_a_client_chose_are_quoted(void **state)
 {
     (void)state;
-    struct generation *generation = make(true, true, false, false);
-    buf_reset(&generation->head);
-    chunk_head(generation, "a\"b\xff");
-    assert_non_null(strstr(generation->head.data, "{\"id\":\"chatcmpl-a\\\"b"));
-    assert_null(strchr(generation->head.data, '\xff'));
-    discard(generation);
+    struct answer *answer = make(true, true, false, false);
+    buf_reset(&answer->head);
+    chunk_head(answer, "a\"b\xff");
+    assert_non_null(strstr(answer->head.data, "{\"id\":\"chatcmpl-a\\\"b"));
+    assert_null(strchr(answer->head.data, '\xff'));
+    discard(answer);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_have_the_shape_of_the_captures),
+        cmocka_unit_test(token_ids_are_sent_as_in_the_captures),
+        cmocka_unit_test(echo_comes_first_with_the_ids_of_the_prompt),
+        cmocka_unit_test(choices_interleave_by_index),
+        cmocka_unit_test(usage_sums_prompts_once_and_choices_all),
         cmocka_unit_test(whole_replies_have_the_shape_of_the_captures),
         cmocka_unit_test(several_tokens_share_a_chunk),
         cmocka_unit_test(ids_that_a_client_chose_are_quoted),

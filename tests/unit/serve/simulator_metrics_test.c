@@ -67,6 +67,7 @@ static void fill(struct metrics *metrics)
     struct metrics_times others = {.arrived = NS_PER_S, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER};
     metrics_token(metrics, &others, &other, 1020 * NS_PER_MS);
     metrics_finished(metrics, &others, &other);
+    metrics_prompt_finished(metrics, 2, 3); /* both are choices of one prompt */
     metrics_aborted(metrics);
     metrics_step(metrics, &(struct scheduler_step){.prefill_tokens = 90, .decode_tokens = 6});
 }
@@ -106,6 +107,9 @@ static void values_are_those_of_the_requests(void **state)
     IS("vllm:e2e_request_latency_seconds_sum" L, 1.02);
     IS("vllm:request_queue_time_seconds_sum" L, 0.001);
     IS("vllm:request_prompt_tokens_sum" L, 27);
+    IS("vllm:request_params_n_count" L, 1);
+    IS("vllm:request_params_n_sum" L, 2);
+    IS("vllm:request_max_num_generation_tokens_sum" L, 3);
     IS("vllm:iteration_tokens_total_sum" L, 96);
     IS("process_start_time_seconds", 1795499016.25);
     scheduler_free(scheduler);

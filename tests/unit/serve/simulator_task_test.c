@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "serve/simulator_state.h"
+#include "serve/tokenizer.h"
 #include "support/captures.h"
 
 #define REFUSALS "tests/data/simulate/refusals.tsv"
@@ -101,10 +102,20 @@ static const struct example EXAMPLES[] = {
     {false, "{\"prompt\":[]}", 400, 0, 0},
     {false, "{\"prompt\":[1,\"a\"]}", 400, 0, 0},
     {false, "{\"prompt\":[-1]}", 400, 0, 0},
-    {false, "{\"prompt\":[[1],[2]]}", 400, 0, 0},
+    {false, "{\"prompt\":[[1],[2]]}", 0, 2, 16},
+    {false, "{\"prompt\":[\"one two\",\"three\",[1]]}", 0, 6, 16},
+    {false, "{\"prompt\":[\"one\",7]}", 400, 0, 0},
+    {false, "{\"prompt\":[[1],[]]}", 400, 0, 0},
+    {false, "{\"prompt\":[[1],[1,2,3]],\"max_tokens\":2046}", 400, 0, 0},
     {false, "{\"prompt\":{}}", 400, 0, 0},
     {false, "{\"prompt\":7}", 400, 0, 0},
-    {false, "{\"prompt\":[1],\"n\":2}", 400, 0, 0},
+    {false, "{\"prompt\":[1],\"n\":2}", 0, 1, 16},
+    {false, "{\"prompt\":[1],\"n\":2,\"temperature\":0}", 400, 0, 0},
+    {false, "{\"prompt\":[1],\"n\":0}", 400, 0, 0},
+    {false, "{\"prompt\":[1],\"n\":16385}", 400, 0, 0},
+    {false, "{\"prompt\":[1],\"n\":\"2\"}", 400, 0, 0},
+    {false, "{\"prompt\":[1],\"echo\":1}", 400, 0, 0},
+    {false, "{\"prompt\":[1],\"return_token_ids\":\"yes\"}", 400, 0, 0},
     {false, "{\"prompt\":[1],\"stream\":\"yes\"}", 400, 0, 0},
     {false, "{\"prompt\":[1],\"stream\":true,\"stream_options\":7}", 400, 0, 0},
     {false, "{\"prompt\":[1],\"max_tokens\":-9223372036854775808}", 400, 0, 0},
@@ -137,22 +148,57 @@ static void bodies_are_read(void **state)
         json_t *error = status ? json_loadb(reply.data, reply.len, 0, NULL) : NULL;
         assert_int_equal(status != 0, json_is_string(json_object_get(json_object_get(error, "error"), "message")));
         json_decref(error);
+        simulator_task_free(&task);
     }
+}
+
+static void prompts_are_kept_as_their_tokens(void **state)
+{
+    (void)state;
+    struct simulator_task task;
+    cleanup_buf struct buf reply = BUF_INIT(LINE_MAX_BYTES);
+    assert_int_equal(read_body(false, "{\"prompt\":[[5,6,7],\"one two\"],\"n\":3,\"echo\":true,\"return_token_ids\":true}", &task, &reply), 0);
+    assert_int_equal(task.prompt_count, 2);
+    assert_int_equal(task.choices, 3);
+    assert_true(task.echo && task.return_token_ids);
+    assert_int_equal(task.prompts[0].count, 3);
+    assert_memory_equal(task.prompts[0].ids, ((uint32_t[]){5, 6, 7}), 3 * sizeof(uint32_t));
+    assert_null(task.prompts[0].text);
+    uint32_t expected[3] = {TOKENIZER_BOS};
+    assert_int_equal(tokenizer_encode("one two", 7, expected + 1, 2), 2);
+    assert_int_equal(task.prompts[1].count, 3);
+    assert_memory_equal(task.prompts[1].ids, expected, sizeof expected);
+    assert_int_equal(task.prompts[1].text_length, 7);
+    assert_memory_equal(task.prompts[1].text, "one two", 7);
+    simulator_task_free(&task);
+    assert_int_equal(read_body(true, "{\"messages\":[{\"role\":\"user\",\"content\":\"one two\"}],\"max_tokens\":9}", &task, &reply), 0);
+    uint32_t chat[] = {TOKENIZER_BOS, 3, 5, 6, expected[1], expected[2], 4, 6, 3, 7, 6};
+    assert_int_equal(task.prompts[0].count, 11);
+    assert_memory_equal(task.prompts[0].ids, chat, sizeof chat);
+    simulator_task_free(&task);
+}
+
+/* Reads options that a stream of one token has; nothing of them is owned. */
+static struct simulator_task read_stream(const char *options)
+{
+    struct simulator_task task;
+    cleanup_buf struct buf body = BUF_INIT(LINE_MAX_BYTES), reply = BUF_INIT(LINE_MAX_BYTES);
+    buf_printf(&body, "{\"prompt\":[1],\"stream\":true%s}", options);
+    assert_int_equal(read_body(false, buf_text(&body), &task, &reply), 0);
+    simulator_task_free(&task);
+    return task;
 }
 
 static void usage_is_sent_as_asked_for(void **state)
 {
     (void)state;
-    struct simulator_task task;
-    cleanup_buf struct buf reply = BUF_INIT(LINE_MAX_BYTES);
-    read_body(false, "{\"prompt\":[1],\"stream\":true,\"stream_options\":{\"include_usage\":true}}", &task, &reply);
+    struct simulator_task task = read_stream(",\"stream_options\":{\"include_usage\":true}");
     assert_true(task.stream && task.include_usage && !task.continuous_usage);
-    read_body(false, "{\"prompt\":[1],\"stream\":true,\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}}", &task, &reply);
+    task = read_stream(",\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}");
     assert_true(task.include_usage && task.continuous_usage);
-    read_body(false, "{\"prompt\":[1],\"stream\":true,\"stream_options\":{\"continuous_usage_stats\":true}}", &task, &reply);
+    task = read_stream(",\"stream_options\":{\"continuous_usage_stats\":true}");
     assert_false(task.include_usage || task.continuous_usage);
-    read_body(false, "{\"prompt\":[1],\"stream\":true}", &task, &reply);
-    assert_false(task.include_usage);
+    assert_false(read_stream("").include_usage);
 }
 
 static void tokenize_counts_what_a_request_counts(void **state)
@@ -181,6 +227,7 @@ int main(void)
         cmocka_unit_test(refusals_are_vllms_to_the_byte), cmocka_unit_test(too_long_prompt_is_refused_in_vllms_words),
         cmocka_unit_test(bodies_are_read),                cmocka_unit_test(usage_is_sent_as_asked_for),
         cmocka_unit_test(tokenize_counts_what_a_request_counts),
+        cmocka_unit_test(prompts_are_kept_as_their_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
