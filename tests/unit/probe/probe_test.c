@@ -15,6 +15,7 @@
 #include "probe/identify.h"
 #include "probe/ready.h"
 #include "probe/trial.h"
+#include "support/captures.h"
 #include "support/tiny_server.h"
 
 #define MODELS_ONE "{\"object\":\"list\",\"data\":[{\"id\":\"tiny\",\"owned_by\":\"vllm\",\"max_model_len\":2048}]}"
@@ -297,6 +298,98 @@ static void test_a_simulator(void **state)
     stop();
 }
 
+/* --- the same with what real servers sent ------------------------------------------------------------ */
+
+struct page {
+    const char *path, *text, *capture;
+};
+
+/* Starts a server whose answers are these captures, waits for its model and identifies it. */
+static struct server_identity identify_captured(const struct page *pages, size_t count)
+{
+    struct answer answers[12] = {{0}};
+    struct buf bodies[12];
+    struct openai_models models;
+    struct server_identity server;
+    size_t index;
+    for (size_t k = 0; k < count; k++) {
+        answers[k] = (struct answer){.path = pages[k].path, .text = pages[k].text};
+        bodies[k] = capture_read_body(pages[k].capture, &answers[k].status);
+        answers[k].body = buf_text(&bodies[k]);
+    }
+    start_at("/v1", answers, count);
+    if (ready_wait(&bench.probe, NULL, 0, &models, &index, &bench.err) < 0)
+        fail_msg("%s", bench.err.text);
+    assert_string_equal(models.ids[index], "mistral-3-int4");
+    if (identify_server(&bench.probe, models.ids[index], models.owned_by[index], models.max_model_len[index], bench.arena, &server,
+                        &bench.err) < 0)
+        fail_msg("%s", bench.err.text);
+    openai_models_free(&models);
+    for (size_t k = 0; k < count; k++)
+        buf_free(&bodies[k]);
+    return server;
+}
+
+static void test_a_captured_vllm(void **state)
+{
+    static const struct page pages[] = {
+        {"/v1/models", NULL, CAPTURES_FOLDER "/vllm/get_v1_models.raw"},
+        {"/version", NULL, CAPTURES_FOLDER "/vllm/get_version.raw"},
+        {"/metrics", NULL, CAPTURES_FOLDER "/vllm/get_metrics.raw"},
+        {"/tokenize", NULL, CAPTURES_FOLDER "/vllm/tokenize-nospecial.raw"},
+        {"/v1/completions", "\"stream\":true", CAPTURES_FOLDER "/vllm/cmpl-stream-contusage.raw"},
+        {"/v1/completions", NULL, CAPTURES_FOLDER "/vllm/cmpl-idprompt.raw"},
+    };
+    (void)state;
+    struct server_identity server = identify_captured(pages, sizeof pages / sizeof *pages);
+    assert_string_equal(server.kind, "vllm");
+    assert_string_equal(server.version, "0.32.0");
+    assert_int_equal(server.max_model_len, 2048);
+    assert_true(server.usage && server.continuous_usage && server.ignore_eos && server.metrics && server.tokenize);
+    stop();
+}
+
+/* Its /version is a 404, its lists of tokens have no count, and it has no word for continuous usage. */
+static void test_a_captured_llamacpp(void **state)
+{
+    static const struct page pages[] = {
+        {"/v1/models", NULL, CAPTURES_FOLDER "/llamacpp/get_v1_models.raw"},
+        {"/version", NULL, CAPTURES_FOLDER "/llamacpp/get_version.raw"},
+        {"/metrics", NULL, CAPTURES_FOLDER "/llamacpp/get_metrics.raw"},
+        {"/tokenize", "\"content\"", CAPTURES_FOLDER "/llamacpp/tokenize.raw"},
+        {"/tokenize", NULL, CAPTURES_FOLDER "/llamacpp/tokenize-vllmbody.raw"},
+        {"/v1/completions", "\"stream\":true", CAPTURES_FOLDER "/llamacpp/cmpl-stream-contusage.raw"},
+        {"/v1/completions", NULL, CAPTURES_FOLDER "/llamacpp/cmpl-idprompt.raw"},
+    };
+    (void)state;
+    struct server_identity server = identify_captured(pages, sizeof pages / sizeof *pages);
+    assert_string_equal(server.kind, "llamacpp");
+    assert_string_equal(server.version, "");
+    assert_true(server.usage && server.ignore_eos && server.metrics);
+    assert_false(server.continuous_usage || server.tokenize);
+    stop();
+}
+
+/* What each answers without its key. */
+static void test_captured_refusals_ask_for_the_key(void **state)
+{
+    static const char *const captures[] = {
+        CAPTURES_FOLDER "/vllm-auth/models-noauth.raw",
+        CAPTURES_FOLDER "/llamacpp-auth/noauth_v1_models.raw",
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof captures / sizeof *captures; k++) {
+        int status;
+        char chosen[64];
+        struct buf body = capture_read_body(captures[k], &status);
+        start({"/v1/models", NULL, status, 0, buf_text(&body)});
+        assert_fails(wait_for(NULL, 100, chosen), ERROR_TARGET, "needs an API key");
+        assert_int_equal(bench.site.asked, 1);
+        stop();
+        buf_free(&body);
+    }
+}
+
 /* A server's word is not printed as it comes, and a senseless scale is none. */
 static void test_hostile_identities(void **state)
 {
@@ -403,6 +496,9 @@ int main(void)
         cmocka_unit_test(test_a_vllm),
         cmocka_unit_test(test_a_llamacpp),
         cmocka_unit_test(test_a_simulator),
+        cmocka_unit_test(test_a_captured_vllm),
+        cmocka_unit_test(test_a_captured_llamacpp),
+        cmocka_unit_test(test_captured_refusals_ask_for_the_key),
         cmocka_unit_test(test_hostile_identities),
         cmocka_unit_test(test_what_is_refused_is_left_away),
         cmocka_unit_test(test_a_server_that_refuses_all_is_quoted),
