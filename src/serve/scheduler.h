@@ -5,19 +5,26 @@
  *
  * Planning, with a budget of max_num_batched_tokens a step:
  *   1. Running requests, in the order of their admission, get what they still have to compute: one token while
- *      they decode, the rest of their prompt (or as much as the budget leaves: chunked prefill) before.
+ *      they decode, the rest of their prompt (or as much as the budget leaves: chunked prefill) before. When there is
+ *      more than one request, nobody gets more than long_prefill_token_threshold.
  *   2. When the KV cache has no free block for one of them, the request admitted last is preempted: it loses its
  *      blocks, goes to the head of the waiting queue and computes prompt and output so far again (recompute).
- *   3. If nobody was preempted, waiting requests are admitted first come, first served, while budget is left,
- *      fewer than max_num_seqs run, and the free blocks hold all that the request has to compute. The first that
- *      does not fit ends the admission: nobody overtakes.
+ *   3. If nobody was preempted, waiting requests are admitted first come, first served, while budget is left and
+ *      fewer than max_num_seqs run. What the cache holds of a request's beginning is not computed again, except its
+ *      last token. The free blocks must hold all the rest; taken are those of the tokens in this step. The first
+ *      request that does not fit ends the admission: nobody overtakes.
  * At the end of the step whoever has computed everything known so far has one new token, and leaves the running
- * set, blocks freed, with its last one.
+ * set, blocks released, with its last one.
+ *
+ * Prefix caching (serve/kv_cache.h): a block is named as soon as the step that fills it is planned, so that requests of
+ * the same step can share it. Only full blocks have names; blocks of output have them too. A preempted request finds its
+ * own blocks again unless others have taken them.
  *
  * The cost of a step is the only source of time:
  *     base + per sequence x sequences + per context token x context + per prefill token x prefill
  * over the requests that the step computes: their number, the tokens they have in the cache when the step
- * begins, and the tokens computed beyond one a decoding request. No constant depends on the number of users. */
+ * begins (computed by them or found), and the tokens computed for those that do not decode. A request decodes when it has
+ * output and all but one of its tokens are in the cache. No constant depends on the number of users. */
 #ifndef ROIBENCH_SERVE_SCHEDULER_H
 #define ROIBENCH_SERVE_SCHEDULER_H
 
@@ -31,25 +38,42 @@ struct scheduler_cost {
     double base, sequence, context_token, prefill_token;
 };
 
+struct scheduler_request;
+
 struct scheduler_settings {
     struct scheduler_cost cost;
-    int64_t max_num_seqs;           /* > 0 */
-    int64_t max_num_batched_tokens; /* > 0 */
-    int64_t kv_blocks, block_size;  /* > 0; together at least the longest request's tokens, else it can never run */
+    int64_t max_num_seqs;                 /* > 0 */
+    int64_t max_num_batched_tokens;       /* > 0 */
+    int64_t long_prefill_token_threshold; /* 0: none */
+    int64_t kv_blocks, block_size;        /* > 0; together at least the longest request's tokens, else it can never run */
+    bool prefix_caching;
+    /* The id of a request's index-th generated token, always the same; asked for those that are generated. Needed if
+     * requests have prompt_ids. */
+    uint32_t (*output_id)(const struct scheduler_request *request, int64_t index);
 };
 
 enum scheduler_state { SCHEDULER_OUTSIDE = 0, SCHEDULER_WAITING, SCHEDULER_RUNNING };
 
+/* A block of a request, and the hash of its tokens up to the block's end. */
+struct scheduler_block {
+    uint64_t hash;
+    uint32_t number;
+};
+
 /* Embedded in the caller's object and owned by it; must stay in place while it is in the scheduler.
- * The caller sets the first two, the scheduler the rest. */
+ * The caller sets the first three, the scheduler the rest. */
 struct scheduler_request {
     int64_t prompt_tokens, output_limit; /* both > 0 */
+    const uint32_t *prompt_ids;          /* borrowed while it is in the scheduler; NULL: it has no part in prefix caching */
     int64_t output_tokens;               /* generated so far */
     int64_t computed;                    /* tokens whose keys and values are in the cache */
-    int64_t blocks;
     int64_t in_step;                     /* tokens of the current step */
+    int64_t cached_tokens;               /* of its prompt, found in the cache when it was first admitted */
     int64_t preemptions;
     int64_t first_scheduled;             /* `now` of the step that computed its first token; TIME_NEVER */
+    struct scheduler_block *table;       /* the scheduler's */
+    size_t table_capacity;
+    int64_t blocks, named, hashed;       /* so many of the table are held, have their name in the cache, have a hash */
     enum scheduler_state state;
     TAILQ_ENTRY(scheduler_request) link; /* of the waiting queue */
 };
@@ -62,7 +86,7 @@ struct scheduler_step {
 struct scheduler;
 
 struct scheduler *scheduler_new(const struct scheduler_settings *settings);
-void scheduler_free(struct scheduler *scheduler); /* requests still inside are simply forgotten */
+void scheduler_free(struct scheduler *scheduler); /* requests still inside are taken out */
 
 /* Appends to the waiting queue. */
 void scheduler_add(struct scheduler *scheduler, struct scheduler_request *request);
@@ -82,6 +106,12 @@ const struct scheduler_step *scheduler_last_step(const struct scheduler *schedul
 size_t scheduler_running(const struct scheduler *scheduler);
 size_t scheduler_waiting(const struct scheduler *scheduler);
 int64_t scheduler_preemptions(const struct scheduler *scheduler); /* since the beginning */
-double scheduler_kv_usage(const struct scheduler *scheduler);     /* 0 to 1 */
+double scheduler_kv_usage(const struct scheduler *scheduler);     /* 0 to 1; free blocks are free, whatever they hold */
+
+/* Tokens looked up and found at first admissions, since the beginning. */
+struct scheduler_cache_counts {
+    int64_t queries, hits;
+};
+const struct scheduler_cache_counts *scheduler_cache_counts(const struct scheduler *scheduler);
 
 #endif

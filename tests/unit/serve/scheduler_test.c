@@ -11,14 +11,23 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 
 /* Costs that can be told apart in a sum: 1000 a step, 100 a sequence, 1 a context token, 10 a prefill token. */
 static const struct scheduler_cost COST = {.base = 1000, .sequence = 100, .context_token = 1, .prefill_token = 10};
 
+/* Generated tokens that tell nothing of the request: equal prompts go on equally. */
+static uint32_t output_id(const struct scheduler_request *request, int64_t index)
+{
+    (void)request;
+    return 1000 + (uint32_t)index;
+}
+
 static struct scheduler_settings settings(int64_t seqs, int64_t batched, int64_t blocks, int64_t block_size)
 {
     return (struct scheduler_settings){.cost = COST, .max_num_seqs = seqs, .max_num_batched_tokens = batched,
-                                       .kv_blocks = blocks, .block_size = block_size};
+                                       .kv_blocks = blocks, .block_size = block_size, .prefix_caching = true,
+                                       .output_id = output_id};
 }
 
 static struct scheduler *make(int64_t seqs, int64_t batched, int64_t blocks, int64_t block_size)
@@ -261,6 +270,370 @@ static void many_finish_whatever_the_cache(void **state)
     }
 }
 
+static void threshold_cuts_prompts_while_others_wait(void **state)
+{
+    (void)state;
+    struct scheduler_settings made = settings(8, 100, 100, 16);
+    made.long_prefill_token_threshold = 30;
+    struct scheduler *scheduler = scheduler_new(&made);
+    struct scheduler_request a = request(70, 2), b = request(50, 2);
+    scheduler_add(scheduler, &a);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 2 * 100 + 60 * 10), 0);
+    assert_int_equal(a.computed, 30);
+    assert_int_equal(b.computed, 30);
+    assert_int_equal(step(scheduler, 1000 + 2 * 100 + 60 + 50 * 10), 1); /* b has its first token */
+    assert_int_equal(step(scheduler, 1000 + 2 * 100 + 110 + 10 * 10), 2);
+    assert_int_equal(step(scheduler, 1000 + 100 + 70), 1);
+    struct scheduler_request alone = request(70, 1);
+    scheduler_add(scheduler, &alone);
+    assert_int_equal(step(scheduler, 1000 + 100 + 70 * 10), 1); /* nobody to leave budget to */
+    scheduler_free(scheduler);
+}
+
+/* --- prefix caching --------------------------------------------------------------------------- */
+
+static const uint32_t IDS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
+
+static struct scheduler_request request_of(const uint32_t *ids, int64_t prompt, int64_t output)
+{
+    return (struct scheduler_request){.prompt_tokens = prompt, .output_limit = output, .prompt_ids = ids};
+}
+
+/* Steps until nobody is left. */
+static void drain(struct scheduler *scheduler)
+{
+    size_t count;
+    while (scheduler_begin(scheduler, 0) >= 0)
+        scheduler_end(scheduler, &count);
+}
+
+static void run_alone(struct scheduler *scheduler, const uint32_t *ids, int64_t prompt, int64_t output)
+{
+    struct scheduler_request one = request_of(ids, prompt, output);
+    scheduler_add(scheduler, &one);
+    drain(scheduler);
+}
+
+static void repeated_prompt_is_not_computed_again(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 100, 4);
+    struct scheduler_request a = request_of(IDS, 10, 2), b = request_of(IDS, 10, 2);
+    scheduler_add(scheduler, &a);
+    assert_int_equal(step(scheduler, 1000 + 100 + 10 * 10), 1);
+    drain(scheduler);
+    assert_int_equal(a.cached_tokens, 0);
+    assert_true(scheduler_kv_usage(scheduler) == 0); /* what is cached is free */
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 8 + 2 * 10), 1); /* two full blocks are context, two tokens are computed */
+    assert_int_equal(b.cached_tokens, 8);
+    assert_int_equal(b.computed, 10);
+    assert_true(scheduler_kv_usage(scheduler) == 0.03);
+    assert_int_equal(step(scheduler, 1000 + 100 + 10), 1);
+    assert_int_equal(scheduler_cache_counts(scheduler)->queries, 20);
+    assert_int_equal(scheduler_cache_counts(scheduler)->hits, 8);
+    scheduler_free(scheduler);
+}
+
+static void last_token_is_always_computed(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 100, 4);
+    run_alone(scheduler, IDS, 8, 1);
+    struct scheduler_request b = request_of(IDS, 8, 1), c = request_of(IDS, 9, 1);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 4 + 4 * 10), 1); /* the whole second block, for its last token */
+    assert_int_equal(b.cached_tokens, 4);
+    scheduler_add(scheduler, &c);
+    assert_int_equal(step(scheduler, 1000 + 100 + 8 + 10), 1); /* one token, but it is no decoding */
+    assert_int_equal(scheduler_last_step(scheduler)->prefill_tokens, 1);
+    assert_int_equal(scheduler_last_step(scheduler)->decode_tokens, 0);
+    scheduler_free(scheduler);
+}
+
+static void caching_can_be_off(void **state)
+{
+    (void)state;
+    struct scheduler_settings made = settings(8, 2048, 100, 4);
+    made.prefix_caching = false;
+    struct scheduler *scheduler = scheduler_new(&made);
+    run_alone(scheduler, IDS, 10, 2);
+    struct scheduler_request b = request_of(IDS, 10, 1);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 10 * 10), 1);
+    assert_int_equal(b.cached_tokens, 0);
+    assert_int_equal(scheduler_cache_counts(scheduler)->queries, 0);
+    scheduler_free(scheduler);
+}
+
+static void unknown_prompts_are_never_the_same(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 100, 4);
+    run_alone(scheduler, NULL, 10, 2);
+    run_alone(scheduler, IDS, 10, 2);
+    struct scheduler_request b = request(10, 1);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 10 * 10), 1);
+    assert_int_equal(scheduler_cache_counts(scheduler)->queries, 10);
+    scheduler_free(scheduler);
+}
+
+static void another_beginning_changes_every_block(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 100, 4);
+    uint32_t ids[20];
+    memcpy(ids, IDS, sizeof ids);
+    ids[0] = 99;
+    run_alone(scheduler, IDS, 20, 1);
+    struct scheduler_request b = request_of(ids, 20, 1);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 20 * 10), 1);
+    assert_int_equal(b.cached_tokens, 0);
+    memcpy(ids, IDS, sizeof ids);
+    ids[9] = 99; /* in the third block */
+    struct scheduler_request c = request_of(ids, 20, 1);
+    scheduler_add(scheduler, &c);
+    assert_int_equal(step(scheduler, 1000 + 100 + 8 + 12 * 10), 1);
+    scheduler_free(scheduler);
+}
+
+static void equal_prompts_of_one_step_share_blocks(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 100, 4);
+    struct scheduler_request a = request_of(IDS, 10, 2), b = request_of(IDS, 10, 2), c = request_of(IDS, 6, 2);
+    scheduler_add(scheduler, &a);
+    scheduler_add(scheduler, &b);
+    scheduler_add(scheduler, &c);
+    assert_int_equal(step(scheduler, 1000 + 3 * 100 + (8 + 4) + (10 + 2 + 2) * 10), 3);
+    assert_int_equal(b.cached_tokens, 8);
+    assert_int_equal(c.cached_tokens, 4);
+    assert_true(scheduler_kv_usage(scheduler) == 0.05); /* two shared, three of their own */
+    scheduler_remove(scheduler, &a);
+    assert_true(scheduler_kv_usage(scheduler) == 0.04);
+    assert_int_equal(step(scheduler, 1000 + 2 * 100 + 16), 2);
+    assert_true(scheduler_kv_usage(scheduler) == 0);
+    scheduler_free(scheduler);
+}
+
+/* The next turn of a conversation brings the last answer back. */
+static void output_is_cached_too(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 100, 4);
+    run_alone(scheduler, IDS, 6, 7); /* 12 tokens were computed; the last output token never is */
+    uint32_t ids[20];
+    memcpy(ids, IDS, sizeof ids);
+    for (uint32_t k = 6; k < 20; k++)
+        ids[k] = 1000 + k - 6;
+    struct scheduler_request b = request_of(ids, 20, 1);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 12 + 8 * 10), 1);
+    assert_int_equal(b.cached_tokens, 12);
+    scheduler_free(scheduler);
+}
+
+static void ends_are_evicted_before_beginnings(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 5, 4);
+    static const uint32_t other[] = {50, 51, 52, 53, 54, 55, 56, 57};
+    run_alone(scheduler, IDS, 12, 1);  /* three blocks cached, two have held nothing */
+    run_alone(scheduler, other, 8, 1); /* takes those */
+    struct scheduler_request b = request_of(IDS, 13, 1);
+    scheduler_add(scheduler, &b);
+    assert_int_equal(step(scheduler, 1000 + 100 + 12 + 1 * 10), 1); /* all three were there; a fourth cost the end of the other */
+    struct scheduler_request c = request_of(other, 8, 1);
+    scheduler_add(scheduler, &c);
+    assert_int_equal(step(scheduler, 1000 + 100 + 4 + 4 * 10), 1);
+    static const uint32_t third[] = {60, 61, 62, 63};
+    struct scheduler_request d = request_of(third, 4, 1), e = request_of(IDS, 13, 1);
+    scheduler_add(scheduler, &d);
+    scheduler_add(scheduler, &e);
+    assert_int_equal(step(scheduler, 1000 + 2 * 100 + 8 + (4 + 5) * 10), 2);
+    scheduler_free(scheduler);
+}
+
+static void cached_blocks_count_for_admission(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 6, 4);
+    struct scheduler_request a = request_of(IDS, 12, 9), b = request_of(IDS, 20, 1), c = request_of(IDS, 20, 1);
+    scheduler_add(scheduler, &a);
+    scheduler_add(scheduler, &b);
+    step(scheduler, 1000 + 2 * 100 + 12 + (12 + 8) * 10); /* b shares three of a's blocks and needs two more: one is left */
+    assert_int_equal(b.state, SCHEDULER_OUTSIDE);
+    struct scheduler_request d = request_of(IDS + 8, 12, 1);
+    scheduler_add(scheduler, &d);
+    assert_int_equal(step(scheduler, 1000 + 100 + 12), 1); /* a takes its fourth; two are free, d needs three */
+    assert_int_equal(d.state, SCHEDULER_WAITING);
+    scheduler_remove(scheduler, &d);
+    scheduler_add(scheduler, &c);
+    assert_int_equal(step(scheduler, 1000 + 2 * 100 + 13 + 16 + 4 * 10), 2); /* b's fourth is one of the two: found, but not free any more */
+    assert_int_equal(c.cached_tokens, 16);
+    scheduler_free(scheduler);
+}
+
+static void preempted_one_finds_its_own_blocks(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(8, 2048, 5, 4);
+    static const uint32_t other[] = {50, 51, 52, 53, 54, 55, 56};
+    struct scheduler_request a = request_of(other, 7, 3), b = request_of(IDS, 10, 5);
+    scheduler_add(scheduler, &a);
+    scheduler_add(scheduler, &b);
+    step(scheduler, 1000 + 2 * 100 + 17 * 10); /* two and three blocks: full */
+    step(scheduler, 1000 + 2 * 100 + 17);
+    step(scheduler, 1000 + 100 + 8);           /* a's ninth token takes a block of b's: the third, which is not cached */
+    assert_int_equal(b.preemptions, 1);
+    assert_int_equal(a.state, SCHEDULER_OUTSIDE);
+    assert_int_equal(b.computed, 0);
+    step(scheduler, 1000 + 100 + 8 + 4 * 10);  /* b has 12 tokens: 8 are found */
+    assert_int_equal(b.output_tokens, 3);
+    assert_int_equal(b.cached_tokens, 0);      /* this is about its first admission */
+    assert_int_equal(scheduler_cache_counts(scheduler)->queries, 17);
+    scheduler_free(scheduler);
+}
+
+static void freed_scheduler_takes_requests_out(void **state)
+{
+    (void)state;
+    struct scheduler *scheduler = make(1, 2048, 100, 4);
+    struct scheduler_request a = request_of(IDS, 10, 5), b = request_of(IDS, 10, 5);
+    scheduler_add(scheduler, &a);
+    scheduler_add(scheduler, &b);
+    scheduler_begin(scheduler, 0);
+    scheduler_free(scheduler);
+    assert_int_equal(a.state, SCHEDULER_OUTSIDE);
+    assert_int_equal(b.state, SCHEDULER_OUTSIDE);
+}
+
+/* --- whatever comes ------------------------------------------------------------------------------ */
+
+#define REQUESTS 60
+#define TREE 64 /* ids of a prompt: prefixes of a few sequences, so that they meet */
+
+struct rules {
+    struct scheduler_settings settings;
+    struct scheduler_request requests[REQUESTS];
+    size_t arrived, tokens;
+    int64_t order[REQUESTS]; /* step of first admission, by arrival; 0: not yet */
+    int64_t steps, hits, preemptions;
+};
+
+/* Blocks in use are exactly those that somebody holds, and none is held for more tokens than its holder needs. */
+static void check_blocks(struct scheduler *scheduler, const struct rules *rules)
+{
+    bool held[256] = {false};
+    int64_t distinct = 0;
+    for (size_t k = 0; k < rules->arrived; k++) {
+        const struct scheduler_request *one = &rules->requests[k];
+        int64_t end = one->computed + one->in_step, size = rules->settings.block_size;
+        assert_int_equal(one->blocks, one->state == SCHEDULER_RUNNING ? (end + size - 1) / size : 0);
+        for (int64_t block = 0; block < one->blocks; block++) {
+            uint32_t number = one->table[block].number;
+            assert_in_range(number, 1, rules->settings.kv_blocks);
+            distinct += !held[number];
+            held[number] = true;
+        }
+    }
+    double used = scheduler_kv_usage(scheduler) * (double)rules->settings.kv_blocks;
+    assert_true(used > (double)distinct - 1e-6 && used < (double)distinct + 1e-6);
+}
+
+static void check_step(struct scheduler *scheduler, struct rules *rules, int64_t duration)
+{
+    const struct scheduler_step *last = scheduler_last_step(scheduler);
+    struct scheduler_step sum = {0};
+    rules->steps++;
+    for (size_t k = 0; k < rules->arrived; k++) {
+        const struct scheduler_request *one = &rules->requests[k];
+        if (one->in_step == 0)
+            continue;
+        bool decodes = one->output_tokens > 0 && one->prompt_tokens + one->output_tokens - one->computed == 1;
+        sum.sequences++;
+        sum.context_tokens += one->computed;
+        *(decodes ? &sum.decode_tokens : &sum.prefill_tokens) += one->in_step;
+        if (rules->order[k] == 0)
+            rules->order[k] = rules->steps;
+    }
+    assert_memory_equal(&sum, last, sizeof sum);
+    assert_true(sum.prefill_tokens + sum.decode_tokens <= rules->settings.max_num_batched_tokens);
+    assert_true((int64_t)scheduler_running(scheduler) <= rules->settings.max_num_seqs);
+    assert_int_equal(duration, 1000 + 100 * sum.sequences + sum.context_tokens + 10 * sum.prefill_tokens);
+    check_blocks(scheduler, rules);
+}
+
+static void run_rules(struct rules *rules, struct random *random, const uint32_t (*trees)[TREE])
+{
+    struct scheduler *scheduler = scheduler_new(&rules->settings);
+    size_t count, expected = 0, removed = 0;
+    int64_t duration = 0;
+    while (rules->arrived < REQUESTS || duration >= 0) {
+        while (rules->arrived < REQUESTS && random_below(random, 3) == 0) {
+            struct scheduler_request *next = &rules->requests[rules->arrived++];
+            *next = request_of(trees[random_below(random, 3)], 1 + (int64_t)random_below(random, TREE),
+                               1 + (int64_t)random_below(random, 30));
+            scheduler_add(scheduler, next);
+        }
+        duration = scheduler_begin(scheduler, 0);
+        if (duration < 0)
+            continue;
+        check_step(scheduler, rules, duration);
+        struct scheduler_request *gone = &rules->requests[random_below(random, rules->arrived)];
+        if (random_below(random, 40) == 0 && gone->state != SCHEDULER_OUTSIDE) {
+            rules->tokens -= (size_t)gone->output_tokens;
+            gone->output_limit = 0;
+            scheduler_remove(scheduler, gone);
+            removed++;
+        }
+        scheduler_end(scheduler, &count);
+        rules->tokens += count;
+        check_blocks(scheduler, rules);
+    }
+    for (size_t k = 0; k < REQUESTS; k++) {
+        if (rules->requests[k].output_limit > 0)
+            assert_int_equal(rules->requests[k].output_tokens, rules->requests[k].output_limit);
+        expected += (size_t)rules->requests[k].output_limit;
+        rules->hits += rules->requests[k].cached_tokens;
+        if (k > 0 && rules->order[k] > 0 && rules->order[k - 1] > 0)
+            assert_true(rules->order[k] >= rules->order[k - 1]);
+    }
+    assert_int_equal(rules->tokens, expected);
+    assert_true(scheduler_kv_usage(scheduler) == 0);
+    rules->preemptions = scheduler_preemptions(scheduler);
+    scheduler_free(scheduler);
+}
+
+static void random_loads_keep_the_rules(void **state)
+{
+    (void)state;
+    static struct rules rules;
+    uint32_t trees[3][TREE];
+    int64_t hits = 0, preemptions = 0;
+    struct random random;
+    random_seed(&random, 20);
+    for (size_t k = 0; k < 3 * TREE; k++)
+        trees[k / TREE][k % TREE] = k % TREE < 11 ? (uint32_t)(k % TREE) : (uint32_t)k;
+    for (int round = 0; round < 300; round++) {
+        int64_t size = 1 + (int64_t)random_below(&random, 9), least = (TREE + 30 + size - 1) / size;
+        memset(&rules, 0, sizeof rules);
+        rules.settings = settings(1 + (int64_t)random_below(&random, 12), 1 + (int64_t)random_below(&random, 80),
+                                  least + (int64_t)random_below(&random, 100), size);
+        rules.settings.prefix_caching = random_below(&random, 4) > 0;
+        rules.settings.long_prefill_token_threshold = (int64_t)random_below(&random, 2) * 17;
+        run_rules(&rules, &random, (const uint32_t(*)[TREE])trees);
+        if (!rules.settings.prefix_caching)
+            assert_int_equal(rules.hits, 0);
+        hits += rules.hits;
+        preemptions += rules.preemptions;
+    }
+    assert_true(hits > 10000 && preemptions > 300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +649,19 @@ int main(void)
         cmocka_unit_test(preempted_one_goes_before_those_that_wait),
         cmocka_unit_test(removal_frees_blocks_wherever_it_was),
         cmocka_unit_test(many_finish_whatever_the_cache),
+        cmocka_unit_test(threshold_cuts_prompts_while_others_wait),
+        cmocka_unit_test(repeated_prompt_is_not_computed_again),
+        cmocka_unit_test(last_token_is_always_computed),
+        cmocka_unit_test(caching_can_be_off),
+        cmocka_unit_test(unknown_prompts_are_never_the_same),
+        cmocka_unit_test(another_beginning_changes_every_block),
+        cmocka_unit_test(equal_prompts_of_one_step_share_blocks),
+        cmocka_unit_test(output_is_cached_too),
+        cmocka_unit_test(ends_are_evicted_before_beginnings),
+        cmocka_unit_test(cached_blocks_count_for_admission),
+        cmocka_unit_test(preempted_one_finds_its_own_blocks),
+        cmocka_unit_test(freed_scheduler_takes_requests_out),
+        cmocka_unit_test(random_loads_keep_the_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
