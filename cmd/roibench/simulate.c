@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "cmd/roibench/command.h"
 #include "serve/preset.h"
 #include "serve/simulator.h"
@@ -37,8 +38,35 @@ static const struct option_row simulate_options[] = {
     {.type = OPTION_INTEGER, .name = "block-size", .argument = "N", .min = 1, .max = 65536, .help = "tokens a block holds"},
     {.type = OPTION_INTEGER, .name = "stream-interval", .argument = "N", .default_text = "1", .min = 1, .max = TOKENS_MAX,
      .help = "tokens a chunk of a stream, after the first"},
+    {.type = OPTION_GROUP, .name = "Faults"},
+    {.type = OPTION_TEXT, .name = "fault", .argument = "KIND[:KEY=VALUE,...]", .repeatable = true,
+     .help = "what goes wrong, and for whom; KIND is one of"
+#define FAULT(identifier_, name_, moment_, keys_, help_) " " name_
+#include "serve/faults.def"
+#undef FAULT
+             "; keys that select: from, to (seconds since it was set, model time), rate (a share of the requests), every, first, at "
+             "(numbers of requests); after (tokens)"},
+    {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .default_text = "1", .min = 0, .max = 9007199254740992.0,
+     .help = "of the requests that are drawn by a fault's rate"},
     {.type = OPTION_END},
 };
+
+/* Returns an array of options_count() faults; free(). */
+static struct fault *read_faults(const struct options *options, struct error *err)
+{
+    size_t count = options_count(options, "fault");
+    if (count > FAULTS_MAX) {
+        error_set(err, ERROR_USAGE, "--fault: more than %d faults", FAULTS_MAX);
+        return NULL;
+    }
+    cleanup_free struct fault *faults = mem_calloc(count + 1, sizeof *faults);
+    for (size_t k = 0; k < count; k++)
+        if (fault_parse(options_item(options, "fault", k), &faults[k], err) < 0) {
+            error_wrap(err, "--fault");
+            return NULL;
+        }
+    return steal_pointer(&faults);
+}
 
 static struct simulator_settings read_settings(const struct app *app, const struct options *options)
 {
@@ -57,6 +85,8 @@ static struct simulator_settings read_settings(const struct app *app, const stru
         .max_model_len = options_integer(options, "max-model-len", preset->max_model_len),
         .stream_interval = options_integer(options, "stream-interval", 1),
         .ready_after = options_duration(options, "ready-after", 0),
+        .fault_count = options_count(options, "fault"),
+        .seed = (uint64_t)options_integer(options, "seed", 1),
         .clock = app->clock,
     };
 }
@@ -92,6 +122,10 @@ static int simulate_run(struct app *app, struct options *options, struct error *
     if (command_api_key(options, &key, err) < 0)
         return -1;
     settings.api_key = key;
+    cleanup_free struct fault *faults = read_faults(options, err);
+    if (!faults)
+        return -1;
+    settings.faults = faults;
     raise_descriptor_limit();
     cleanup_with(simulator_free) struct simulator *simulator = simulator_new(&settings, err);
     if (!simulator || write_port(options, simulator_port(simulator), err) < 0)

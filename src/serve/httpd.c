@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/units.h"
@@ -33,15 +34,29 @@ struct httpd {
     struct evbuffer *scratch;
     struct event *stop_timer, *accept_timer;
     const volatile sig_atomic_t *stop;
+    struct evhttp_bound_socket *bound; /* NULL: connecting is refused */
+    evutil_socket_t reserved;          /* then: holds the port; else -1 */
+    struct connection **connections;   /* by descriptor; NULL: none, or none that ever sent a request */
+    size_t connection_capacity;
     char address[ADDRESS_SIZE];
     int port;
 };
 
+/* evhttp's, from its first request to its end. */
+struct connection {
+    struct httpd *httpd;
+    struct evhttp_connection *raw;
+    struct httpd_request *request; /* NULL: it waits for the next one, or evhttp sends the rest of a reply */
+    evutil_socket_t fd;
+};
+
 struct httpd_request {
     struct httpd *httpd;
+    struct connection *kept;
     struct evhttp_request *request;
     struct evhttp_connection *connection;
     struct event *watch; /* tells when the client closes; NULL: not watched */
+    bool split;          /* byte by byte */
     httpd_callback closed;
     void *closed_context;
 };
@@ -123,6 +138,19 @@ static void accept_failed(struct evconnlistener *listener, void *context)
     event_add(httpd->accept_timer, &pause);
 }
 
+#define LISTENER_FLAGS (LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC)
+
+static void serve_listener(struct httpd *httpd)
+{
+    int on = 1;
+    evutil_socket_t fd = evconnlistener_get_fd(httpd->listener);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
+    httpd->bound = evhttp_bind_listener(httpd->http, httpd->listener);
+    if (!httpd->bound)
+        abort(); /* only without memory */
+    evconnlistener_set_error_cb(httpd->listener, accept_failed);
+}
+
 static int listen_at(struct httpd *httpd, const char *text, struct error *err)
 {
     union address address;
@@ -130,19 +158,50 @@ static int listen_at(struct httpd *httpd, const char *text, struct error *err)
     if (size == 0)
         return error_set(err, ERROR_USAGE, "'%s' is no address to listen at: expected host:port, e.g. 127.0.0.1:8000, "
                          "[::1]:8000 or 0.0.0.0:0 (any free port)", text);
-    httpd->listener = evconnlistener_new_bind(httpd->base, NULL, NULL,
-                                              LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG,
-                                              &address.any, (int)size);
+    httpd->listener = evconnlistener_new_bind(httpd->base, NULL, NULL, LISTENER_FLAGS, BACKLOG, &address.any, (int)size);
     if (!httpd->listener)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen at %s", text);
-    int on = 1;
-    evutil_socket_t fd = evconnlistener_get_fd(httpd->listener);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
-    tell_address(httpd, fd);
-    if (!evhttp_bind_listener(httpd->http, httpd->listener))
-        abort(); /* only without memory */
-    evconnlistener_set_error_cb(httpd->listener, accept_failed);
+    tell_address(httpd, evconnlistener_get_fd(httpd->listener));
+    serve_listener(httpd);
     return 0;
+}
+
+/* Two sockets may have the same port as long as neither listens: the one that does not keeps it ours. */
+int httpd_refuse(struct httpd *httpd, struct error *err)
+{
+    union address address;
+    int on = 1;
+    if (!httpd->bound)
+        return 0;
+    socklen_t size = parse_address(httpd->address, &address);
+    if (size == 0)
+        return error_set(err, ERROR_INTERNAL, "'%s' is no address", httpd->address);
+    event_del(httpd->accept_timer);
+    evhttp_del_accept_socket(httpd->http, httpd->bound);
+    httpd->bound = NULL;
+    httpd->listener = NULL;
+    httpd->reserved = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(httpd->reserved, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (httpd->reserved < 0 || bind(httpd->reserved, &address.any, size) < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot keep %s while connections are refused", httpd->address);
+    return 0;
+}
+
+int httpd_listen_again(struct httpd *httpd, struct error *err)
+{
+    if (httpd->bound)
+        return 0;
+    httpd->listener = evconnlistener_new(httpd->base, NULL, NULL, LISTENER_FLAGS, BACKLOG, httpd->reserved);
+    if (!httpd->listener)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen at %s again", httpd->address);
+    httpd->reserved = -1;
+    serve_listener(httpd);
+    return 0;
+}
+
+bool httpd_is_listening(const struct httpd *httpd)
+{
+    return httpd->bound != NULL;
 }
 
 /* --- the loop ------------------------------------------------------------------------------ */
@@ -183,7 +242,7 @@ static void make_base(struct httpd *httpd)
 struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler handler, void *context, struct error *err)
 {
     struct httpd *httpd = mem_alloc(sizeof *httpd);
-    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .context = context};
+    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .context = context, .reserved = -1};
     event_set_log_callback(say_nothing);
     make_base(httpd);
     evhttp_set_default_content_type(httpd->http, NULL);
@@ -209,6 +268,9 @@ void httpd_free(struct httpd *httpd)
     event_free(httpd->stop_timer);
     event_free(httpd->accept_timer);
     event_base_free(httpd->base);
+    if (httpd->reserved >= 0)
+        close(httpd->reserved);
+    free(httpd->connections);
     free(httpd);
 }
 
@@ -232,6 +294,11 @@ int httpd_run(struct httpd *httpd, const volatile sig_atomic_t *stop, struct err
     return result < 0 ? error_set(err, ERROR_INTERNAL, "the server's event loop at %s broke", httpd->address) : 0;
 }
 
+void httpd_stop(struct httpd *httpd)
+{
+    event_base_loopbreak(httpd->base);
+}
+
 /* --- a request's life ---------------------------------------------------------------------- */
 
 static void request_free(struct httpd_request *request)
@@ -241,11 +308,21 @@ static void request_free(struct httpd_request *request)
     free(request);
 }
 
-/* The connection dies under a request. When writing failed, evhttp has cut the request loose and it is ours to free. */
-static void connection_closed(struct evhttp_connection *connection, void *context)
+static void connection_free(struct connection *connection)
 {
-    struct httpd_request *request = context;
-    (void)connection;
+    connection->httpd->connections[connection->fd] = NULL;
+    free(connection);
+}
+
+/* The connection dies, perhaps under a request. When writing failed, evhttp has cut that loose and it is ours to free. */
+static void connection_closed(struct evhttp_connection *raw, void *context)
+{
+    struct connection *connection = context;
+    struct httpd_request *request = connection->request;
+    (void)raw;
+    connection_free(connection);
+    if (!request)
+        return;
     if (request->closed)
         request->closed(request->closed_context);
     if (!evhttp_request_get_connection(request->request))
@@ -256,8 +333,24 @@ static void connection_closed(struct evhttp_connection *connection, void *contex
 /* Our reply is complete as far as the caller goes; the rest is evhttp's. Frees the request. */
 static void let_go(struct httpd_request *request)
 {
-    evhttp_connection_set_closecb(request->connection, NULL, NULL);
+    request->kept->request = NULL;
     request_free(request);
+}
+
+static struct connection *connection_of(struct httpd *httpd, struct evhttp_connection *raw)
+{
+    evutil_socket_t fd = bufferevent_getfd(evhttp_connection_get_bufferevent(raw));
+    size_t known = httpd->connection_capacity;
+    MEM_GROW(httpd->connections, httpd->connection_capacity, (size_t)fd + 1);
+    if (httpd->connection_capacity > known)
+        memset(httpd->connections + known, 0, (httpd->connection_capacity - known) * sizeof(struct connection *));
+    if (!httpd->connections[fd]) {
+        struct connection *connection = mem_alloc(sizeof *connection);
+        *connection = (struct connection){.httpd = httpd, .raw = raw, .fd = fd};
+        evhttp_connection_set_closecb(raw, connection_closed, connection);
+        httpd->connections[fd] = connection;
+    }
+    return httpd->connections[fd];
 }
 
 static void take_request(struct evhttp_request *raw, void *context)
@@ -267,8 +360,28 @@ static void take_request(struct evhttp_request *raw, void *context)
     request->httpd = httpd;
     request->request = raw;
     request->connection = evhttp_request_get_connection(raw);
-    evhttp_connection_set_closecb(request->connection, connection_closed, request);
+    request->kept = connection_of(httpd, request->connection);
+    request->kept->request = request;
     httpd->handler(httpd->context, request);
+}
+
+/* An unconnected socket is what connect() to nowhere makes of it, with an RST that goes out at once. */
+static void drop(struct connection *connection, bool reset)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    struct evhttp_connection *raw = connection->raw;
+    if (reset)
+        (void)connect(connection->fd, &nowhere, sizeof nowhere); /* fails when the client has reset it */
+    evhttp_connection_set_closecb(raw, NULL, NULL);
+    connection_free(connection);
+    evhttp_connection_free(raw);
+}
+
+void httpd_drop_idle(struct httpd *httpd, bool reset)
+{
+    for (size_t fd = 0; fd < httpd->connection_capacity; fd++)
+        if (httpd->connections[fd] && !httpd->connections[fd]->request)
+            drop(httpd->connections[fd], reset);
 }
 
 static const struct {
@@ -376,11 +489,27 @@ void httpd_stream_start(struct httpd_request *request, int status, const char *c
     write_now(request);
 }
 
-void httpd_stream_queue(struct httpd_request *request, const void *bytes, size_t length)
+static void queue_chunk(struct httpd_request *request, const void *bytes, size_t length)
 {
     evbuffer_add(request->httpd->scratch, bytes, length);
     evhttp_send_reply_chunk(request->request, request->httpd->scratch);
     evbuffer_drain(request->httpd->scratch, evbuffer_get_length(request->httpd->scratch));
+}
+
+static void send_split(struct httpd_request *request, const char *bytes, size_t length)
+{
+    for (size_t k = 0; k < length; k++) {
+        queue_chunk(request, bytes + k, 1);
+        write_now(request);
+    }
+}
+
+void httpd_stream_queue(struct httpd_request *request, const void *bytes, size_t length)
+{
+    if (request->split)
+        send_split(request, bytes, length);
+    else
+        queue_chunk(request, bytes, length);
 }
 
 void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t length)
@@ -399,6 +528,39 @@ void httpd_stream_end(struct httpd_request *request)
     struct evhttp_request *raw = request->request;
     let_go(request);
     evhttp_send_reply_end(raw);
+}
+
+/* --- what a sound server does not do ----------------------------------------------------- */
+
+void httpd_stream_split(struct httpd_request *request)
+{
+    request->split = true;
+}
+
+void httpd_stream_raw(struct httpd_request *request, const void *bytes, size_t length)
+{
+    struct bufferevent *stream = stream_of(request);
+    bufferevent_write(stream, bytes, length);
+    bufferevent_enable(stream, EV_WRITE);
+    write_now(request);
+}
+
+static void end_connection(struct httpd_request *request, bool reset)
+{
+    struct connection *connection = request->kept;
+    write_now(request);
+    request_free(request);
+    drop(connection, reset);
+}
+
+void httpd_close(struct httpd_request *request)
+{
+    end_connection(request, false);
+}
+
+void httpd_reset(struct httpd_request *request)
+{
+    end_connection(request, true);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #define ROIBENCH_SERVE_HTTPD_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,17 @@ int httpd_port(const struct httpd *httpd);
 /* Serves until *stop is not 0 (looked at every 50 ms at the latest). Returns 0, or -1: the loop broke. */
 int httpd_run(struct httpd *httpd, const volatile sig_atomic_t *stop, struct error *err);
 
+/* Makes httpd_run return 0 soon. */
+void httpd_stop(struct httpd *httpd);
+
+/* Closes the listener, waiting connections and all: connecting is refused, while the port stays reserved and connections
+ * live on. Listening again may fail (ERROR_INTERNAL). */
+int httpd_refuse(struct httpd *httpd, struct error *err);
+int httpd_listen_again(struct httpd *httpd, struct error *err);
+bool httpd_is_listening(const struct httpd *httpd);
+/* Closes (FIN) or resets (RST) the connections that have had a request and wait for the next one. */
+void httpd_drop_idle(struct httpd *httpd, bool reset);
+
 /* --- a request ------------------------------------------------------------------------ */
 
 const char *httpd_method(const struct httpd_request *request); /* "GET"; "" for one that we do not know */
@@ -74,6 +86,17 @@ void httpd_stream_queue(struct httpd_request *request, const void *bytes, size_t
 /* Bytes that the kernel has not taken yet: a client that does not read. */
 size_t httpd_stream_backlog(const struct httpd_request *request);
 void httpd_stream_end(struct httpd_request *request);
+
+/* --- what a sound server does not do ----------------------------------------------------- */
+
+/* From here on every byte of this stream is an HTTP chunk and a write of its own. */
+void httpd_stream_split(struct httpd_request *request);
+/* Bytes as they are, beside all framing: at once, as httpd_stream_send. */
+void httpd_stream_raw(struct httpd_request *request, const void *bytes, size_t length);
+/* Ends the request with its connection: what the kernel has taken is delivered, then FIN. The request is gone. */
+void httpd_close(struct httpd_request *request);
+/* The same by RST, which may overtake what the client has not read. */
+void httpd_reset(struct httpd_request *request);
 
 /* --- time ------------------------------------------------------------------------------ */
 

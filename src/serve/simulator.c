@@ -27,24 +27,37 @@ static void answer_free(struct answer *answer)
 {
     TAILQ_REMOVE(&answer->simulator->open, answer, open);
     answer->simulator->open_count -= answer->count;
+    httpd_timer_free(answer->fault_timer);
+    fault_let_go(answer->fault);
     simulator_task_free(&answer->task);
     buf_free(&answer->head);
     free(answer);
 }
 
+void simulator_forget(struct answer *answer)
+{
+    truth_ended(&answer->simulator->truth, &answer->truth);
+    answer_free(answer);
+}
+
+void simulator_abort(struct answer *answer)
+{
+    for (size_t k = 0; k < answer->count; k++) {
+        struct generation *generation = &answer->generations[k];
+        if (generation->finished)
+            continue;
+        generation->finished = true;
+        scheduler_remove(answer->simulator->scheduler, &generation->scheduled);
+        metrics_aborted(&answer->simulator->metrics);
+    }
+}
+
 static void client_gone(void *context)
 {
     struct answer *answer = context;
-    struct simulator *simulator = answer->simulator;
-    for (size_t k = 0; k < answer->count; k++) {
-        if (answer->generations[k].finished)
-            continue;
-        scheduler_remove(simulator->scheduler, &answer->generations[k].scheduled);
-        metrics_aborted(&simulator->metrics);
-    }
+    simulator_abort(answer);
     answer->truth.disconnected = true;
-    truth_ended(&simulator->truth, &answer->truth);
-    answer_free(answer);
+    simulator_forget(answer);
 }
 
 /* A chat's stream begins with the role of every choice, together with the first token of any. */
@@ -82,6 +95,8 @@ static void end_stream(struct answer *answer)
         chunk_usage(answer, out);
         httpd_stream_queue(answer->request, out->data, out->len);
     }
+    if (simulator_fault_end(answer))
+        return;
     httpd_stream_queue(answer->request, DONE, sizeof DONE - 1);
     httpd_stream_end(answer->request);
 }
@@ -105,8 +120,7 @@ static void end_answer(struct answer *answer)
         end_stream(answer);
     else
         send_whole(answer);
-    truth_ended(&answer->simulator->truth, &answer->truth);
-    answer_free(answer);
+    simulator_forget(answer);
 }
 
 static bool is_time_to_send(const struct generation *generation, bool finished)
@@ -137,10 +151,12 @@ static void take_token(struct generation *generation, int64_t now)
     struct answer *answer = generation->answer;
     struct metrics *metrics = &answer->simulator->metrics;
     bool finished = generation->scheduled.state == SCHEDULER_OUTSIDE;
+    if (answer->burying)
+        return;
     metrics_token(metrics, &generation->times, &generation->scheduled, now);
     if (answer->task.stream && is_time_to_send(generation, finished))
         send_tokens(generation);
-    if (!finished)
+    if (simulator_fault_sent(answer) || !finished)
         return;
     generation->finished = true;
     metrics_finished(metrics, &generation->times, &generation->scheduled);
@@ -187,6 +203,7 @@ static void end_step(struct simulator *simulator, int64_t now)
     truth_range_add(&simulator->truth.lateness, now - simulator->step_due, 1);
     for (size_t k = 0; k < count; k++)
         take_token((struct generation *)tokens[k], now);
+    simulator_fault_bury(simulator);
     begin_step(simulator, next_start(simulator, now));
 }
 
@@ -277,14 +294,29 @@ void simulator_generate(struct simulator *simulator, struct httpd_request *reque
         refuse_busy(simulator, request);
         return;
     }
+    struct fault *fault = fault_list_select(&simulator->faults, task->stream, now_of(simulator));
+    if (fault && simulator_fault_refuse(simulator, request, fault)) {
+        simulator_task_free(task);
+        return;
+    }
     struct answer *answer = answer_new(simulator, request, task, count);
+    answer->fault = fault_hold(fault);
     chunk_head(answer, id);
     httpd_on_closed(request, client_gone, answer);
-    if (task->stream)
-        httpd_stream_start(request, 200, "text/event-stream; charset=utf-8");
-    for (size_t k = 0; k < count; k++)
+    if (!simulator_fault_begin(answer))
+        simulator_begin(answer);
+}
+
+void simulator_begin(struct answer *answer)
+{
+    struct simulator *simulator = answer->simulator;
+    if (answer->task.stream)
+        httpd_stream_start(answer->request, 200, "text/event-stream; charset=utf-8");
+    for (size_t k = 0; k < answer->count; k++)
         scheduler_add(simulator->scheduler, &answer->generations[k].scheduled);
-    wake_engine(simulator, answer->truth.arrived);
+    wake_engine(simulator, now_of(simulator));
+    if (simulator_fault_sent(answer))
+        simulator_fault_bury(simulator);
 }
 
 /* --- the server -------------------------------------------------------------------------------- */
@@ -311,6 +343,10 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
     simulator->started = now_of(simulator);
     simulator->started_realtime = clock_realtime(settings->clock);
     TAILQ_INIT(&simulator->open);
+    TAILQ_INIT(&simulator->struck);
+    simulator->faults = (struct fault_list){.seed = settings->seed, .time_scale = settings->time_scale};
+    for (size_t k = 0; k < settings->fault_count; k++)
+        fault_list_add(&simulator->faults, &settings->faults[k], simulator->started, NULL);
     json_append_quoted(&simulator->model_json, settings->model, strlen(settings->model));
     metrics_init(&simulator->metrics, settings->max_model_len);
     simulator->scheduler = scheduler_new(&settings->scheduler);
@@ -321,12 +357,16 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
         return NULL;
     }
     simulator->step_timer = httpd_timer_new(simulator->httpd, step_timer_due, simulator);
+    simulator->fault_timer = httpd_timer_new(simulator->httpd, simulator_fault_look, simulator);
     return simulator;
 }
 
 int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err)
 {
-    return httpd_run(simulator->httpd, stop, err);
+    simulator_fault_look(simulator);
+    if (httpd_run(simulator->httpd, stop, err) < 0)
+        return -1;
+    return simulator->fault_error.class ? error_set(err, simulator->fault_error.class, "%s", simulator->fault_error.text) : 0;
 }
 
 void simulator_free(struct simulator *simulator)
@@ -334,8 +374,10 @@ void simulator_free(struct simulator *simulator)
     if (!simulator)
         return;
     httpd_timer_free(simulator->step_timer);
+    httpd_timer_free(simulator->fault_timer);
     httpd_free(simulator->httpd);
     scheduler_free(simulator->scheduler);
+    fault_list_clear(&simulator->faults);
     buf_free(&simulator->scratch);
     buf_free(&simulator->model_json);
     free(simulator);

@@ -1,7 +1,8 @@
 /* A server that behaves like vLLM's: OpenAI API, /metrics, and the serving model of serve/scheduler behind it.
  *
  * What it answers: POST /v1/chat/completions, /v1/completions, /tokenize; GET /v1/models, /health, /version, /metrics,
- * and /sim/truth, which says what was really sent and when, the measure for every client. The shapes are vLLM
+ * /sim/truth, which says what was really sent and when, the measure for every client, and /sim/fault, which makes it
+ * fail on purpose (serve/fault.h). The shapes are vLLM
  * 0.32's. Every generation has exactly the length asked for (finish_reason "length"), of words that mean nothing.
  *
  * time_scale X makes the model's steps X times shorter; every number it reports is wall time. Steps are scheduled by
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "serve/fault.h"
 #include "serve/scheduler.h"
 
 #define SIMULATOR_BODY_MAX ((size_t)8 << 20)
@@ -36,6 +38,9 @@ struct simulator_settings {
     int64_t max_model_len;
     int64_t stream_interval;             /* tokens a chunk after the first, >= 1 */
     int64_t ready_after;                 /* ns of wall time after the start during which it answers 503 */
+    const struct fault *faults;          /* set when it starts; copied */
+    size_t fault_count;                  /* <= FAULTS_MAX */
+    uint64_t seed;                       /* of the faults that are drawn */
     const struct clock *clock;
 };
 

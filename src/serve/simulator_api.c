@@ -144,7 +144,7 @@ static void answer_truth(struct simulator *simulator, struct httpd_request *requ
 /* --- routes ------------------------------------------------------------------------------------ */
 
 static const struct route {
-    const char *path, *method;
+    const char *path, *method; /* method NULL: the answer looks at it itself */
     bool needs_model; /* 503 until the model is loaded */
     void (*answer)(struct simulator *simulator, struct httpd_request *request);
 } routes[] = {
@@ -156,6 +156,7 @@ static const struct route {
     {"/version", "GET", false, answer_version},
     {"/metrics", "GET", false, answer_metrics},
     {"/sim/truth", "GET", false, answer_truth},
+    {"/sim/fault", NULL, false, simulator_fault_api},
 };
 
 /* Takes as long for a key that is nearly right as for any other. */
@@ -179,7 +180,8 @@ static bool is_allowed(const struct simulator *simulator, const struct httpd_req
 
 static bool is_ready(const struct simulator *simulator)
 {
-    return clock_now(simulator->settings.clock) - simulator->started >= simulator->settings.ready_after;
+    int64_t now = clock_now(simulator->settings.clock);
+    return now - simulator->started >= simulator->settings.ready_after && now >= simulator->loading_until;
 }
 
 static const struct route *find_route(const char *path)
@@ -196,16 +198,19 @@ void simulator_handle(void *context, struct httpd_request *request)
     const char *path = httpd_path(request);
     const struct route *route = find_route(path);
     buf_reset(&simulator->scratch);
+    if (simulator_fault_handle(simulator, request))
+        return;
     httpd_reply_header(request, "server", "roibench-simulate");
     if (!is_allowed(simulator, request, path)) {
         reply_text(request, 401, "{\"error\":\"Unauthorized\"}");
     } else if (!route) {
         reply_text(request, 404, "{\"detail\":\"Not Found\"}");
-    } else if (strcmp(httpd_method(request), route->method) != 0) {
+    } else if (route->method && strcmp(httpd_method(request), route->method) != 0) {
         httpd_reply_header(request, "allow", route->method);
         reply_text(request, 405, "{\"detail\":\"Method Not Allowed\"}");
     } else if (route->needs_model && !is_ready(simulator)) {
         simulator_error(&simulator->scratch, 503, "Service Unavailable", NULL, "The model is still being loaded.");
+        simulator->truth.refused += strcmp(httpd_method(request), "POST") == 0;
         reply_scratch(simulator, request, 503);
     } else {
         route->answer(simulator, request);

@@ -8,6 +8,8 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/error.h"
+#include "serve/fault.h"
 #include "serve/httpd.h"
 #include "serve/scheduler.h"
 #include "serve/simulator.h"
@@ -54,7 +56,11 @@ struct answer {
     uint64_t serial;
     bool opened;                /* the roles of a chat's stream are sent */
     struct truth_request truth;
-    TAILQ_ENTRY(answer) open;
+    struct fault *fault;        /* what it will suffer: held; NULL: nothing, or it has */
+    struct httpd_timer *fault_timer;
+    int64_t fault_bytes;        /* still to come of an endless line */
+    bool burying;               /* is in the simulator's list `struck`; its request is NULL when it has ended */
+    TAILQ_ENTRY(answer) open, struck_link;
     size_t unfinished, count;
     struct generation generations[]; /* count of them */
 };
@@ -76,7 +82,28 @@ struct simulator {
     struct buf scratch;
     struct metrics metrics;
     struct truth truth;
+    struct fault_list faults;
+    struct httpd_timer *fault_timer;
+    struct answer_list struck;     /* to leave the engine as soon as it may be touched */
+    int64_t down_until, loading_until; /* of the clock, after a restart */
+    bool hangs;                    /* as after SIGTERM; ends with down_until */
+    struct error fault_error;      /* the port is lost */
 };
+
+/* simulator.c: answers begin, and what holds them ends. */
+void simulator_begin(struct answer *answer);
+void simulator_forget(struct answer *answer);
+void simulator_abort(struct answer *answer); /* it leaves the engine; not while a step's result is being walked */
+
+/* simulator_fault.c. A function that returns true has taken the request over or ended it: hands off. */
+bool simulator_fault_handle(struct simulator *simulator, struct httpd_request *request); /* for every request first */
+bool simulator_fault_refuse(struct simulator *simulator, struct httpd_request *request, struct fault *fault); /* instead of an answer */
+bool simulator_fault_begin(struct answer *answer); /* before its headers are sent */
+bool simulator_fault_sent(struct answer *answer);  /* after each write, and behind the headers */
+bool simulator_fault_end(struct answer *answer);   /* before [DONE] */
+void simulator_fault_bury(struct simulator *simulator);    /* the engine may be touched: lets go of whom faults have struck */
+void simulator_fault_look(void *context);               /* the simulator: does what is due, and sets the timer for what comes next */
+void simulator_fault_api(struct simulator *simulator, struct httpd_request *request);
 
 /* simulator_api.c: the handler given to httpd. */
 void simulator_handle(void *context, struct httpd_request *request);

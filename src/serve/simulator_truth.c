@@ -37,6 +37,8 @@ void truth_ended(struct truth *truth, const struct truth_request *request)
 {
     if (request->disconnected)
         truth->disconnected++;
+    else if (request->struck)
+        truth->struck++;
     else
         truth->completed++;
     truth->list[truth->listed++ % TRUTH_LIST_MAX] = *request;
@@ -72,10 +74,19 @@ static void write_request(json_t *array, const struct truth_request *request)
     json_set_integer(object, "chunks", (int64_t)request->chunks);
     json_set_bool(object, "stream", request->stream);
     json_set_bool(object, "disconnected", request->disconnected);
+    if (request->fault)
+        json_set_text(object, "fault", request->fault);
     set_after(object, "first_token_ns", request->first_sent, request->arrived);
     set_after(object, "last_token_ns", request->last_sent, request->arrived);
     json_set_integer(object, "gap_max_ns", request->gap_max);
     json_array_append_new(array, object);
+}
+
+static void write_faults(json_t *object, const struct truth *truth)
+{
+    for (size_t kind = 0; kind < FAULT_KINDS; kind++)
+        if (truth->faults[kind] > 0)
+            json_set_integer(object, fault_name((enum fault_kind)kind), (int64_t)truth->faults[kind]);
 }
 
 void truth_write(const struct truth *truth, json_t *object)
@@ -85,6 +96,7 @@ void truth_write(const struct truth *truth, json_t *object)
     json_set_integer(requests, "completed", (int64_t)truth->completed);
     json_set_integer(requests, "disconnected", (int64_t)truth->disconnected);
     json_set_integer(requests, "refused", (int64_t)truth->refused);
+    json_set_integer(requests, "struck", (int64_t)truth->struck);
     json_set_integer(object, "prompt_tokens", (int64_t)truth->prompt_tokens);
     json_set_integer(object, "generation_tokens", (int64_t)truth->generation_tokens);
     json_set_integer(object, "chunks", (int64_t)truth->chunks);
@@ -92,6 +104,7 @@ void truth_write(const struct truth *truth, json_t *object)
     write_range(object, "itl_ns", &truth->itl);
     write_range(object, "lateness_ns", &truth->lateness);
     json_set_integer(object, "resynchronized", (int64_t)truth->resynchronized);
+    write_faults(json_add_object(object, "faults"), truth);
     json_t *recent = json_add_array(object, "recent");
     uint64_t oldest = truth->listed > TRUTH_LIST_MAX ? truth->listed - TRUTH_LIST_MAX : 0;
     for (uint64_t k = oldest; k < truth->listed; k++)

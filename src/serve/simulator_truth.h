@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "serve/fault.h"
+
 #define TRUTH_LIST_MAX 1024
 
 struct truth_range {
@@ -23,11 +25,14 @@ struct truth_request {
     int64_t gap_max;             /* ns between two writes */
     uint64_t chunks;             /* with tokens */
     bool stream, disconnected;
+    const char *fault;           /* that it suffered; NULL */
+    bool struck;                 /* the server ended it by that, before its time */
 };
 
 struct truth {
     uint64_t received;  /* accepted requests; refused ones never count */
-    uint64_t completed, disconnected, refused;
+    uint64_t completed, disconnected, struck, refused;
+    uint64_t faults[FAULT_KINDS]; /* times that each has struck */
     uint64_t prompt_tokens; /* of requests whose first token was sent */
     uint64_t generation_tokens, chunks;
     struct truth_range ttft; /* arrival to the write of the first token */

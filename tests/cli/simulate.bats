@@ -72,7 +72,7 @@ truth_has() { # TEXT
     metric_is request_params_n_count 2
     metric_is request_params_n_sum 4
     metric_is e2e_request_latency_seconds_count 4
-    truth_has '"requests":{"received":1,"completed":1,"disconnected":0,"refused":0},"prompt_tokens":4,"generation_tokens":12'
+    truth_has '"requests":{"received":1,"completed":1,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":4,"generation_tokens":12'
     post /v1/chat/completions '{"messages":[{"role":"user","content":"hi"}],"n":2,"max_tokens":2,"stream":true}'
     run sed -nE 's/.*"index":([0-9]),"delta":\{"([a-z]+)".*/\1 \2/p' <<<"$output"
     assert_output $'0 role\n1 role\n0 content\n1 content\n0 content\n1 content'
@@ -121,7 +121,7 @@ truth_has() { # TEXT
     get /v1/completions -d '{"prompt":"x"}' -H 'Content-Type: text/plain'
     assert_line --partial "Only 'application/json' is allowed"
     assert_line 400
-    truth_has '"requests":{"received":0,"completed":0,"disconnected":0,"refused":4}'
+    truth_has '"requests":{"received":0,"completed":0,"disconnected":0,"refused":4,"struck":0}'
     metric_is prompt_tokens_total 0
 }
 
@@ -167,7 +167,7 @@ truth_has() { # TEXT
     metric_is inter_token_latency_seconds_count 33
     metric_is e2e_request_latency_seconds_count 3
     metric_is num_requests_running 0
-    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0},"prompt_tokens":12,"generation_tokens":36,"chunks":36,"ttft_ns":{"count":3,'
+    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":12,"generation_tokens":36,"chunks":36,"ttft_ns":{"count":3,'
 }
 
 @test "sends several tokens a chunk after the first" {
@@ -227,7 +227,7 @@ truth_has() { # TEXT
     assert_failure 2
     simulate --model ''
     assert_failure 2
-    simulate --fault reset
+    simulate --speed 3
     assert_failure 2
     : >empty
     simulate --api-key-file empty
