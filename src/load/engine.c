@@ -32,17 +32,21 @@ static void settle_server(const struct engine *engine)
         log_warning(settings->log, "the server still runs requests that are not ours: foreign traffic is in these numbers");
 }
 
+static int refused(const struct engine *engine, struct error *err)
+{
+    return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured. Look at the API key, the model's name and "
+                     "the token counts of the plan", engine->settings->url, engine->result->last_error);
+}
+
 /* Why the run cannot go on after this level; 0: it can. */
 static int check_target(struct engine *engine, const struct level *level, const struct level_facts *facts, struct error *err)
 {
-    const char *last = engine->result->last_error;
-    if (engine->refusals > 0 && (facts->reason == LEVEL_TARGET_REFUSES || facts->ok == 0)) {
-        return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured. Look at the API key, the model's name and "
-                         "the token counts of the plan", engine->settings->url, last);
-    }
+    if (facts->reason == LEVEL_TARGET_REFUSES)
+        return refused(engine, err);
     if (facts->ended > 0 && facts->connect_failures == facts->ended) {
         return error_set(err, ERROR_TARGET, "%s could not be reached during the whole of level %d (%s); the levels before it are kept",
-                         engine->settings->url, level->index, last);
+                         engine->settings->url, level->index,
+                         engine->result->last_error);
     }
     return 0;
 }
@@ -74,7 +78,7 @@ static int run_levels(struct engine *engine, struct level_result **done, struct 
         (*done)[count++] = (struct level_result){.level = level, .request_rps = facts.request_rps};
         engine->result->levels_done += facts.reason != LEVEL_STOPPED;
     }
-    return 0;
+    return engine->refusals > 0 && !told_to_stop(settings) ? refused(engine, err) : 0;
 }
 
 int engine_run(const struct engine_settings *settings, struct engine_result *result, struct error *err)

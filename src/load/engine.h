@@ -10,11 +10,13 @@
  *   closed loop  `load` streams; each sends its next request when its last one ended. Stream j of n starts with the others
  *                (together) or j/n of a mean request time later (spread). i = stream + k x streams.
  *   open loop    request i is sent when arrival i is due, or, with max_concurrency in flight, as soon as one ends: late, never dropped.
- *   limits       no new request after max_seconds or max_requests, which count from the end of the start phase; what is in flight is
- *                drained for `drain`, then cancelled.
+ *   limits       no new request after max_seconds or max_requests, which count from the end of the start phase. A level that
+ *                max_requests ends waits for its last request, as long as max_seconds lets it; what max_seconds ends is
+ *                drained for `drain`, then cancelled. Arrivals that were due and never sent have a record.
  *   a failure    a stream whose request failed waits before its next one: 0.1 s, doubled with each failure in a row up to 1 s (wall
  *                time), so that a dead server is not hammered.
- *   a refusal    when the first REFUSALS_MAX ended requests of the run all got 4xx (not 429), load will not mend it: the run stops.
+ *   a refusal    when the first REFUSALS_MAX ended requests of the run all got 4xx (not 429), load will not mend it: the run
+ *                stops. So does it, at its end, when there were fewer and all were refused.
  *   a dead server when a whole level got nothing but failures to connect: the run stops after it.
  *   stop         a signal: no new requests, those in flight are cancelled at once, everything is recorded.
  * Durations and rates of the plan are model time and are scaled here, once; times handed to the sink are wall ns from the anchor. */

@@ -44,6 +44,13 @@ static void count_refusal(struct engine *engine, const struct record *record)
     engine->refusals = record->failure == FAILURE_HTTP_4XX ? engine->refusals + 1 : -1;
 }
 
+/* What the drain brings ended after the level: it is no part of its rate. */
+static bool ended_inside(const struct level_run *run, const struct record *record)
+{
+    int64_t end = run->end == TIME_NEVER ? run->deadline : run->end;
+    return record->end >= run->measure_start && record->end <= end;
+}
+
 static void count_ended(struct level_run *run, const struct record *record)
 {
     if (record->outcome == OUTCOME_INCOMPLETE)
@@ -57,6 +64,7 @@ static void count_ended(struct level_run *run, const struct record *record)
     }
     run->ok++;
     run->engine->result->ok++;
+    run->ok_inside += ended_inside(run, record);
     run->e2e_sum += record->end - record->sent;
     if (record->first_token != TIME_NEVER)
         run->recent_ttft[run->recent_count++ % LEVEL_RECENT] = record->first_token - record->sent;
@@ -138,7 +146,7 @@ void level_send(struct level_run *run, int stream, int64_t i, int64_t intended)
 
 bool level_draw(struct level_run *run, int64_t now)
 {
-    if (run->phase != LEVEL_SENDING || run->drawn_out)
+    if (run->drawn_out)
         return false;
     run->drawn++;
     int64_t limit = run->plan->limits.max_requests;
@@ -195,7 +203,7 @@ static void check_limits(struct level_run *run, int64_t now)
         stop_sending(run, LEVEL_TARGET_REFUSES, now, now);
     else if (now >= run->deadline)
         stop_sending(run, LEVEL_MAX_SECONDS, run->deadline, now);
-    else if (run->drawn_out && run->source->waiting(run->source) == 0)
+    else if (run->drawn_out && run->source->waiting(run->source) == 0 && run->in_flight_count == 0)
         stop_sending(run, LEVEL_MAX_REQUESTS, TIME_NEVER, now);
     bool cut = told_to_stop || (run->phase == LEVEL_DRAINING && (now >= run->drain_deadline || run->reason == LEVEL_TARGET_REFUSES));
     if (cut && run->phase == LEVEL_DRAINING)
@@ -212,9 +220,9 @@ static int64_t trim_ns(const struct level_run *run, const struct trim *trim, int
 static struct level_end make_end(struct level_run *run)
 {
     const struct limits *limits = &run->plan->limits;
-    /* A level that is bounded by requests lasts until its last one ended. */
+    /* A level that is bounded by requests lasts until its last one ended. Windows are half-open: that end is still inside. */
     if (run->end == TIME_NEVER)
-        run->end = run->last_ended;
+        run->end = run->last_ended + 1;
     int64_t length = run->end - run->start;
     int64_t window_start = run->start + trim_ns(run, &limits->warmup, length);
     int64_t window_end = run->end - trim_ns(run, &limits->cooldown, length);
@@ -321,7 +329,7 @@ static int64_t next_deadline(const struct level_run *run)
     const struct engine *engine = run->engine;
     int64_t next = earliest(earliest(engine->next_tick, engine->next_flush), engine->next_progress);
     if (run->phase == LEVEL_SENDING)
-        return earliest(next, earliest(run->deadline, run->source->next_due(run->source, run)));
+        return earliest(next, earliest(run->deadline, run->drawn_out ? TIME_FOREVER : run->source->next_due(run->source, run)));
     return run->phase == LEVEL_DRAINING ? earliest(next, run->drain_deadline) : next;
 }
 
@@ -436,13 +444,13 @@ static void start(struct level_run *run, int64_t mean_e2e_ns)
 
 static struct level_facts facts_of(const struct level_run *run, const struct level_end *end)
 {
-    double length_s = (double)(end->end - end->start) * run->time_scale / (double)NS_PER_S;
+    double length_s = (double)(end->end - run->measure_start) * run->time_scale / (double)NS_PER_S;
     return (struct level_facts){
         .ok = run->ok,
         .ended = run->ended,
         .connect_failures = run->connect_failures,
         .mean_e2e_ns = run->ok > 0 ? run->e2e_sum / run->ok : 0,
-        .request_rps = length_s > 0 ? (double)run->ok / length_s : 0,
+        .request_rps = length_s > 0 ? (double)run->ok_inside / length_s : 0,
         .reason = end->reason,
     };
 }

@@ -18,14 +18,15 @@
 struct level_run;
 
 struct source {
-    /* When the next request is due, TIME_FOREVER: none before one ends. */
+    /* When the next request is due, TIME_FOREVER: none before one ends. Not asked when all are drawn out. */
     int64_t (*next_due)(const struct source *source, const struct level_run *run);
     /* Sends whatever is due at `now` through level_send. */
     void (*send_due)(struct source *source, struct level_run *run, int64_t now);
     void (*ended)(struct source *source, struct level_run *run, const struct request *request, int64_t now);
     /* Requests that are due and wait for their turn. */
     int64_t (*waiting)(const struct source *source);
-    /* The level takes no new requests: gives those that wait a record as never sent. */
+    /* The level takes no new requests: whatever was due before run->end and was not sent gets a record as never sent, also
+     * what was due while nobody looked. */
     void (*give_up)(struct source *source, struct level_run *run);
     void (*free)(struct source *source);
 };
@@ -68,6 +69,7 @@ struct level_run {
     int64_t counted;               /* against max_requests: drawn after the start phase */
     int64_t ended, ok, failed, connect_failures, tokens, tick_tokens;
     int64_t e2e_sum;               /* of those ok */
+    int64_t ok_inside;             /* of those ok: ended between measure_start and the level's end */
     int64_t recent_ttft[LEVEL_RECENT];
     size_t recent_count;
     int64_t turn_stamp;            /* first time stamp of this turn of the loop; TIME_NEVER: none */
@@ -76,7 +78,7 @@ struct level_run {
 
 /* Sends one request (i of body(i)); the source has drawn it. */
 void level_send(struct level_run *run, int stream, int64_t i, int64_t intended);
-/* Counts a request that is due against max_requests; false: the level takes no more. */
+/* Counts a request that was due at `now` or before against max_requests; false: the level takes no more. */
 bool level_draw(struct level_run *run, int64_t now);
 /* A record of a request that was due and never sent. */
 void level_never_sent(struct level_run *run, int64_t i, int64_t intended, int64_t now);
@@ -85,7 +87,7 @@ void level_never_sent(struct level_run *run, int64_t i, int64_t intended, int64_
 struct level_facts {
     int64_t ok, ended, connect_failures;
     int64_t mean_e2e_ns; /* of those that ended ok, wall; 0: none */
-    double request_rps;  /* ended ok / (end - start), model time */
+    double request_rps;  /* ended ok between the end of the start phase and the level's end / that time; model time */
     enum level_reason reason;
 };
 

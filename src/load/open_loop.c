@@ -44,9 +44,10 @@ static void grow(struct open_loop *loop)
     *loop = larger;
 }
 
-static void draw_due(struct open_loop *loop, struct level_run *run, int64_t now)
+/* Those that are due before `end`; what comes at the level's very end is outside. */
+static void draw_before(struct open_loop *loop, struct level_run *run, int64_t end)
 {
-    while (loop->next <= now && loop->next < run->deadline && level_draw(run, now)) {
+    while (loop->next < end && level_draw(run, loop->next)) {
         if ((size_t)(loop->drawn - loop->taken) == loop->capacity)
             grow(loop);
         *intended_of(loop, loop->drawn++) = loop->next;
@@ -59,7 +60,7 @@ static void draw_due(struct open_loop *loop, struct level_run *run, int64_t now)
 static void send_due(struct source *source, struct level_run *run, int64_t now)
 {
     struct open_loop *loop = (struct open_loop *)source;
-    draw_due(loop, run, now);
+    draw_before(loop, run, now < run->deadline ? now + 1 : run->deadline);
     while (loop->taken < loop->drawn && (int64_t)run->in_flight_count < in_flight_max(run)) {
         int64_t i = loop->taken++;
         level_send(run, NO_STREAM, i, *intended_of(loop, i));
@@ -81,6 +82,7 @@ static int64_t waiting(const struct source *source)
 static void give_up(struct source *source, struct level_run *run)
 {
     struct open_loop *loop = (struct open_loop *)source;
+    draw_before(loop, run, run->end);
     loop->next = TIME_FOREVER;
     for (; loop->taken < loop->drawn; loop->taken++)
         level_never_sent(run, loop->taken, *intended_of(loop, loop->taken), run->end);

@@ -35,7 +35,7 @@ struct level {
 /* What is known of a finished level when a sweep without given levels chooses the next. */
 struct level_result {
     struct level level;
-    double request_rps; /* ended ok / length of the level, model time */
+    double request_rps; /* ended ok inside the level, after its start phase, / that time; model time */
 };
 
 /* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]. */

@@ -67,7 +67,8 @@ bool run_level_is_open_loop(const struct run_level *level)
 
 static int64_t when_counted(const struct run_level *level, const struct record *record)
 {
-    return run_level_is_open_loop(level) ? record->intended : record->sent;
+    bool sent = record->sent != TIME_NEVER; /* a connection that was refused: nothing was sent, and yet it was a request */
+    return run_level_is_open_loop(level) || !sent ? record->intended : record->sent;
 }
 
 static void widen(int64_t t, int64_t *low, int64_t *high)

@@ -26,6 +26,8 @@ struct bench {
     volatile sig_atomic_t stop;
     int64_t stop_at;           /* from the anchor; 0: never */
     int64_t down_from;         /* refused connections from then on; 0: never */
+    int64_t refuse_until;      /* HTTP 400 before then; 0: never */
+    int64_t hang_from, hang_for; /* this process gets no CPU for so long; 0: always has one */
     struct record *records;
     size_t count, capacity;
     int64_t gap_sum, n_sum;    /* of all arrivals */
@@ -45,6 +47,8 @@ static struct fake_answer answer_of(void *context, const struct transfer *transf
     snprintf(bench->seen_url, sizeof bench->seen_url, "%s", transfer->url);
     if (bench->down_from && now - 1000 * NS_PER_S >= bench->down_from)
         return (struct fake_answer){.result = TRANSPORT_CONNECT, .message = "connection refused"};
+    if (now - 1000 * NS_PER_S < bench->refuse_until)
+        return (struct fake_answer){.ttft = NS_PER_S, .status = 400, .error_body = "{\"error\":{\"message\":\"too long\"}}"};
     return bench->answer;
 }
 
@@ -53,6 +57,10 @@ static void after_wait(void *context, int64_t now)
     struct bench *bench = context;
     if (bench->stop_at && now - 1000 * NS_PER_S >= bench->stop_at)
         bench->stop = SIGTERM;
+    if (bench->hang_for && now - 1000 * NS_PER_S >= bench->hang_from) {
+        bench->fake.time.now += bench->hang_for;
+        bench->hang_for = 0;
+    }
 }
 
 static int sink_level_start(struct sink *sink, const struct level *level, int repeat, int64_t start, struct error *err)
@@ -246,9 +254,42 @@ static void test_max_requests_bounds_a_level_by_its_last_end(void **state)
     bench->plan.limits.max_seconds_ns = 0;
     assert_int_equal(bench_run(bench), 0);
     assert_int_equal(bench->count, 6);
-    assert_int_equal(bench->ends[0].end, 3800 * NS_PER_MS);
-    assert_int_equal(bench->ends[0].window_end, 3800 * NS_PER_MS);
+    assert_int_equal(bench->ends[0].end, 3800 * NS_PER_MS + 1);
+    assert_int_equal(bench->ends[0].window_end, 3800 * NS_PER_MS + 1);
     assert_int_equal(bench->ends[0].reason, LEVEL_MAX_REQUESTS);
+    bench_free(bench);
+}
+
+/* The slowest requests are the ones that are still under way when the last one is sent. */
+static void test_max_requests_cancels_nobody(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 5);
+    (void)state;
+    bench->plan.limits.max_requests = 10;
+    bench->plan.limits.max_seconds_ns = HOUR;
+    bench->plan.limits.drain_ns = 0;
+    bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = NS_PER_S, .tokens = 101};
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 10);
+    assert_int_equal(bench->count, 10);
+    assert_int_equal(bench->ends[0].reason, LEVEL_MAX_REQUESTS);
+    assert_int_equal(bench->ends[0].end, 202 * NS_PER_S + 1);
+    bench_free(bench);
+}
+
+static void test_max_seconds_ends_a_level_whose_requests_are_all_sent(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 5);
+    (void)state;
+    bench->plan.limits.max_requests = 5;
+    bench->plan.limits.max_seconds_ns = 7 * NS_PER_S;
+    bench->plan.limits.drain_ns = NS_PER_S;
+    bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = NS_PER_S, .tokens = 101};
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 5);
+    assert_int_equal(bench->records[0].end, 8 * NS_PER_S);
+    assert_int_equal(bench->ends[0].reason, LEVEL_MAX_SECONDS);
+    assert_int_equal(bench->ends[0].end, 7 * NS_PER_S);
     bench_free(bench);
 }
 
@@ -364,7 +405,23 @@ static void test_open_loop_max_requests_waits_for_all_to_be_sent(void **state)
     assert_int_equal(bench_run(bench), 0);
     assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 5);
     assert_int_equal(bench->ends[0].reason, LEVEL_MAX_REQUESTS);
-    assert_int_equal(bench->ends[0].end, 5100 * NS_PER_MS);
+    assert_int_equal(bench->ends[0].end, 5100 * NS_PER_MS + 1);
+    bench_free(bench);
+}
+
+/* A client that did not get a CPU just before the end: what was due then was neither sent nor forgotten. */
+static void test_arrivals_missed_at_the_end_have_records(void **state)
+{
+    struct bench *bench = bench_new("constant", 10);
+    (void)state;
+    bench->hang_from = 58 * NS_PER_S;
+    bench->hang_for = 5 * NS_PER_S;
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->ends[0].drawn, 599);
+    assert_int_equal(bench->count, 599);
+    assert_true(bench->ends[0].sent < 585);
+    for (size_t k = 0; k < bench->count; k++)
+        assert_true(bench->records[k].intended < 60 * NS_PER_S);
     bench_free(bench);
 }
 
@@ -428,6 +485,23 @@ static void test_an_hour_of_a_sweep(void **state)
     assert_true(bench->ends[2].level.load > 1 / 1.9 - 0.01);
     assert_true(bench->ends[5].level.load < 8 / 1.9 + 0.01);
     assert_true(bench->ends[3].level.load > bench->ends[2].level.load);
+    bench_free(bench);
+}
+
+/* Requests that take most of a level: those that end in the drain are no part of its rate. */
+static void test_a_sweep_of_slow_requests_asks_for_no_more_than_there_is(void **state)
+{
+    struct bench *bench = bench_new("sweep", 1);
+    (void)state;
+    bench->plan.level_count = 0;
+    bench->plan.sweep_levels = 4;
+    bench->plan.limits.max_concurrency = 100;
+    bench->answer = (struct fake_answer){.ttft = 40 * NS_PER_S, .tokens = 1};
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->end_count, 4);
+    /* One request and a hundred in 60 s; at 40 s a request the server cannot do more than 2.5 a second. */
+    assert_true(bench->ends[2].level.load > 1 / 60.0 && bench->ends[2].level.load < 100 / 60.0);
+    assert_true(bench->ends[3].level.load <= 100 / 60.0 + 1e-9);
     bench_free(bench);
 }
 
@@ -550,6 +624,33 @@ static void test_refusals_end_the_run(void **state)
     bench_free(bench);
 }
 
+static void test_a_refusal_is_not_the_end_of_a_run(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 1);
+    (void)state;
+    bench_add_level(bench, 2);
+    bench->plan.limits.max_requests = 1;
+    bench->refuse_until = NS_PER_MS;
+    bench->answer = (struct fake_answer){.ttft = NS_PER_S, .tokens = 1};
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->end_count, 2);
+    assert_int_equal(count_outcome(bench, OUTCOME_ERROR, FAILURE_HTTP_4XX), 1);
+    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 1);
+    bench_free(bench);
+}
+
+static void test_a_run_of_refusals_only_is_refused(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 1);
+    (void)state;
+    bench->plan.limits.max_requests = 3;
+    bench->answer = (struct fake_answer){.status = 404, .error_body = "{\"error\":{\"message\":\"no such model\"}}"};
+    assert_int_equal(bench_run(bench), -1);
+    assert_int_equal(bench->err.class, ERROR_TARGET);
+    assert_non_null(strstr(bench->err.text, "no such model"));
+    bench_free(bench);
+}
+
 static void test_failures_back_off(void **state)
 {
     struct bench *bench = bench_new("synchronous", 1);
@@ -664,6 +765,8 @@ int main(void)
         cmocka_unit_test(test_closed_loop_keeps_its_streams_busy),
         cmocka_unit_test(test_spread_start),
         cmocka_unit_test(test_max_requests_bounds_a_level_by_its_last_end),
+        cmocka_unit_test(test_max_requests_cancels_nobody),
+        cmocka_unit_test(test_max_seconds_ends_a_level_whose_requests_are_all_sent),
         cmocka_unit_test(test_drain_cancels_what_takes_too_long),
         cmocka_unit_test(test_trims_make_the_window),
         cmocka_unit_test(test_time_scale_shortens_the_wall_time),
@@ -671,9 +774,11 @@ int main(void)
         cmocka_unit_test(test_constant_rate_is_sent_when_due),
         cmocka_unit_test(test_full_house_sends_late_and_drops_nothing),
         cmocka_unit_test(test_open_loop_max_requests_waits_for_all_to_be_sent),
+        cmocka_unit_test(test_arrivals_missed_at_the_end_have_records),
         cmocka_unit_test(test_poisson_is_the_same_again),
         cmocka_unit_test(test_an_hour_of_each_profile),
         cmocka_unit_test(test_an_hour_of_a_sweep),
+        cmocka_unit_test(test_a_sweep_of_slow_requests_asks_for_no_more_than_there_is),
         cmocka_unit_test(test_continuous_usage_counts_tokens_of_a_chunk),
         cmocka_unit_test(test_chunks_of_one_time_stamp_are_one_arrival),
         cmocka_unit_test(test_usage_that_differs_is_inferred),
@@ -681,6 +786,8 @@ int main(void)
         cmocka_unit_test(test_each_kind_of_failure),
         cmocka_unit_test(test_the_key_is_not_repeated),
         cmocka_unit_test(test_refusals_end_the_run),
+        cmocka_unit_test(test_a_refusal_is_not_the_end_of_a_run),
+        cmocka_unit_test(test_a_run_of_refusals_only_is_refused),
         cmocka_unit_test(test_failures_back_off),
         cmocka_unit_test(test_a_server_that_is_gone_ends_the_run),
         cmocka_unit_test(test_a_signal_stops_at_once_and_loses_nothing),

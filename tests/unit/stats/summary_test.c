@@ -145,6 +145,30 @@ static void test_censored(void **state)
     run_summary_free(summary);
 }
 
+/* A dead server: nothing was sent, and yet its users wait for ever. */
+static void test_a_refused_connection_is_a_failed_member(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    struct record refused = record_empty();
+    refused.i = 1;
+    refused.stream = 1;
+    refused.intended = 2000 * MODEL_MS;
+    refused.end = 2001 * MODEL_MS;
+    refused.outcome = OUTCOME_ERROR;
+    refused.failure = FAILURE_CONNECT;
+    assert_int_equal(record_writer_add(writer, &refused, NULL, NULL, 0, NULL), 0);
+    finish(writer);
+    struct run_summary *summary = summarize(*state, "a");
+    const struct level_summary *level = &summary->levels[0];
+    assert_int_equal(level->requests.members, 2);
+    assert_int_equal(level->requests.error, 1);
+    assert_near(level->rate[RATE_ERROR_RATE], 0.5, 1e-12);
+    assert_int_equal(level->latency[LATENCY_TTFT_CENSORED].count, 2);
+    assert_true(isinf(level_ttft_p95(level)));
+    run_summary_free(summary);
+}
+
 static void test_nothing_ended(void **state)
 {
     struct record_writer *writer = begin(*state, "a");
@@ -186,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_window_and_scale, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_censored, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_a_refused_connection_is_a_failed_member, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_nothing_ended, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_comparison, make_folder, remove_folder),
     };
