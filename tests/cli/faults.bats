@@ -257,10 +257,11 @@ assert_all_are_connect() {
     refuses no-usage=3 "takes no value"
 }
 
-@test "--help names every fault" {
-    local help kind
+@test "--help and the page name every fault" {
+    local help kind root=$BATS_TEST_DIRNAME/../..
     help=$("$ROIBENCH" simulate --help | tr -s ' \n' ' ')
-    for kind in $(sed -n 's/^FAULT([a-z_]*, "\([a-z-]*\)".*/\1/p' "$BATS_TEST_DIRNAME/../../src/serve/faults.def"); do
+    for kind in $(sed -n 's/^FAULT([a-z_]*, "\([a-z-]*\)".*/\1/p' "$root/src/serve/faults.def"); do
         [[ $help == *" $kind "* || $help == *" $kind; "* ]]
+        grep -q "^| \`$kind\` |" "$root/docs/simulator.md"
     done
 }
