@@ -93,6 +93,13 @@ static void on_tokens(void *context, int64_t tokens, int64_t now)
     run->tick_tokens += tokens;
 }
 
+/* A stream that cannot become an answer any more may go on for ever. */
+static void on_hopeless(void *context, struct request *request)
+{
+    const struct engine *engine = context;
+    transport_cancel(engine->settings->transport, &request->transfer);
+}
+
 static void on_finished(void *context, struct request *request, int64_t absolute)
 {
     struct engine *engine = context;
@@ -122,7 +129,8 @@ static struct request *take_request(struct level_run *run)
     if (request)
         engine->free_requests = request->next_free;
     else
-        request = request_new(on_finished, on_tokens, engine, engine->settings->anchor, run->plan->server.continuous_usage);
+        request = request_new(on_finished, on_tokens, on_hopeless, engine, engine->settings->anchor,
+                              run->plan->server.continuous_usage);
     MEM_GROW(run->in_flight, run->in_flight_capacity, run->in_flight_count + 1);
     request->slot = run->in_flight_count;
     run->in_flight[run->in_flight_count++] = request;

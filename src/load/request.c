@@ -174,6 +174,8 @@ static void on_bytes(struct transfer *transfer, int64_t time, const char *bytes,
         request->broken = true;
         snprintf(request->message, sizeof request->message, "an event of the stream is larger than %zu bytes", SSE_EVENT_MAX);
     }
+    if (request->broken)
+        request->hopeless(request->context, request);
 }
 
 static enum failure failure_of_transport(enum transport_result result)
@@ -274,12 +276,14 @@ static const struct transfer_handler handler = {
     .ended = on_ended,
 };
 
-struct request *request_new(request_finished finished, request_tokens tokens, void *context, int64_t anchor, bool continuous_usage)
+struct request *request_new(request_finished finished, request_tokens tokens, request_hopeless hopeless, void *context, int64_t anchor,
+                            bool continuous_usage)
 {
     struct request *request = mem_alloc(sizeof *request);
     request->transfer.handler = &handler;
     request->finished = finished;
     request->tokens = tokens;
+    request->hopeless = hopeless;
     request->context = context;
     request->anchor = anchor;
     request->continuous_usage = continuous_usage;

@@ -31,11 +31,14 @@ struct request;
 typedef void (*request_finished)(void *context, struct request *request, int64_t now);
 /* Tokens arrived: for ticks and progress. */
 typedef void (*request_tokens)(void *context, int64_t tokens, int64_t now);
+/* The answer is broken, whatever comes: the owner may cancel the transfer, now or later. Once a request, from within its bytes. */
+typedef void (*request_hopeless)(void *context, struct request *request);
 
 struct request {
     struct transfer transfer;
     request_finished finished;
     request_tokens tokens;
+    request_hopeless hopeless;
     void *context;
     struct record record;      /* times are ns of the clock until request_finished; see anchor */
     int64_t anchor;            /* subtracted from every time stamp */
@@ -55,7 +58,8 @@ struct request {
     size_t slot;               /* the owner's: place among those in flight */
 };
 
-struct request *request_new(request_finished finished, request_tokens tokens, void *context, int64_t anchor, bool continuous_usage);
+struct request *request_new(request_finished finished, request_tokens tokens, request_hopeless hopeless, void *context, int64_t anchor,
+                            bool continuous_usage);
 void request_free(struct request *request); /* must not be in flight */
 
 /* Empties the record and the state of the last answer; the body is the caller's to fill. */

@@ -163,7 +163,7 @@ server_is_idle() {
 }
 
 @test "a line without end: protocol, and the client goes" {
-    under endless-line=1000000000000:every=12
+    under endless-line=1000000000000:every=12 100000
     assert_all_are endless-line protocol
     assert_equal "$(truth disconnected)" "$(struck endless-line)"
 }

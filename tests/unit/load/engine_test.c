@@ -582,6 +582,18 @@ static void expect_failure(const struct fake_answer *answer, enum failure failur
     bench_free(bench);
 }
 
+static void test_nobody_waits_for_the_end_of_a_broken_stream(void **state)
+{
+    struct bench *bench = bench_new("synchronous", 1);
+    (void)state;
+    bench->plan.limits.max_requests = 1;
+    bench->answer = (struct fake_answer){.ttft = NS_PER_S, .tokens = 2, .not_json = true, .itl = 3600 * NS_PER_S};
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->records[0].failure, FAILURE_PROTOCOL);
+    assert_int_equal(bench->records[0].end - bench->records[0].sent, NS_PER_S);
+    bench_free(bench);
+}
+
 static void test_each_kind_of_failure(void **state)
 {
     (void)state;
@@ -783,6 +795,7 @@ int main(void)
         cmocka_unit_test(test_chunks_of_one_time_stamp_are_one_arrival),
         cmocka_unit_test(test_usage_that_differs_is_inferred),
         cmocka_unit_test(test_without_usage_the_sum_is_taken),
+        cmocka_unit_test(test_nobody_waits_for_the_end_of_a_broken_stream),
         cmocka_unit_test(test_each_kind_of_failure),
         cmocka_unit_test(test_the_key_is_not_repeated),
         cmocka_unit_test(test_refusals_end_the_run),

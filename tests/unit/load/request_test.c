@@ -23,7 +23,7 @@ struct bench {
     struct record record; /* as it was when the request was finished */
     int64_t gaps[16], finished_at, told_tokens;
     int32_t n[16];
-    int finished;
+    int finished, hopeless;
 };
 
 static void on_finished(void *context, struct request *request, int64_t now)
@@ -45,10 +45,17 @@ static void on_tokens(void *context, int64_t tokens, int64_t now)
     bench->told_tokens += tokens;
 }
 
+static void on_hopeless(void *context, struct request *request)
+{
+    struct bench *bench = context;
+    assert_ptr_equal(request, bench->request);
+    bench->hopeless++;
+}
+
 static struct bench *bench_new(bool continuous_usage)
 {
     struct bench *bench = mem_alloc(sizeof *bench);
-    bench->request = request_new(on_finished, on_tokens, bench, ANCHOR, continuous_usage);
+    bench->request = request_new(on_finished, on_tokens, on_hopeless, bench, ANCHOR, continuous_usage);
     buf_append_text(&bench->request->body, "{}");
     return bench;
 }
@@ -61,7 +68,7 @@ static void bench_free(struct bench *bench)
 
 static void begin(struct bench *bench)
 {
-    bench->finished = 0;
+    bench->finished = bench->hopeless = 0;
     bench->told_tokens = 0;
     request_begin(bench->request, 2, 0, 3, 7, 1, "http://server/v1/completions");
 }
@@ -507,9 +514,11 @@ static void test_an_event_without_end_has_a_ceiling(void **state)
     memset(megabyte, 'x', 1 << 20);
     begin_stream(bench);
     feed(bench, SENT + 20, "data: ", 6);
-    for (int k = 0; k < 10; k++)
+    for (int k = 0; k < 10; k++) {
         feed(bench, SENT + 30 + k, megabyte, 1 << 20);
-    ended(bench, SENT + 100, TRANSPORT_OK, NULL);
+        assert_int_equal(bench->hopeless, k >= 4); /* told once */
+    }
+    ended(bench, SENT + 100, TRANSPORT_CANCELLED, "cancelled");
     assert_failure(bench, FAILURE_PROTOCOL, "an event of the stream is larger than 4194304 bytes");
     assert_int_equal(bench->record.bytes, (10 << 20) + 6);
     free(megabyte);
