@@ -69,7 +69,7 @@ const struct option_row prepare_options[] = {
      .from_model_file = true},
     {.type = OPTION_TEXT, .name = "prompt-tokens", .argument = "N", .help = "length of a prompt as the server counts it, or mean,stddev,min,max"},
     {.type = OPTION_TEXT, .name = "output-tokens", .argument = "N", .help = "length of an answer, or mean,stddev,min,max"},
-    {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "1", .min = 0, .max = 9e15},
+    {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},
     {.type = OPTION_TEXT, .name = "nonce", .argument = "HEX", .help = "fixes the first tokens of every prompt: 32 digits; default: drawn"},
     {.type = OPTION_GROUP, .name = "Deployment"},
     {.type = OPTION_TEXT, .name = "hardware", .argument = "TEXT", .help = "what the model runs on", .from_model_file = true},
