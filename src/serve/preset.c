@@ -14,7 +14,8 @@ static const struct preset presets[] = {
                    .max_num_seqs = (seqs_),                                                                            \
                    .max_num_batched_tokens = (batched_),                                                               \
                    .kv_blocks = (blocks_),                                                                             \
-                   .block_size = (block_size_)},                                                                       \
+                   .block_size = (block_size_),                                                                        \
+                   .prefix_caching = true},                                                                       \
      .max_model_len = (length_)},
 #include "serve/presets.def"
 #undef PRESET

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "serve/simulator_state.h"
+#include "serve/tokenizer.h"
 
 #define SCRATCH_MAX ((size_t)64 << 20)
 #define LATENESS_MAX NS_PER_S
@@ -153,6 +154,8 @@ static void take_token(struct generation *generation, int64_t now)
     bool finished = generation->scheduled.state == SCHEDULER_OUTSIDE;
     if (answer->burying)
         return;
+    if (generation->scheduled.output_tokens == 1 && generation->index % answer->task.choices == 0)
+        truth_cached(&answer->simulator->truth, &answer->truth, generation->scheduled.cached_tokens);
     metrics_token(metrics, &generation->times, &generation->scheduled, now);
     if (answer->task.stream && is_time_to_send(generation, finished))
         send_tokens(generation);
@@ -199,10 +202,10 @@ static void end_step(struct simulator *simulator, int64_t now)
 {
     size_t count;
     struct scheduler_request *const *tokens = scheduler_end(simulator->scheduler, &count);
-    metrics_step(&simulator->metrics, scheduler_last_step(simulator->scheduler));
     truth_range_add(&simulator->truth.lateness, now - simulator->step_due, 1);
     for (size_t k = 0; k < count; k++)
         take_token((struct generation *)tokens[k], now);
+    metrics_step(&simulator->metrics);
     simulator_fault_bury(simulator);
     begin_step(simulator, next_start(simulator, now));
 }
@@ -242,7 +245,7 @@ static void generation_init(struct generation *generation, struct answer *answer
     const struct simulator_task *task = &answer->task;
     const struct simulator_prompt *prompt = &task->prompts[index / (size_t)task->choices];
     *generation = (struct generation){
-        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .output_limit = task->max_tokens},
+        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .output_limit = task->max_tokens, .prompt_ids = prompt->ids},
         .answer = answer,
         .prompt = prompt,
         .index = (int64_t)index,
@@ -321,6 +324,11 @@ void simulator_begin(struct answer *answer)
 
 /* --- the server -------------------------------------------------------------------------------- */
 
+static uint32_t output_id(const struct scheduler_request *request, int64_t index)
+{
+    return tokenizer_output_id(((const struct generation *)request)->seed, index);
+}
+
 static int check_settings(const struct simulator_settings *settings, struct error *err)
 {
     const struct scheduler_settings *scheduler = &settings->scheduler;
@@ -337,6 +345,7 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
         return NULL;
     struct simulator *simulator = mem_alloc(sizeof *simulator);
     simulator->settings = *settings;
+    simulator->settings.scheduler.output_id = output_id;
     simulator->scratch = BUF_INIT(SCRATCH_MAX);
     simulator->model_json = BUF_INIT(SIMULATOR_BODY_MAX);
     simulator->intake_since = TIME_NEVER;
@@ -349,7 +358,7 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
         fault_list_add(&simulator->faults, &settings->faults[k], simulator->started, NULL);
     json_append_quoted(&simulator->model_json, settings->model, strlen(settings->model));
     metrics_init(&simulator->metrics, settings->max_model_len);
-    simulator->scheduler = scheduler_new(&settings->scheduler);
+    simulator->scheduler = scheduler_new(&simulator->settings.scheduler);
     struct httpd_settings httpd = {.listen = settings->listen, .body_max = SIMULATOR_BODY_MAX, .clock = settings->clock};
     simulator->httpd = httpd_new(&httpd, simulator_handle, simulator, err);
     if (!simulator->httpd) {

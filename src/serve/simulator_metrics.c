@@ -88,23 +88,29 @@ static void observe_time(struct metrics *metrics, enum metrics_histogram which, 
     observe(metrics, which, to > from ? (double)(to - from) / (double)NS_PER_S : 0);
 }
 
-void metrics_step(struct metrics *metrics, const struct scheduler_step *step)
-{
-    observe(metrics, METRICS_ITERATION_TOKENS, (double)(step->prefill_tokens + step->decode_tokens));
-}
-
 void metrics_token(struct metrics *metrics, struct metrics_times *times, const struct scheduler_request *request, int64_t now)
 {
     if (times->first_token == TIME_NEVER) {
         times->scheduled = request->first_scheduled > times->arrived ? request->first_scheduled : times->arrived;
         times->first_token = now;
         metrics->prompt_tokens += (uint64_t)request->prompt_tokens;
+        metrics->cached_tokens += (uint64_t)request->cached_tokens;
+        metrics->step_tokens += request->prompt_tokens - request->cached_tokens;
         observe_time(metrics, METRICS_TTFT, times->arrived, now);
     } else {
         observe_time(metrics, METRICS_ITL, times->last_token, now);
     }
     times->last_token = now;
     metrics->generation_tokens++;
+    metrics->step_tokens++;
+}
+
+/* A step that gives nobody a token is no iteration to vLLM: the chunks of a prompt count with the last of them. */
+void metrics_step(struct metrics *metrics)
+{
+    if (metrics->step_tokens > 0)
+        observe(metrics, METRICS_ITERATION_TOKENS, (double)metrics->step_tokens);
+    metrics->step_tokens = 0;
 }
 
 void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request)
@@ -113,15 +119,15 @@ void metrics_finished(struct metrics *metrics, const struct metrics_times *times
     observe(metrics, METRICS_PROMPT_TOKENS, (double)request->prompt_tokens);
     observe(metrics, METRICS_GENERATION_TOKENS, (double)request->output_tokens);
     observe(metrics, METRICS_PARAMS_MAX_TOKENS, (double)request->output_limit);
-    if (request->output_tokens > 1)
-        observe_time(metrics, METRICS_TPOT, 0, (times->last_token - times->first_token) / (request->output_tokens - 1));
+    int64_t gaps = request->output_tokens - 1;
+    observe_time(metrics, METRICS_TPOT, 0, gaps > 0 ? (times->last_token - times->first_token) / gaps : 0);
     observe_time(metrics, METRICS_E2E, times->arrived, times->last_token);
     observe_time(metrics, METRICS_QUEUE, times->arrived, times->scheduled);
     observe_time(metrics, METRICS_INFERENCE, times->scheduled, times->last_token);
     observe_time(metrics, METRICS_PREFILL, times->scheduled, times->first_token);
     observe_time(metrics, METRICS_DECODE, times->first_token, times->last_token);
     observe(metrics, METRICS_PREEMPTIONS, (double)request->preemptions);
-    observe(metrics, METRICS_PREFILL_COMPUTED, (double)request->prompt_tokens);
+    observe(metrics, METRICS_PREFILL_COMPUTED, (double)(request->prompt_tokens - request->cached_tokens));
 }
 
 void metrics_prompt_finished(struct metrics *metrics, int64_t choices, int64_t longest)
@@ -208,12 +214,6 @@ static void append_histogram(const struct page *page, size_t which)
     append_sample(page, row->name, "_created", "", "", page->identity->created);
 }
 
-static double zero(const struct page *page, size_t k)
-{
-    (void)page, (void)k;
-    return 0;
-}
-
 static double only_first_is_one(const struct page *page, size_t k)
 {
     (void)page;
@@ -244,10 +244,35 @@ static double preemptions(const struct page *page, size_t k)
     return (double)scheduler_preemptions(page->scheduler);
 }
 
-/* Of prompt tokens by source, all are computed here, the first one. */
+static double cache_queries(const struct page *page, size_t k)
+{
+    (void)k;
+    return (double)scheduler_cache_counts(page->scheduler)->queries;
+}
+
+/* By source: the device's own cache is the only one, the first. */
+static double cache_hits(const struct page *page, size_t k)
+{
+    return k == 0 ? (double)scheduler_cache_counts(page->scheduler)->hits : 0;
+}
+
 static double prompt_tokens(const struct page *page, size_t k)
 {
-    return k == 0 ? (double)page->metrics->prompt_tokens : 0;
+    (void)k;
+    return (double)page->metrics->prompt_tokens;
+}
+
+static double cached_tokens(const struct page *page, size_t k)
+{
+    (void)k;
+    return (double)page->metrics->cached_tokens;
+}
+
+/* Computed here, found in the cache here, or brought from elsewhere. */
+static double prompt_tokens_by_source(const struct page *page, size_t k)
+{
+    const struct metrics *metrics = page->metrics;
+    return k == 0 ? (double)(metrics->prompt_tokens - metrics->cached_tokens) : k == 1 ? (double)metrics->cached_tokens : 0;
 }
 
 static double generation_tokens(const struct page *page, size_t k)
@@ -278,13 +303,15 @@ static const struct family {
     {"vllm:engine_sleep_state", "Whether the engine is awake.", false, false, "sleep_state",
      {"awake", "weights_offloaded", "discard_all"}, only_first_is_one},
     {"vllm:kv_cache_usage_perc", "Share of the KV cache's blocks in use, 0 to 1.", false, false, NULL, {NULL}, kv_usage},
-    {"vllm:prefix_cache_queries", "Tokens looked up in the prefix cache.", true, false, NULL, {NULL}, zero},
-    {"vllm:prefix_cache_hits", "Tokens found in the prefix cache.", true, false, NULL, {NULL}, zero},
+    {"vllm:prefix_cache_queries", "Tokens looked up in the prefix cache.", true, false, NULL, {NULL}, cache_queries},
+    {"vllm:prefix_cache_hits", "Tokens found in the prefix cache.", true, false, NULL, {NULL}, cache_hits},
     {"vllm:num_preemptions", "Preemptions.", true, false, NULL, {NULL}, preemptions},
     {"vllm:prompt_tokens", "Prompt tokens of requests that have a first token.", true, false, NULL, {NULL}, prompt_tokens},
     {"vllm:prompt_tokens_by_source", "The same by where they came from.", true, false, "source",
-     {"local_compute", "local_cache_hit", "external_kv_transfer"}, prompt_tokens},
-    {"vllm:prompt_tokens_cached", "Prompt tokens found in a cache.", true, false, NULL, {NULL}, zero},
+     {"local_compute", "local_cache_hit", "external_kv_transfer"}, prompt_tokens_by_source},
+    {"vllm:prompt_tokens_cached", "Prompt tokens found in a cache.", true, false, NULL, {NULL}, cached_tokens},
+    {"vllm:prompt_tokens_cached_by_source", "Tokens found in a prefix cache, by where that is.", true, false, "source",
+     {"device", "host", "p2p", "disk", "external_unspecified"}, cache_hits},
     {"vllm:generation_tokens", "Generated tokens.", true, false, NULL, {NULL}, generation_tokens},
     {"vllm:request_success", "Ended requests by reason.", true, true, "finished_reason",
      {"stop", "length", "abort", "error", "repetition"}, finished},
@@ -334,9 +361,9 @@ static void append_cache_config(const struct page *page)
     const struct metrics_identity *identity = page->identity;
     append_head(page, "vllm:cache_config_info", "", "gauge", "The KV cache.");
     buf_printf(page->out,
-               "vllm:cache_config_info{block_size=\"%" PRId64 "\",enable_prefix_caching=\"False\",engine=\"0\","
+               "vllm:cache_config_info{block_size=\"%" PRId64 "\",enable_prefix_caching=\"%s\",engine=\"0\","
                "kv_cache_size_tokens=\"%" PRId64 "\",num_gpu_blocks=\"%" PRId64 "\"} 1.0\n",
-               identity->block_size, identity->kv_blocks * identity->block_size, identity->kv_blocks);
+               identity->block_size, identity->prefix_caching ? "True" : "False", identity->kv_blocks * identity->block_size, identity->kv_blocks);
 }
 
 /* Prometheus escapes in label values: backslash, quote and newline. */

@@ -3,6 +3,7 @@
 #ifndef ROIBENCH_SERVE_SIMULATOR_METRICS_H
 #define ROIBENCH_SERVE_SIMULATOR_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -45,15 +46,16 @@ struct metrics_buckets {
 struct metrics {
     struct metrics_buckets histograms[METRICS_HISTOGRAMS];
     double length_bounds[METRICS_BUCKETS_MAX]; /* 1, 2, 5, 10, ... up to max_model_len */
-    uint64_t prompt_tokens, generation_tokens, finished_length, aborted;
+    uint64_t prompt_tokens, cached_tokens, generation_tokens, finished_length, aborted;
+    int64_t step_tokens; /* computed for prompts that have their first token, and generated, since the last step's end */
 };
 
 void metrics_init(struct metrics *metrics, int64_t max_model_len);
 
-/* A step has ended. */
-void metrics_step(struct metrics *metrics, const struct scheduler_step *step);
 /* A request has one token more at `now`; sets times. */
 void metrics_token(struct metrics *metrics, struct metrics_times *times, const struct scheduler_request *request, int64_t now);
+/* All that got one in a step are told of. */
+void metrics_step(struct metrics *metrics);
 /* It has had its last one. */
 void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request);
 /* So have all choices of its prompt; longest: tokens of the longest of them. */
@@ -64,6 +66,7 @@ struct metrics_identity {
     const char *model;
     double created;    /* seconds since 1970 when the server began */
     int64_t kv_blocks, block_size;
+    bool prefix_caching;
 };
 /* Appends the whole page. */
 void metrics_write(const struct metrics *metrics, const struct metrics_identity *identity,

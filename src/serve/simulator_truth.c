@@ -15,6 +15,12 @@ void truth_range_add(struct truth_range *range, int64_t ns, uint64_t times)
     range->sum += ns * (int64_t)times;
 }
 
+void truth_cached(struct truth *truth, struct truth_request *request, int64_t tokens)
+{
+    request->cached_tokens += tokens;
+    truth->cached_tokens += (uint64_t)tokens;
+}
+
 void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, int64_t now)
 {
     if (request->first_sent == TIME_NEVER) {
@@ -70,6 +76,7 @@ static void write_request(json_t *array, const struct truth_request *request)
 {
     json_t *object = json_object();
     json_set_integer(object, "prompt_tokens", request->prompt_tokens);
+    json_set_integer(object, "cached_tokens", request->cached_tokens);
     json_set_integer(object, "output_tokens", request->tokens);
     json_set_integer(object, "chunks", (int64_t)request->chunks);
     json_set_bool(object, "stream", request->stream);
@@ -98,6 +105,7 @@ void truth_write(const struct truth *truth, json_t *object)
     json_set_integer(requests, "refused", (int64_t)truth->refused);
     json_set_integer(requests, "struck", (int64_t)truth->struck);
     json_set_integer(object, "prompt_tokens", (int64_t)truth->prompt_tokens);
+    json_set_integer(object, "cached_tokens", (int64_t)truth->cached_tokens);
     json_set_integer(object, "generation_tokens", (int64_t)truth->generation_tokens);
     json_set_integer(object, "chunks", (int64_t)truth->chunks);
     write_range(object, "ttft_ns", &truth->ttft);

@@ -22,6 +22,7 @@ struct truth_request {
     int64_t arrived;             /* of the clock */
     int64_t first_sent, last_sent; /* of the clock; TIME_NEVER */
     int64_t prompt_tokens, tokens; /* tokens: really sent */
+    int64_t cached_tokens;       /* of the prompts, not computed for their first choice */
     int64_t gap_max;             /* ns between two writes */
     uint64_t chunks;             /* with tokens */
     bool stream, disconnected;
@@ -34,6 +35,7 @@ struct truth {
     uint64_t completed, disconnected, struck, refused;
     uint64_t faults[FAULT_KINDS]; /* times that each has struck */
     uint64_t prompt_tokens; /* of requests whose first token was sent */
+    uint64_t cached_tokens; /* of prompts whose first choice has a token */
     uint64_t generation_tokens, chunks;
     struct truth_range ttft; /* arrival to the write of the first token */
     struct truth_range itl;  /* from write to write; n tokens in a write are n samples */
@@ -44,6 +46,8 @@ struct truth {
 };
 
 void truth_range_add(struct truth_range *range, int64_t ns, uint64_t times);
+/* A prompt's first choice has a token; so many tokens of the prompt did not have to be computed for it. */
+void truth_cached(struct truth *truth, struct truth_request *request, int64_t tokens);
 /* `tokens` of the request were written at `now`. */
 void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, int64_t now);
 /* The request has ended, whole or by the client's going. */

@@ -66,9 +66,9 @@ as_nobody() {
 @test "every request has a record, and the tokens are those that the server counted" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 1,4 --max-requests 20 --stream-start together
-    local asked answered before chunks
+    local asked answered before chunks queried
     asked=$(metric prompt_tokens_total) answered=$(metric generation_tokens_total)
-    before=$(truth completed) chunks=$(truth chunks)
+    before=$(truth completed) chunks=$(truth chunks) queried=$(metric prefix_cache_queries_total)
     run_plan
     assert_success
     assert_equal "$(records '"outcome":"ok"')" 40
@@ -78,6 +78,10 @@ as_nobody() {
     assert_equal $(($(metric prompt_tokens_total) - asked)) $((40 * 64))
     assert_equal $(($(metric generation_tokens_total) - answered)) $((40 * 16))
     assert_equal $(($(truth completed) - before)) 40
+    # No prompt begins as another does.
+    assert_equal $(($(metric prefix_cache_queries_total) - queried)) $((40 * 64))
+    assert_equal "$(metric prefix_cache_hits_total)" 0
+    assert_equal "$(truth cached_tokens)" 0
     assert_equal "$(truth received)" "$(truth completed)"
     # Beside its tokens an answer has the role's chunk and that of the usage.
     assert_equal $(($(truth chunks) - chunks)) $(($(sum chunks) - 2 * 40))

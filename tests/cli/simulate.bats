@@ -72,7 +72,7 @@ truth_has() { # TEXT
     metric_is request_params_n_count 2
     metric_is request_params_n_sum 4
     metric_is e2e_request_latency_seconds_count 4
-    truth_has '"requests":{"received":1,"completed":1,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":4,"generation_tokens":12'
+    truth_has '"requests":{"received":1,"completed":1,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":4,"cached_tokens":0,"generation_tokens":12'
     post /v1/chat/completions '{"messages":[{"role":"user","content":"hi"}],"n":2,"max_tokens":2,"stream":true}'
     run sed -nE 's/.*"index":([0-9]),"delta":\{"([a-z]+)".*/\1 \2/p' <<<"$output"
     assert_output $'0 role\n1 role\n0 content\n1 content\n0 content\n1 content'
@@ -167,7 +167,42 @@ truth_has() { # TEXT
     metric_is inter_token_latency_seconds_count 33
     metric_is e2e_request_latency_seconds_count 3
     metric_is num_requests_running 0
-    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":12,"generation_tokens":36,"chunks":36,"ttft_ns":{"count":3,'
+    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":12,"cached_tokens":0,"generation_tokens":36,"chunks":36,"ttft_ns":{"count":3,'
+}
+
+@test "a prompt that comes again is not computed again, unless caching is off" {
+    local body first second
+    body='{"prompt":['$(seq -s, 100 2099)'],"max_tokens":1,"stream":true}'
+    first_tokens() { # of each request, ns after its arrival
+        curl -sS "$SIM/sim/truth" | grep -o '"first_token_ns":[0-9]*' | cut -d: -f2 | tr '\n' ' '
+    }
+    start_simulator --preset l4-int4 --time-scale 4
+    post /v1/completions "$body"
+    post /v1/completions "$body"
+    truth_has '"prompt_tokens":4000,"cached_tokens":1984,'
+    truth_has '"prompt_tokens":2000,"cached_tokens":1984,"output_tokens":1,'
+    read -r first second <<<"$(first_tokens)"
+    ((first > 5 * second)) # the model's: 30 times
+    metric_is prefix_cache_queries_total 4000
+    metric_is prefix_cache_hits_total 1984
+    metric_is kv_cache_usage_perc 0
+    start_simulator --preset l4-int4 --time-scale 4 --prefix-caching off
+    post /v1/completions "$body"
+    post /v1/completions "$body"
+    truth_has '"prompt_tokens":4000,"cached_tokens":0,'
+    metric_is prefix_cache_queries_total 0
+    read -r first second <<<"$(first_tokens)"
+    ((first < 5 * second))
+}
+
+@test "a long prompt leaves budget to others when it must" {
+    local ids
+    ids=$(seq -s, 100 399)
+    start_simulator --preset l4-int4 --time-scale 10 --max-num-batched-tokens 320 --long-prefill-token-threshold 160
+    # Two prompts of 300 tokens: the first does not take the budget of the first step alone, and is not through after it.
+    post /v1/completions '{"prompt":[['"$ids"'],[9,'"$ids"']],"max_tokens":1}'
+    metric_is iteration_tokens_total_count 1
+    metric_is iteration_tokens_total_sum 603
 }
 
 @test "sends several tokens a chunk after the first" {

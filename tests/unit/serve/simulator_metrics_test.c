@@ -43,33 +43,39 @@ static double value_of(const struct buf *page, const char *series)
     return wanted.value;
 }
 
-static const struct scheduler_settings SETTINGS = {.max_num_seqs = 4, .max_num_batched_tokens = 100, .kv_blocks = 10, .block_size = 16};
+static const struct scheduler_settings SETTINGS = {.max_num_seqs = 4, .max_num_batched_tokens = 100, .kv_blocks = 10, .block_size = 16,
+                                                  .prefix_caching = true};
 
 static struct buf write_page(const struct metrics *metrics, const struct scheduler *scheduler, const char *model)
 {
     struct buf page = BUF_INIT(PAGE_MAX);
-    const struct metrics_identity identity = {.model = model, .created = 1795499016.25, .kv_blocks = 10, .block_size = 16};
+    const struct metrics_identity identity = {.model = model, .created = 1795499016.25, .kv_blocks = 10, .block_size = 16, .prefix_caching = true};
     metrics_write(metrics, &identity, scheduler, &page);
     assert_false(page.overflowed);
     return page;
 }
 
-/* Two requests of the past: 20 + 3 tokens at 1.0, 1.5, 1.7, 2.0 s; 7 + 1 tokens. */
+/* Two requests of the past: 20 + 3 tokens at 1.0, 1.5, 1.7, 2.0 s, 16 of them found in the cache; 7 + 1 tokens. Both get their
+ * first token in one step; then come a step that gives nobody a token, and those of the other two tokens. */
 static void fill(struct metrics *metrics)
 {
-    struct scheduler_request request = {.prompt_tokens = 20, .output_limit = 3, .output_tokens = 3, .first_scheduled = NS_PER_S + NS_PER_MS};
+    struct scheduler_request request = {.prompt_tokens = 20, .output_limit = 3, .output_tokens = 3, .cached_tokens = 16,
+                                        .first_scheduled = NS_PER_S + NS_PER_MS};
     struct metrics_times times = {.arrived = NS_PER_S, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER};
     metrics_token(metrics, &times, &request, 1500 * NS_PER_MS);
-    metrics_token(metrics, &times, &request, 1700 * NS_PER_MS);
-    metrics_token(metrics, &times, &request, 2000 * NS_PER_MS);
-    metrics_finished(metrics, &times, &request);
     struct scheduler_request other = {.prompt_tokens = 7, .output_limit = 1, .output_tokens = 1, .first_scheduled = NS_PER_S};
     struct metrics_times others = {.arrived = NS_PER_S, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER};
     metrics_token(metrics, &others, &other, 1020 * NS_PER_MS);
     metrics_finished(metrics, &others, &other);
     metrics_prompt_finished(metrics, 2, 3); /* both are choices of one prompt */
     metrics_aborted(metrics);
-    metrics_step(metrics, &(struct scheduler_step){.prefill_tokens = 90, .decode_tokens = 6});
+    metrics_step(metrics);
+    metrics_step(metrics);
+    metrics_token(metrics, &times, &request, 1700 * NS_PER_MS);
+    metrics_step(metrics);
+    metrics_token(metrics, &times, &request, 2000 * NS_PER_MS);
+    metrics_finished(metrics, &times, &request);
+    metrics_step(metrics);
 }
 
 static void values_are_those_of_the_requests(void **state)
@@ -77,19 +83,21 @@ static void values_are_those_of_the_requests(void **state)
     (void)state;
     struct metrics *metrics = mem_alloc(sizeof *metrics);
     struct scheduler *scheduler = scheduler_new(&SETTINGS);
-    struct scheduler_request inside = {.prompt_tokens = 30, .output_limit = 2};
+    static const uint32_t ids[30] = {1, 2, 3};
+    struct scheduler_request inside = {.prompt_tokens = 30, .output_limit = 2, .prompt_ids = ids}, same = inside;
     metrics_init(metrics, 2048);
     fill(metrics);
     scheduler_add(scheduler, &inside);
+    scheduler_add(scheduler, &same);
     cleanup_buf struct buf waiting = write_page(metrics, scheduler, "m");
     scheduler_begin(scheduler, 0);
     cleanup_buf struct buf page = write_page(metrics, scheduler, "m");
 #define L "{engine=\"0\",model_name=\"m\"}"
 #define IS(series, expected) assert_true(value_of(&page, series) == (expected))
-    assert_true(value_of(&waiting, "vllm:num_requests_waiting" L) == 1);
+    assert_true(value_of(&waiting, "vllm:num_requests_waiting" L) == 2);
     IS("vllm:num_requests_waiting" L, 0);
-    IS("vllm:num_requests_running" L, 1);
-    IS("vllm:kv_cache_usage_perc" L, 0.2);
+    IS("vllm:num_requests_running" L, 2);
+    IS("vllm:kv_cache_usage_perc" L, 0.3); /* of two blocks each, one is shared */
     IS("vllm:prompt_tokens_total" L, 27);
     IS("vllm:generation_tokens_total" L, 4);
     IS("vllm:request_success_total{engine=\"0\",finished_reason=\"length\",model_name=\"m\"}", 2);
@@ -103,14 +111,24 @@ static void values_are_those_of_the_requests(void **state)
     IS("vllm:inter_token_latency_seconds_count" L, 2);
     IS("vllm:inter_token_latency_seconds_sum" L, 0.5);
     IS("vllm:request_time_per_output_token_seconds_sum" L, 0.25);
-    IS("vllm:request_time_per_output_token_seconds_count" L, 1);
+    IS("vllm:request_time_per_output_token_seconds_count" L, 2); /* 0 for the one of one token, as vLLM has it */
     IS("vllm:e2e_request_latency_seconds_sum" L, 1.02);
     IS("vllm:request_queue_time_seconds_sum" L, 0.001);
     IS("vllm:request_prompt_tokens_sum" L, 27);
     IS("vllm:request_params_n_count" L, 1);
     IS("vllm:request_params_n_sum" L, 2);
     IS("vllm:request_max_num_generation_tokens_sum" L, 3);
-    IS("vllm:iteration_tokens_total_sum" L, 96);
+    IS("vllm:iteration_tokens_total_count" L, 3);
+    IS("vllm:iteration_tokens_total_sum" L, (20 - 16 + 7) + 4);
+    IS("vllm:request_prefill_kv_computed_tokens_sum" L, 20 - 16 + 7);
+    IS("vllm:prompt_tokens_cached_total" L, 16);
+    IS("vllm:prompt_tokens_by_source_total{engine=\"0\",model_name=\"m\",source=\"local_compute\"}", 11);
+    IS("vllm:prompt_tokens_by_source_total{engine=\"0\",model_name=\"m\",source=\"local_cache_hit\"}", 16);
+    IS("vllm:prefix_cache_queries_total" L, 60);
+    IS("vllm:prefix_cache_hits_total" L, 16);
+    IS("vllm:prompt_tokens_cached_by_source_total{engine=\"0\",model_name=\"m\",source=\"device\"}", 16);
+    IS("vllm:prompt_tokens_cached_by_source_total{engine=\"0\",model_name=\"m\",source=\"host\"}", 0);
+    assert_non_null(strstr(page.data, ",enable_prefix_caching=\"True\","));
     IS("process_start_time_seconds", 1795499016.25);
     scheduler_free(scheduler);
     free(metrics);

@@ -23,6 +23,7 @@ static void writes_are_summed(void **state)
     (void)state;
     struct truth *truth = mem_alloc(sizeof *truth);
     struct truth_request request = arrived_at(1000);
+    truth_cached(truth, &request, 16);
     truth_sent(truth, &request, 1, 1500);
     truth_sent(truth, &request, 1, 1600);
     truth_sent(truth, &request, 4, 2000); /* four tokens after 400 ns: four samples of 100 */
@@ -34,6 +35,8 @@ static void writes_are_summed(void **state)
     assert_int_equal(truth->generation_tokens, 6);
     assert_int_equal(truth->chunks, 3);
     assert_int_equal(truth->prompt_tokens, 20);
+    assert_int_equal(truth->cached_tokens, 16);
+    assert_int_equal(truth->list[0].cached_tokens, 16);
     assert_int_equal(truth->completed, 1);
     assert_int_equal(truth->list[0].gap_max, 400);
     free(truth);
