@@ -23,7 +23,7 @@ declare -rA oldest=([curl]=7.88.1-10+deb12u15 [libarchive]=3.6.2-1+deb12u4)
 packages_of() {
     case $1 in
     build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev zlib1g-dev libssl-dev libevent-dev ;;
-    test) echo libcmocka-dev bats bats-assert bats-support bats-file curl ;;
+    test) echo libcmocka-dev bats bats-assert bats-support curl jq ;;
     lint) echo clang clang-tidy cppcheck shellcheck ;;
     fuzz) echo clang libclang-rt-14-dev libjansson-dev libssl-dev zlib1g-dev ;;
     *) fail "unknown set '$1': build, test, lint and fuzz are known" ;;

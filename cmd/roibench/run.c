@@ -17,7 +17,9 @@
 #include "plan/plan.h"
 #include "plan/profile.h"
 #include "plan/prompts.h"
+#include "record/manifest.h"
 #include "record/record_writer.h"
+#include "record/run_lock.h"
 #include "record/workspace.h"
 
 #define ROOM_MIN_BYTES ((uint64_t)8 << 20)
@@ -41,6 +43,7 @@ struct run {
     struct sink_workspace sink;
     struct progress progress;
     const struct prompts *prompts;
+    bool begun; /* the engine was started: what lies in the folder is measured */
 };
 
 static const struct option_row run_options[] = {
@@ -64,10 +67,9 @@ static int64_t most_streams(const struct plan *plan)
 
 static int check_folder(const char *folder, struct error *err)
 {
-    cleanup_free char *records = file_join(folder, "records.jsonl.gz");
-    if (file_exists(records))
-        return error_set(err, ERROR_USAGE, "%s is there already: this plan was run. Summarize it, or prepare a new run", records);
-    if (file_check_writable(folder, err) < 0)
+    int64_t first_step;
+    /* A manifest that cannot be read could not take this step's row when the load is over. */
+    if (file_check_writable(folder, err) < 0 || manifest_first_start(folder, &first_step, err) < 0)
         return -1;
     struct statvfs room;
     if (statvfs(folder, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < ROOM_MIN_BYTES) {
@@ -218,6 +220,7 @@ static int carry_out(struct run *run, struct engine_result *result, struct error
         settings.watch = (struct engine_watch){
             .level_start = scraper_level_start, .level_end = scraper_level_end, .context = run->scraper,
         };
+    run->begun = true;
     return engine_run(&settings, result, err);
 }
 
@@ -236,7 +239,9 @@ static int tell_outcome(const struct run *run, const struct engine_result *resul
     return 0;
 }
 
-static int run_plan(struct app *app, const struct options *options, const struct plan *plan, const char *folder, struct error *err)
+/* *begun: the engine was started. */
+static int run_plan(struct app *app, const struct options *options, const struct plan *plan, const char *folder, bool *begun,
+                    struct error *err)
 {
     struct run run = {.app = app, .plan = plan, .folder = folder, .progress = {.app = app}};
     struct engine_result result = {0};
@@ -249,12 +254,31 @@ static int run_plan(struct app *app, const struct options *options, const struct
     if (status == 0)
         status = carry_out(&run, &result, err);
     status = run_close(&run, status, err);
+    *begun = run.begun;
     return status < 0 ? -1 : tell_outcome(&run, &result, err);
+}
+
+/* With the folder to ourselves. */
+static int run_locked(struct app *app, const struct options *options, const struct plan *plan, const char *folder, struct run_lock *lock,
+                      struct error *err)
+{
+    int64_t started = clock_realtime(app->clock);
+    bool begun = false;
+    int status = run_plan(app, options, plan, folder, &begun, err);
+    if (!begun && !lock->again)
+        run_lock_forget(lock);
+    int exit_code = *app->stop ? 128 + *app->stop : status < 0 ? (int)err->class : 0;
+    struct error manifest_error = {.class = ERROR_NONE};
+    if (command_manifest(app, folder, "run", started, exit_code, status < 0 ? err->text : NULL, &manifest_error) < 0) {
+        if (status == 0)
+            *err = manifest_error;
+        return -1;
+    }
+    return status;
 }
 
 static int run_run(struct app *app, struct options *options, struct error *err)
 {
-    int64_t started = clock_realtime(app->clock);
     const char *workspace = options_text(options, "workspace");
     cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), err);
     if (!run_id)
@@ -264,14 +288,13 @@ static int run_run(struct app *app, struct options *options, struct error *err)
     cleanup_with(plan_free) struct plan *plan = plan_read(path, err);
     if (!plan || check_folder(folder, err) < 0)
         return -1;
-    int status = run_plan(app, options, plan, folder, err);
-    int exit_code = *app->stop ? 128 + *app->stop : status < 0 ? (int)err->class : 0;
-    struct error manifest_error = {.class = ERROR_NONE};
-    if (command_manifest(app, folder, "run", started, exit_code, status < 0 ? err->text : NULL, &manifest_error) < 0) {
-        if (status == 0)
-            *err = manifest_error;
+    struct run_lock lock;
+    if (run_lock_take(&lock, folder, err) < 0)
         return -1;
-    }
+    if (lock.again)
+        log_info(&app->log, "%s: an attempt in which no request ended well is written over", folder);
+    int status = run_locked(app, options, plan, folder, &lock, err);
+    run_lock_release(&lock);
     return status;
 }
 

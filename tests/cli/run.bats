@@ -360,6 +360,51 @@ as_nobody() {
     [[ $stderr == *ws/r/prompts.jsonl.gz* ]]
 }
 
+@test "two runs of one plan started together: one measures, the other is refused before any load" {
+    start_simulator --preset l4-int4 --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 6 --stream-start together
+    local first second one=0 two=0 before
+    before=$(truth received)
+    "$ROIBENCH" run --workspace ws 2>first 3>&- &
+    first=$!
+    "$ROIBENCH" run --workspace ws 2>second 3>&- &
+    second=$!
+    wait $first || one=$?
+    wait $second || two=$?
+    assert_equal $((one + two)) 2
+    cat first second | grep -qE 'ws/r/records.jsonl.gz is (being written by another run|there already)'
+    assert_equal "$(records '"outcome":"ok"')" 6
+    assert_equal "$(records '"schema"')" 1
+    assert_equal $(($(truth received) - before)) 6
+    run "$ROIBENCH" summarize --workspace ws
+    assert_success
+}
+
+@test "an attempt in which no request ended well may be repeated" {
+    printf right >key
+    start_simulator --preset instant --model tiny --api-key-file key
+    prepare --api-key-file key --profile concurrent --rate 2 --max-requests 4
+    run_plan
+    assert_failure 3
+    run_plan --api-key-file key
+    assert_success
+    [[ $stderr == *"ws/r: an attempt in which no request ended well is written over"* ]]
+    assert_equal "$(records '"outcome":"ok"')" "$(records '"id"')"
+}
+
+@test "a manifest that cannot be read is told before any load" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 4
+    local before
+    before=$(truth received)
+    echo '{"schema":' >ws/r/manifest.json
+    run_plan
+    assert_failure 2
+    [[ $stderr == *"ws/r/manifest.json"*line* ]]
+    assert_equal "$(truth received)" "$before"
+    [ ! -e ws/r/records.jsonl.gz ]
+}
+
 @test "a plan is run once" {
     start_simulator --preset instant --model tiny
     prepare --profile synchronous --max-requests 2
