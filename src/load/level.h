@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "load/engine.h"
-#include "load/lag.h"
+#include "base/lag.h"
 #include "load/request.h"
 #include "plan/profile.h"
 

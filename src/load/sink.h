@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "load/lag.h"
+#include "base/lag.h"
 #include "plan/plan.h"
 #include "record/record.h"
 

@@ -84,7 +84,8 @@ static void send_tokens(struct generation *generation)
     buf_reset(out);
     chunk_tokens(generation, out);
     httpd_stream_send(answer->request, out->data, out->len);
-    truth_sent(&simulator->truth, &answer->truth, generation->scheduled.output_tokens - generation->sent_tokens, now_of(simulator));
+    truth_sent(&simulator->truth, &answer->truth, generation->scheduled.output_tokens - generation->sent_tokens,
+               httpd_stream_backlog(answer->request) == 0, simulator->step_due, now_of(simulator));
     generation->sent_tokens = generation->scheduled.output_tokens;
 }
 
@@ -112,7 +113,7 @@ static void send_whole(struct answer *answer)
     buf_reset(out);
     chunk_whole(answer, out);
     httpd_reply(answer->request, 200, "application/json", out->data, out->len);
-    truth_sent(&simulator->truth, &answer->truth, tokens, now_of(simulator));
+    truth_sent(&simulator->truth, &answer->truth, tokens, false, simulator->step_due, now_of(simulator));
 }
 
 static void end_answer(struct answer *answer)
@@ -157,6 +158,7 @@ static void take_token(struct generation *generation, int64_t now)
     if (generation->scheduled.output_tokens == 1 && generation->index % answer->task.choices == 0)
         truth_cached(&answer->simulator->truth, &answer->truth, generation->scheduled.cached_tokens);
     metrics_token(metrics, &generation->times, &generation->scheduled, now);
+    truth_due(&answer->simulator->truth, &answer->truth, answer->simulator->step_due);
     if (answer->task.stream && is_time_to_send(generation, finished))
         send_tokens(generation);
     if (simulator_fault_sent(answer) || !finished)
@@ -339,6 +341,17 @@ static int check_settings(const struct simulator_settings *settings, struct erro
     return 0;
 }
 
+static int open_truth(struct simulator *simulator, struct error *err)
+{
+    const struct simulator_settings *settings = &simulator->settings;
+    const struct truth_file_head head = {.model = settings->model, .preset = settings->preset, .time_scale = settings->time_scale,
+                                         .started = simulator->started, .started_realtime = simulator->started_realtime};
+    if (!settings->truth_file)
+        return 0;
+    simulator->truth.file = truth_file_new(settings->truth_file, &head, err);
+    return simulator->truth.file ? 0 : -1;
+}
+
 struct simulator *simulator_new(const struct simulator_settings *settings, struct error *err)
 {
     if (check_settings(settings, err) < 0)
@@ -367,24 +380,43 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
     }
     simulator->step_timer = httpd_timer_new(simulator->httpd, step_timer_due, simulator);
     simulator->fault_timer = httpd_timer_new(simulator->httpd, simulator_fault_look, simulator);
+    if (open_truth(simulator, err) < 0) {
+        simulator_free(simulator);
+        return NULL;
+    }
     return simulator;
+}
+
+static void stop_serving(struct simulator *simulator)
+{
+    httpd_timer_free(simulator->step_timer);
+    httpd_timer_free(simulator->fault_timer);
+    httpd_free(simulator->httpd);
+    simulator->step_timer = NULL;
+    simulator->fault_timer = NULL;
+    simulator->httpd = NULL;
 }
 
 int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err)
 {
     simulator_fault_look(simulator);
-    if (httpd_run(simulator->httpd, stop, err) < 0)
-        return -1;
-    return simulator->fault_error.class ? error_set(err, simulator->fault_error.class, "%s", simulator->fault_error.text) : 0;
+    int result = httpd_run(simulator->httpd, stop, err);
+    if (result == 0 && simulator->fault_error.class)
+        result = error_set(err, simulator->fault_error.class, "%s", simulator->fault_error.text);
+    stop_serving(simulator); /* what is cut off belongs to the truth, too */
+    struct truth_file *file = simulator->truth.file;
+    struct error of_file;
+    simulator->truth.file = NULL;
+    return truth_file_close(file, result < 0 ? &of_file : err) < 0 ? -1 : result;
 }
 
 void simulator_free(struct simulator *simulator)
 {
     if (!simulator)
         return;
-    httpd_timer_free(simulator->step_timer);
-    httpd_timer_free(simulator->fault_timer);
-    httpd_free(simulator->httpd);
+    struct error ignored;
+    stop_serving(simulator);
+    truth_file_close(simulator->truth.file, &ignored);
     scheduler_free(simulator->scheduler);
     fault_list_clear(&simulator->faults);
     buf_free(&simulator->scratch);

@@ -33,6 +33,7 @@
 struct simulator_settings {
     const char *listen, *model, *preset; /* borrowed, as everything here */
     const char *api_key;                 /* NULL: /v1 is open to everybody */
+    const char *truth_file;              /* serve/truth_file; NULL: none */
     double time_scale;                   /* > 0 */
     struct scheduler_settings scheduler;
     int64_t max_model_len;
@@ -49,7 +50,8 @@ struct simulator;
 /* ERROR_USAGE: settings that contradict each other (a KV cache smaller than one request), a bad address;
  * ERROR_INTERNAL: the address cannot be bound. */
 struct simulator *simulator_new(const struct simulator_settings *settings, struct error *err);
-/* Serves until *stop is not 0; then open streams are cut off, as a killed server's are. */
+/* Serves until *stop is not 0; then open streams are cut off, as a killed server's are, and the truth file is closed.
+ * Only once. ERROR_INTERNAL: the loop broke, or the truth file is not whole. */
 int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err);
 void simulator_free(struct simulator *simulator);
 

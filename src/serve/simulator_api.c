@@ -139,6 +139,7 @@ static void answer_truth(struct simulator *simulator, struct httpd_request *requ
     json_set_integer(document, "waiting", (int64_t)scheduler_waiting(simulator->scheduler));
     json_set_integer(document, "preemptions", scheduler_preemptions(simulator->scheduler));
     truth_write(&simulator->truth, document);
+    truth_file_flush(simulator->truth.file);
     reply_document(simulator, request, document);
 }
 

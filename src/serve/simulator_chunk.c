@@ -25,10 +25,14 @@ void chunk_head(struct answer *answer, const char *id)
     else
         buf_printf(&whole_id, "%016" PRIx64, answer->serial * UINT64_C(0x9e3779b97f4a7c15));
     buf_append_text(head, "{\"id\":");
+    size_t start = head->len;
     json_append_quoted(head, whole_id.data, whole_id.len);
+    size_t end = head->len;
     buf_printf(head, ",\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":%s,\"choices\":[",
                !task->chat ? "text_completion" : task->stream ? "chat.completion.chunk" : "chat.completion",
                clock_realtime(simulator->settings.clock) / NS_PER_S, buf_text(&simulator->model_json));
+    answer->truth.id = head->data + start;
+    answer->truth.id_length = end - start;
 }
 
 static void append_head(const struct answer *answer, struct buf *out)

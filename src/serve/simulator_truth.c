@@ -21,7 +21,12 @@ void truth_cached(struct truth *truth, struct truth_request *request, int64_t to
     truth->cached_tokens += (uint64_t)tokens;
 }
 
-void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, int64_t now)
+void truth_due(struct truth *truth, struct truth_request *request, int64_t due)
+{
+    truth_file_due(truth->file, &request->times, due);
+}
+
+void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, bool taken, int64_t due, int64_t now)
 {
     if (request->first_sent == TIME_NEVER) {
         request->first_sent = now;
@@ -37,10 +42,17 @@ void truth_sent(struct truth *truth, struct truth_request *request, int64_t toke
     request->chunks++;
     truth->generation_tokens += (uint64_t)tokens;
     truth->chunks++;
+    lag_add(&truth->send_lateness, now - due);
+    if (!taken) {
+        request->buffered += tokens;
+        truth->buffered += (uint64_t)tokens;
+    }
+    truth_file_sent(truth->file, &request->times, tokens, now);
 }
 
-void truth_ended(struct truth *truth, const struct truth_request *request)
+void truth_ended(struct truth *truth, struct truth_request *request)
 {
+    truth_file_end(truth->file, request);
     if (request->disconnected)
         truth->disconnected++;
     else if (request->struck)
@@ -62,6 +74,24 @@ static void write_range(json_t *object, const char *key, const struct truth_rang
     }
     json_set_integer(member, "min", range->min);
     json_set_integer(member, "max", range->max);
+}
+
+static void set_unless_none(json_t *object, const char *key, int64_t ns)
+{
+    if (ns < 0)
+        json_set_null(object, key);
+    else
+        json_set_integer(object, key, ns);
+}
+
+static void write_lag(json_t *object, const char *key, const struct lag *lag)
+{
+    json_t *member = json_add_object(object, key);
+    struct lag_summary summary = lag_summarize(lag);
+    json_set_integer(member, "count", (int64_t)lag->total);
+    set_unless_none(member, "p50", summary.p50);
+    set_unless_none(member, "p99", summary.p99);
+    set_unless_none(member, "max", summary.max);
 }
 
 static void set_after(json_t *object, const char *key, int64_t time, int64_t start)
@@ -108,9 +138,11 @@ void truth_write(const struct truth *truth, json_t *object)
     json_set_integer(object, "cached_tokens", (int64_t)truth->cached_tokens);
     json_set_integer(object, "generation_tokens", (int64_t)truth->generation_tokens);
     json_set_integer(object, "chunks", (int64_t)truth->chunks);
+    json_set_integer(object, "buffered_tokens", (int64_t)truth->buffered);
     write_range(object, "ttft_ns", &truth->ttft);
     write_range(object, "itl_ns", &truth->itl);
     write_range(object, "lateness_ns", &truth->lateness);
+    write_lag(object, "send_lateness_ns", &truth->send_lateness);
     json_set_integer(object, "resynchronized", (int64_t)truth->resynchronized);
     write_faults(json_add_object(object, "faults"), truth);
     json_t *recent = json_add_array(object, "recent");

@@ -167,7 +167,7 @@ truth_has() { # TEXT
     metric_is inter_token_latency_seconds_count 33
     metric_is e2e_request_latency_seconds_count 3
     metric_is num_requests_running 0
-    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":12,"cached_tokens":0,"generation_tokens":36,"chunks":36,"ttft_ns":{"count":3,'
+    truth_has '"requests":{"received":3,"completed":3,"disconnected":0,"refused":0,"struck":0},"prompt_tokens":12,"cached_tokens":0,"generation_tokens":36,"chunks":36,"buffered_tokens":0,"ttft_ns":{"count":3,'
 }
 
 @test "a prompt that comes again is not computed again, unless caching is off" {
@@ -226,6 +226,33 @@ truth_has() { # TEXT
     kill "$first"
     wait_until metric_is num_requests_running 0
     truth_has '"requests":{"received":2,"completed":0,"disconnected":2,'
+}
+
+# truth_of ID FIELD: the field of a request's line, numbers of an array one a line
+truth_of() {
+    sed -n "/\"id\":\"$1\"/s/.*\"$2\":\[*\([^]}]*\).*/\1/p" truth | tr , '\n'
+}
+
+@test "the truth file has every token's times, also of streams that are cut off" {
+    start_simulator --preset l4-int4 --time-scale 50 --truth-file truth
+    head -n 1 truth | grep -F '"schema":"roibench/truth-file/v1"'
+    post /v1/chat/completions '{"messages":[{"role":"user","content":"Say hi"}],"max_tokens":20,"stream":true}' -H 'X-Request-Id: mine'
+    curl -sS -o /dev/null "$SIM/sim/truth" # brings the file up to date
+    assert_equal "$(truth_of chatcmpl-mine sent_ns | wc -l)" 20
+    assert_equal "$(truth_of chatcmpl-mine sent_ns)" "$(truth_of chatcmpl-mine sent_ns | sort -n)"
+    # No token leaves before it is due.
+    paste <(truth_of chatcmpl-mine due_ns) <(truth_of chatcmpl-mine sent_ns) | awk '!($1 > 0 && $2 >= $1) { exit 1 }'
+    truth_has '"send_lateness_ns":{"count":20,"p50":'
+    curl -sS -o stream -H 'X-Request-Id: cut' -H 'Content-Type: application/json' -d '{"prompt":[1],"max_tokens":8000,"stream":true}' \
+        "$SIM/v1/completions" 3>&- &
+    wait_until grep -qs data: stream
+    end_with TERM 143
+    grep -F '"id":"cmpl-cut"' truth | grep -F '"disconnected":true'
+    assert_equal "$(truth_of cmpl-cut output_tokens | head -n 1)" "$(truth_of cmpl-cut sent_ns | wc -l)"
+    assert_equal "$(wc -l <truth)" 3
+    simulate --listen 127.0.0.1:0 --truth-file missing/truth
+    assert_failure 1
+    [[ $stderr == *"cannot write the truth file missing/truth: No such file or directory"* ]]
 }
 
 @test "SIGTERM and SIGINT end it, open streams and all" {

@@ -24,9 +24,9 @@ static void writes_are_summed(void **state)
     struct truth *truth = mem_alloc(sizeof *truth);
     struct truth_request request = arrived_at(1000);
     truth_cached(truth, &request, 16);
-    truth_sent(truth, &request, 1, 1500);
-    truth_sent(truth, &request, 1, 1600);
-    truth_sent(truth, &request, 4, 2000); /* four tokens after 400 ns: four samples of 100 */
+    truth_sent(truth, &request, 1, true, 1490, 1500);
+    truth_sent(truth, &request, 1, true, 1580, 1600);
+    truth_sent(truth, &request, 4, false, 1900, 2000); /* four tokens after 400 ns: four samples of 100 */
     truth_ended(truth, &request);
     assert_int_equal(truth->ttft.sum, 500);
     assert_int_equal(truth->itl.count, 5);
@@ -39,6 +39,11 @@ static void writes_are_summed(void **state)
     assert_int_equal(truth->list[0].cached_tokens, 16);
     assert_int_equal(truth->completed, 1);
     assert_int_equal(truth->list[0].gap_max, 400);
+    assert_int_equal(truth->buffered, 4);
+    struct lag_summary lateness = lag_summarize(&truth->send_lateness);
+    assert_int_equal(truth->send_lateness.total, 3);
+    assert_int_equal(lateness.p50, 20);
+    assert_int_equal(lateness.max, 100);
     free(truth);
 }
 
@@ -49,7 +54,7 @@ static void list_keeps_the_latest(void **state)
     for (int64_t k = 0; k < TRUTH_LIST_MAX + 3; k++) {
         struct truth_request request = arrived_at(k);
         request.disconnected = k % 2;
-        truth_sent(truth, &request, 1, k + 10 + k);
+        truth_sent(truth, &request, 1, true, k, k + 10 + k);
         truth_ended(truth, &request);
     }
     json_t *document = json_object();
@@ -74,6 +79,7 @@ static void what_never_happened_is_null(void **state)
     json_t *document = json_object();
     truth_write(truth, document);
     assert_true(json_is_null(json_object_get(json_object_get(document, "ttft_ns"), "min")));
+    assert_true(json_is_null(json_object_get(json_object_get(document, "send_lateness_ns"), "p99")));
     assert_true(json_is_null(json_object_get(json_array_get(json_object_get(document, "recent"), 0), "first_token_ns")));
     json_decref(document);
     free(truth);

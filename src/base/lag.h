@@ -1,10 +1,10 @@
 /* How late things were: a histogram of nanoseconds with a bounded relative error.
  *
  * Buckets are log-linear (64 to an octave, so a percentile is at most 1.6 % too
- * high, never too low); memory is constant whatever the length of the run. Only
- * the client's own lateness is kept this way: latencies of requests are stored samples. */
-#ifndef ROIBENCH_LOAD_LAG_H
-#define ROIBENCH_LOAD_LAG_H
+ * high, never too low); memory is constant whatever the length of the run. Only the
+ * own lateness of client and simulator is kept this way: latencies of requests are stored samples. */
+#ifndef ROIBENCH_BASE_LAG_H
+#define ROIBENCH_BASE_LAG_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "load/lag.h"
+#include "base/lag.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "load/lag.h"
+#include "base/lag.h"
 
 static void test_empty_has_no_percentiles(void **state)
 {
