@@ -255,14 +255,14 @@ static int print_markdown(const struct summarizing *work, struct error *err)
 
 /* ---- Tekton results ---- */
 
-/* "5..8", ">30", "<=1", "none". */
-static void format_point(const struct point *point, char text[UNITS_TEXT_SIZE * 2 + 4])
+/* "5..8", ">30", "<=1"; "none" where nothing is known or a single load was tested, which is no sweep. */
+static void format_point(const struct points *points, const struct point *point, char text[UNITS_TEXT_SIZE * 2 + 4])
 {
     char held[UNITS_TEXT_SIZE], broke[UNITS_TEXT_SIZE];
     size_t size = UNITS_TEXT_SIZE * 2 + 4;
     units_format_load(point->held, held);
     units_format_load(point->broke, broke);
-    if (isnan(point->held) && isnan(point->broke))
+    if (points->load_count < 2 || (isnan(point->held) && isnan(point->broke)))
         snprintf(text, size, "none");
     else if (isnan(point->broke))
         snprintf(text, size, ">%s", held);
@@ -293,10 +293,10 @@ static const char *verdict_text(const struct run_summary *run, const struct leve
 static int put_points(const char *dir, const struct run_summary *run, const struct points *points, struct error *err)
 {
     char text[UNITS_TEXT_SIZE * 2 + 4], low[UNITS_TEXT_SIZE], high[UNITS_TEXT_SIZE];
-    format_point(&points->breaking, text);
+    format_point(points, &points->breaking, text);
     if (command_tekton_result(dir, "breaking-point", text, err) < 0)
         return -1;
-    format_point(&points->saturation, text);
+    format_point(points, &points->saturation, text);
     if (command_tekton_result(dir, "saturation-point", text, err) < 0)
         return -1;
     snprintf(text, sizeof text, "none");

@@ -24,18 +24,33 @@ static const struct level_summary *next_above(const struct level_summary *const 
     return NULL;
 }
 
+/* The metric that kept a level out of a set of objectives, or of any advice; -1: none did. */
+static int excluding_metric(const struct verdict *verdict, enum capacity_set set)
+{
+    enum sla_class worst = set == CAPACITY_TTFT_2S ? SLA_DEGRADED : SLA_ACCEPTABLE;
+    if (set != CAPACITY_ALL && verdict->metric[SLA_TTFT] > worst)
+        return SLA_TTFT;
+    bool excluded = verdict->level > (set == CAPACITY_ALL ? SLA_ACCEPTABLE : SLA_DEGRADED);
+    return excluded ? verdict->decided_by : -1;
+}
+
 /* What goes wrong at the next tested load. */
 static const char *limit_text(struct arena *arena, const struct level_summary *chosen, const struct level_summary *next,
                               const struct sla *sla, enum capacity_set set)
 {
     if (!next)
-        return arena_printf(arena, "it is the highest load tested, so what limits it was not seen");
-    int metric = set == CAPACITY_ALL ? next->verdict.decided_by : SLA_TTFT;
-    enum sla_class worst = set == CAPACITY_TTFT_2S ? SLA_DEGRADED : SLA_ACCEPTABLE;
-    if (metric < 0 || next->verdict.metric[metric] <= worst)
-        return arena_printf(arena, "%s gives less throughput", points_load_text(arena, next->load, chosen->unit));
-    return arena_printf(arena, "at %s %s (%s)", points_load_text(arena, next->load, chosen->unit),
-                        value_text(arena, next, sla, metric), sla_class_name(next->verdict.metric[metric]));
+        return "it is the highest load tested, so what limits it was not seen";
+    const char *load = points_load_text(arena, next->load, chosen->unit);
+    int metric = excluding_metric(&next->verdict, set);
+    if (metric >= 0)
+        return arena_printf(arena, "at %s %s (%s)", load, value_text(arena, next, sla, metric),
+                            sla_class_name(next->verdict.metric[metric]));
+    double tps = next->rate[RATE_TOTAL_TPS], chosen_tps = chosen->rate[RATE_TOTAL_TPS];
+    if (next->verdict.metric[SLA_TTFT] == SLA_UNKNOWN)
+        return arena_printf(arena, "at %s no TTFT was measured", load);
+    if (!(tps > 0))
+        return arena_printf(arena, "at %s no throughput was measured", load);
+    return arena_printf(arena, "%s gives %s throughput", load, tps < chosen_tps ? "less" : "no more");
 }
 
 /* What is not acceptable even at the level advised. */
@@ -75,8 +90,8 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
 {
     static const char *const promise[CAPACITY_COUNT] = {
         [CAPACITY_ALL] = "every metric stays acceptable",
-        [CAPACITY_TTFT] = "95 % of the users wait less than 1 s for the first token",
-        [CAPACITY_TTFT_2S] = "95 % of the users wait at most 2 s for the first token",
+        [CAPACITY_TTFT] = "95 % of the requests wait less than 1 s for their first token",
+        [CAPACITY_TTFT_2S] = "95 % of the requests wait at most 2 s for their first token",
     };
     enum capacity_set set;
     const struct level_summary *chosen = choose(levels, count, &set);

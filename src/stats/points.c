@@ -14,6 +14,8 @@
 struct sweep {
     const struct level_summary **levels; /* ascending loads */
     size_t count;
+    const struct level_summary **loads; /* one level a load: where several had the same, the worst of them */
+    size_t load_count;
     const struct sla *sla;
     struct arena *arena;
     const char *unit;
@@ -43,29 +45,71 @@ static int compare_loads(const void *a, const void *b)
     return x->index != y->index ? x->index - y->index : x->repeat - y->repeat;
 }
 
+static double throughput(const struct level_summary *level)
+{
+    return level->rate[RATE_TOTAL_TPS];
+}
+
+/* A level in which nothing succeeded has a throughput of 0: it is no step of a sweep and no maximum. */
+static bool has_throughput(const struct level_summary *level)
+{
+    return throughput(level) > 0;
+}
+
+static bool is_worse(const struct level_summary *level, const struct level_summary *other)
+{
+    if (level->verdict.level != other->verdict.level)
+        return level->verdict.level > other->verdict.level;
+    double ttft = level_ttft_p95(level), other_ttft = level_ttft_p95(other);
+    if (ttft > other_ttft || ttft < other_ttft)
+        return ttft > other_ttft;
+    return throughput(level) < throughput(other);
+}
+
 static struct sweep make_sweep(struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                                const struct sla *sla)
 {
-    struct sweep sweep = {ARENA_ARRAY(arena, count + 1, const struct level_summary *), 0, sla, arena, unit};
+    struct sweep sweep = {.levels = ARENA_ARRAY(arena, count + 1, const struct level_summary *),
+                          .loads = ARENA_ARRAY(arena, count + 1, const struct level_summary *),
+                          .sla = sla, .arena = arena, .unit = unit};
     for (size_t k = 0; k < count; k++)
         if (strcmp(levels[k].unit, unit) == 0)
             sweep.levels[sweep.count++] = &levels[k];
     qsort(sweep.levels, sweep.count, sizeof *sweep.levels, compare_loads);
+    for (size_t k = 0; k < sweep.count; k++) {
+        const struct level_summary **last = sweep.load_count > 0 ? &sweep.loads[sweep.load_count - 1] : NULL;
+        if (!last || (*last)->load != sweep.levels[k]->load)
+            sweep.loads[sweep.load_count++] = sweep.levels[k];
+        else if (is_worse(sweep.levels[k], *last))
+            *last = sweep.levels[k];
+    }
     return sweep;
 }
 
 /* ---- saturation and breaking ---- */
 
-/* metric < 0: TTFT or errors; else that one. Saturation has a judge of its own. */
-enum { JUDGE_SATURATION = -2, JUDGE_BREAKING = -1 };
+/* What is looked for: a judge of a level, and what to say where no level can be judged. */
+struct search {
+    struct condition (*judge)(const struct search *search, const struct level_summary *level);
+    const struct sla *sla;
+    enum sla_metric metric; /* of judge_metric */
+    const char *unknown;
+};
 
-static struct condition judge(const struct sweep *sweep, const struct level_summary *level, int how)
+static struct condition judge_saturation(const struct search *search, const struct level_summary *level)
 {
-    if (how == JUDGE_SATURATION)
-        return saturation_judge(level);
-    if (how == JUDGE_BREAKING)
-        return breaking_judge(level, sweep->sla);
-    return breaking_judge_metric(level, sweep->sla, (enum sla_metric)how);
+    (void)search;
+    return saturation_judge(level);
+}
+
+static struct condition judge_breaking(const struct search *search, const struct level_summary *level)
+{
+    return breaking_judge(level, search->sla);
+}
+
+static struct condition judge_metric(const struct search *search, const struct level_summary *level)
+{
+    return breaking_judge_metric(level, search->sla, search->metric);
 }
 
 static const char *bracket_text(const struct sweep *sweep, const struct point *point)
@@ -95,23 +139,41 @@ static void decide_point(struct point *point, const struct condition *held, cons
     }
 }
 
-static struct point find_point(const struct sweep *sweep, int how)
+/* The condition at the load of levels[*k], downwards: satisfied where any level of that load satisfies it. *k is then the lowest of
+ * them, *level the one that decided. */
+static struct condition judge_load(const struct sweep *sweep, const struct search *search, size_t *k, const struct level_summary **level)
+{
+    struct condition worst = {0};
+    *level = NULL;
+    for (double load = sweep->levels[*k]->load;; (*k)--) {
+        struct condition condition = search->judge(search, sweep->levels[*k]);
+        if (!*level || condition.answer > worst.answer) { /* unknown < no < yes */
+            worst = condition;
+            *level = sweep->levels[*k];
+        }
+        if (*k == 0 || sweep->levels[*k - 1]->load != load)
+            return worst;
+    }
+}
+
+static struct point find_point(const struct sweep *sweep, const struct search *search)
 {
     struct point point = {.held = NAN, .broke = NAN, .decided = -1, .needs_requests = -1};
     struct condition broke = {0}, held = {0};
     /* From the highest load downwards as long as the condition is satisfied. */
     for (size_t k = sweep->count; k-- > 0 && !point.held_level;) {
-        struct condition condition = judge(sweep, sweep->levels[k], how);
+        const struct level_summary *level;
+        struct condition condition = judge_load(sweep, search, &k, &level);
         if (condition.answer == ANSWER_YES) {
-            point.broke_level = sweep->levels[k];
+            point.broke_level = level;
             broke = condition;
         } else if (condition.answer == ANSWER_NO) {
-            point.held_level = sweep->levels[k];
+            point.held_level = level;
             held = condition;
         }
     }
     if (!point.held_level && !point.broke_level) {
-        point.text = how == JUDGE_SATURATION ? "unknown: no level tells a median TTFT or a queue" : "unknown: no level was measured";
+        point.text = search->unknown;
         return point;
     }
     if (point.held_level)
@@ -124,21 +186,30 @@ static struct point find_point(const struct sweep *sweep, int how)
     return point;
 }
 
-/* ---- knee and sweet spot ---- */
-
-static double throughput(const struct level_summary *level)
+static void find_points(struct points *points, const struct sweep *sweep)
 {
-    return level->rate[RATE_TOTAL_TPS];
+    struct search search = {judge_saturation, sweep->sla, SLA_TTFT, "unknown: no level tells a median TTFT or a queue"};
+    points->saturation = find_point(sweep, &search);
+    search.unknown = "unknown: no level was measured";
+    search.judge = judge_breaking;
+    points->breaking = find_point(sweep, &search);
+    search.judge = judge_metric;
+    for (int k = 0; k < SLA_METRIC_COUNT; k++) {
+        search.metric = (enum sla_metric)k;
+        points->breaking_by[k] = find_point(sweep, &search);
+    }
 }
+
+/* ---- knee and sweet spot ---- */
 
 static struct knee find_knee(const struct sweep *sweep)
 {
     const struct level_summary *above = NULL;
     struct knee knee = {NAN, "none: fewer than two loads with a throughput"};
     /* Downwards, as long as the step from here to the next load adds little. */
-    for (size_t k = sweep->count; k-- > 0;) {
-        const struct level_summary *level = sweep->levels[k];
-        if (isnan(throughput(level)))
+    for (size_t k = sweep->load_count; k-- > 0;) {
+        const struct level_summary *level = sweep->loads[k];
+        if (!has_throughput(level))
             continue;
         if (above && !(throughput(above) < throughput(level) * KNEE_GAIN)) {
             if (isnan(knee.load))
@@ -171,13 +242,13 @@ static struct sweet_spot find_sweet_spot(const struct sweep *sweep)
 {
     struct sweet_spot spot = {NAN, NAN, "none: no level has a throughput and an end-to-end latency"};
     const struct level_summary *best = NULL;
-    for (size_t k = 0; k < sweep->count; k++)
-        if (!isnan(power_of(sweep->levels[k])) && (!best || power_of(sweep->levels[k]) > power_of(best)))
-            best = sweep->levels[k];
+    for (size_t k = 0; k < sweep->load_count; k++)
+        if (power_of(sweep->loads[k]) > 0 && (!best || power_of(sweep->loads[k]) > power_of(best)))
+            best = sweep->loads[k];
     if (!best)
         return spot;
-    for (size_t k = 0; k < sweep->count; k++) {
-        const struct level_summary *level = sweep->levels[k];
+    for (size_t k = 0; k < sweep->load_count; k++) {
+        const struct level_summary *level = sweep->loads[k];
         if (!is_near_best(level, power_of(best)) || level->verdict.level > SLA_ACCEPTABLE)
             continue;
         if (isnan(spot.low))
@@ -218,8 +289,8 @@ static const struct level_summary *best_of_failing(const struct sweep *sweep, en
 {
     const struct level_summary *best = NULL;
     double best_value = NAN;
-    for (size_t k = 0; k < sweep->count; k++) {
-        const struct level_summary *level = sweep->levels[k];
+    for (size_t k = 0; k < sweep->load_count; k++) {
+        const struct level_summary *level = sweep->loads[k];
         double values[SLA_METRIC_COUNT];
         level_sla_values(level, values);
         enum sla_class class = sla_classify(&sweep->sla->row[metric], values[metric]);
@@ -236,22 +307,30 @@ static const struct level_summary *best_of_failing(const struct sweep *sweep, en
     return best;
 }
 
+/* "19.3", "1200 ms", "7.5 %" */
+static const char *value_text(struct arena *arena, const struct sla_row *row, enum sla_metric metric, double value)
+{
+    if (metric == SLA_TTFT)
+        return arena_printf(arena, "%.0f ms", value);
+    return row->unit[0] == '%' ? arena_printf(arena, "%.3g %%", 100 * value) : arena_printf(arena, "%.3g", value);
+}
+
 static const char *failing_text(const struct sweep *sweep, const struct level_summary *best, enum sla_metric metric,
                                 enum sla_class worst)
 {
     const struct sla_row *row = &sweep->sla->row[metric];
-    double values[SLA_METRIC_COUNT], limit = row->bound[worst - SLA_EXCELLENT].limit;
+    const struct sla_bound *bound = &row->bound[worst - SLA_EXCELLENT];
+    double values[SLA_METRIC_COUNT];
     level_sla_values(best, values);
-    double value = values[metric];
-    const char *sign = value < limit ? "<" : value > limit ? ">" : "=";
-    if (isinf(value))
+    if (isinf(values[metric]))
         return arena_printf(sweep->arena, "none: %s is not known to be below %.0f ms at any load: too few requests got a first token",
-                            row->title, limit);
-    if (metric == SLA_TTFT)
-        return arena_printf(sweep->arena, "none: ttft %.0f ms %s %.0f ms at every load", value, sign, limit);
-    if (row->unit[0] == '%')
-        return arena_printf(sweep->arena, "none: %s %.3g %% %s %g %% at every load", row->name, 100 * value, sign, 100 * limit);
-    return arena_printf(sweep->arena, "none: %s %.3g %s %g at every load", row->name, value, sign, limit);
+                            row->title, bound->limit);
+    const char *value = value_text(sweep->arena, row, metric, values[metric]);
+    const char *limit = value_text(sweep->arena, row, metric, bound->limit);
+    if (strcmp(value, limit) == 0) /* the limit itself, or as near as the digits shown tell */
+        return arena_printf(sweep->arena, "none: %s %s at every load, needs %s%s %s", row->name, value,
+                            row->higher_is_better ? ">" : "<", bound->included ? "=" : "", limit);
+    return arena_printf(sweep->arena, "none: %s %s %s %s at every load", row->name, value, row->higher_is_better ? "<" : ">", limit);
 }
 
 static const char *why_none(const struct sweep *sweep, const struct objective *objective)
@@ -261,8 +340,8 @@ static const char *why_none(const struct sweep *sweep, const struct objective *o
         if (best)
             return failing_text(sweep, best, (enum sla_metric)metric, objective->worst);
     }
-    for (size_t k = 0; k < sweep->count; k++)
-        if (sweep->levels[k]->verdict.metric[SLA_TTFT] != SLA_UNKNOWN)
+    for (size_t k = 0; k < sweep->load_count; k++)
+        if (sweep->loads[k]->verdict.metric[SLA_TTFT] != SLA_UNKNOWN)
             return "none: no load meets all objectives at once";
     return "none: no TTFT was measured";
 }
@@ -272,7 +351,7 @@ const struct level_summary *points_best_level(const struct level_summary *const 
 {
     const struct level_summary *best = NULL;
     for (size_t k = 0; k < count; k++)
-        if (meets(levels[k], &objectives[set]) && levels[k]->verdict.level <= worst && !isnan(throughput(levels[k])) &&
+        if (meets(levels[k], &objectives[set]) && levels[k]->verdict.level <= worst && has_throughput(levels[k]) &&
             (!best || throughput(levels[k]) > throughput(best)))
             best = levels[k];
     return best;
@@ -280,7 +359,7 @@ const struct level_summary *points_best_level(const struct level_summary *const 
 
 static struct capacity find_capacity(const struct sweep *sweep, enum capacity_set set)
 {
-    struct capacity capacity = {.level = points_best_level(sweep->levels, sweep->count, set, SLA_BREAKING)};
+    struct capacity capacity = {.level = points_best_level(sweep->loads, sweep->load_count, set, SLA_BREAKING)};
     if (!capacity.level)
         capacity.none = why_none(sweep, &objectives[set]);
     return capacity;
@@ -289,9 +368,9 @@ static struct capacity find_capacity(const struct sweep *sweep, enum capacity_se
 static const struct level_summary *find_max_throughput(const struct sweep *sweep)
 {
     const struct level_summary *best = NULL;
-    for (size_t k = 0; k < sweep->count; k++)
-        if (!isnan(throughput(sweep->levels[k])) && (!best || throughput(sweep->levels[k]) > throughput(best)))
-            best = sweep->levels[k];
+    for (size_t k = 0; k < sweep->load_count; k++)
+        if (has_throughput(sweep->loads[k]) && (!best || throughput(sweep->loads[k]) > throughput(best)))
+            best = sweep->loads[k];
     return best;
 }
 
@@ -299,15 +378,12 @@ void points_find(struct points *points, struct arena *arena, const struct level_
                  const struct sla *sla)
 {
     struct sweep sweep = make_sweep(arena, levels, count, unit, sla);
-    *points = (struct points){.unit = unit, .level_count = sweep.count};
-    points->saturation = find_point(&sweep, JUDGE_SATURATION);
-    points->breaking = find_point(&sweep, JUDGE_BREAKING);
-    for (int k = 0; k < SLA_METRIC_COUNT; k++)
-        points->breaking_by[k] = find_point(&sweep, k);
+    *points = (struct points){.unit = unit, .load_count = sweep.load_count};
+    find_points(points, &sweep);
     points->knee = find_knee(&sweep);
     points->sweet_spot = find_sweet_spot(&sweep);
     for (int k = 0; k < CAPACITY_COUNT; k++)
         points->capacity[k] = find_capacity(&sweep, (enum capacity_set)k);
     points->max_throughput = find_max_throughput(&sweep);
-    advice_give(points, arena, sweep.levels, sweep.count, sla);
+    advice_give(points, arena, sweep.loads, sweep.load_count, sla);
 }

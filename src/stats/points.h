@@ -2,7 +2,9 @@
  *
  * Loads of different units are never compared: a run that has both gets its points twice. "First" means the lowest
  * load L such that L and every tested load above it satisfy the condition, so that a cold first level does not break a sweep.
- * Levels for which a condition is not known count as not tested. Texts belong to the arena. */
+ * Levels for which a condition is not known count as not tested. Levels of one load are one tested load: it satisfies a condition
+ * where any of them does; for everything else the worst of them stands for it (class, then TTFT p95, then throughput).
+ * Texts belong to the arena. */
 #ifndef ROIBENCH_STATS_POINTS_H
 #define ROIBENCH_STATS_POINTS_H
 
@@ -50,13 +52,13 @@ struct sweet_spot {
 
 struct points {
     const char *unit;
-    size_t level_count; /* tested loads of this unit */
+    size_t load_count; /* different loads of this unit that were tested: below 2 it is no sweep */
     struct point saturation, breaking;
     struct point breaking_by[SLA_METRIC_COUNT]; /* each metric's class alone */
     struct knee knee;
     struct sweet_spot sweet_spot;
     struct capacity capacity[CAPACITY_COUNT];
-    const struct level_summary *max_throughput; /* NULL: no throughput is known */
+    const struct level_summary *max_throughput; /* NULL: no level has a throughput */
     /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named). */
     const struct level_summary *advised;
     const char *advice;
@@ -66,7 +68,7 @@ struct points {
 void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                  const struct sla *sla);
 
-/* The level of the highest throughput among those that meet the set's objectives and whose own class, all metrics together, is
+/* levels: one a load. The level of the highest throughput among those that meet the set's objectives and whose own class, all metrics together, is
  * not worse than `worst`. NULL: none. */
 const struct level_summary *points_best_level(const struct level_summary *const *levels, size_t count, enum capacity_set set,
                                               enum sla_class worst);

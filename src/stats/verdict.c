@@ -42,5 +42,9 @@ struct verdict sla_judge(const struct sla *sla, const double *values)
             verdict.decided_by = k;
         }
     }
+    if (verdict.metric[SLA_TTFT] == SLA_UNKNOWN && verdict.metric[SLA_ERROR_RATE] <= SLA_EXCELLENT) {
+        verdict.level = SLA_UNKNOWN;
+        verdict.decided_by = -1;
+    }
     return verdict;
 }

@@ -163,6 +163,16 @@ null'
     [ "$(cat ./* | wc -c)" -le 2500 ]
 }
 
+@test "Tekton results of a single load: it is no sweep and has no points" {
+    gzip -dc "$W/run-a/records.jsonl.gz" | grep -vE '"level":1,|"level_end":\{"index":1,' | gzip -n >"$W/run-a/new"
+    mv "$W/run-a/new" "$W/run-a/records.jsonl.gz"
+    summarize --quiet --tekton-results "$BATS_TEST_TMPDIR/results"
+    assert_success
+    [ "$(cat "$BATS_TEST_TMPDIR/results/breaking-point")" = none ]
+    [ "$(cat "$BATS_TEST_TMPDIR/results/saturation-point")" = none ]
+    [ "$(cat "$BATS_TEST_TMPDIR/results/ttft-p95-ms")" = 100 ]
+}
+
 @test "not a single request ended: 4" {
     gzip -dc "$W/run-a/records.jsonl.gz" | head -n 1 | gzip -n >"$W/run-a/new"
     mv "$W/run-a/new" "$W/run-a/records.jsonl.gz"

@@ -348,6 +348,91 @@ static void test_advice_never_names_a_level_that_breaks(void **state)
     assert_string_equal(points.advice, "No tested load can be advised for production (at 8 streams the user speed is 8 tok/s: breaking).");
 }
 
+/* The next load is better in throughput: what keeps it out is said, and never that it gives less. */
+static void test_advice_says_less_throughput_only_where_it_is_so(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {5, 800, 200}, {8, 900, 250}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    levels[2].rate[RATE_USER_TPS] = 8; /* breaking, by the speed alone */
+    level_judge(&levels[2]);
+    for (int k = 0; k < 2; k++) { /* no level meets all objectives: TTFT alone decides */
+        levels[k].rate[RATE_USER_TPS] = 15;
+        level_judge(&levels[k]);
+    }
+    struct points points = find(levels, 3);
+    assert_true(points.advised->load == 5);
+    assert_non_null(strstr(points.advice, "95 % of the requests wait less than 1 s"));
+    assert_non_null(strstr(points.advice, "at 8 streams the user speed is 8 tok/s (breaking)"));
+    assert_null(strstr(points.advice, "throughput"));
+    levels[2].rate[RATE_USER_TPS] = 15;
+    levels[2].rate[RATE_TOTAL_TPS] = 190;
+    level_judge(&levels[2]);
+    assert_non_null(strstr(find(levels, 3).advice, "8 streams gives less throughput"));
+    levels[2].rate[RATE_TOTAL_TPS] = NAN;
+    assert_non_null(strstr(find(levels, 3).advice, "at 8 streams no throughput was measured"));
+    level_make(&levels[2], 8, NAN, 300);
+    assert_non_null(strstr(find(levels, 3).advice, "at 8 streams no TTFT was measured"));
+}
+
+static void test_a_level_where_all_failed_is_no_step(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, INFINITY, 0}, {2, INFINITY, 0}, {4, 100, 50}, {8, 100, 80}, {16, 100, 81}};
+    struct level_summary levels[5];
+    make_levels(levels, rows, 5);
+    struct points points = find(levels, 2);
+    assert_true(isnan(points.knee.load));
+    assert_null(strstr(points.knee.text, "nan"));
+    assert_string_equal(points.knee.text, "none: fewer than two loads with a throughput");
+    assert_null(points.max_throughput);
+    assert_null(points.advised);
+    points = find(levels, 5);
+    assert_true(points.knee.load == 8);
+    assert_true(points.max_throughput->load == 16);
+    points = find(levels + 1, 2); /* from 0 to 50 is no step of infinitely many percent */
+    assert_string_equal(points.knee.text, "none: fewer than two loads with a throughput");
+}
+
+static void test_equal_loads_are_one(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {5, 200, 90}, {5, 3000, 95}, {8, 2500, 99}};
+    struct level_summary levels[4];
+    make_levels(levels, rows, 4);
+    struct points points = find(levels, 4);
+    assert_string_equal(points.breaking.text, "(1, 5] streams");
+    assert_true(points.breaking.broke_level == &levels[2]);
+    assert_int_equal(points.load_count, 3);
+    assert_true(points.capacity[CAPACITY_ALL].level->load == 1); /* one of the two levels of 5 streams broke */
+    assert_string_equal(find(levels, 3).breaking.text, "(1, 5] streams");
+    assert_string_equal(find(levels + 1, 2).breaking.text, "<= 5 streams");
+    levels[2].latency[LATENCY_TTFT_CENSORED].percentile[P95] = NAN; /* not known counts as not tested */
+    level_judge(&levels[2]);
+    points = find(levels, 4);
+    assert_string_equal(points.breaking.text, "(5, 8] streams");
+    assert_true(points.breaking.held_level == &levels[1]);
+}
+
+static void test_a_limit_that_is_just_missed_says_what_it_needs(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {2, 1000.2, 80}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    levels[0].rate[RATE_USER_TPS] = 20;
+    level_judge(&levels[0]);
+    assert_string_equal(find(levels, 1).capacity[CAPACITY_ALL].none, "none: user_tps 20 at every load, needs > 20");
+    levels[0].rate[RATE_USER_TPS] = 19.9999;
+    level_judge(&levels[0]);
+    assert_string_equal(find(levels, 1).capacity[CAPACITY_ALL].none, "none: user_tps 20 at every load, needs > 20");
+    assert_string_equal(find(levels + 1, 1).capacity[CAPACITY_TTFT].none, "none: ttft 1000 ms at every load, needs < 1000 ms");
+    levels[0].rate[RATE_USER_TPS] = 12;
+    level_judge(&levels[0]);
+    assert_string_equal(find(levels, 1).capacity[CAPACITY_ALL].none, "none: user_tps 12 < 20 at every load");
+}
+
 static void test_no_level_at_all(void **state)
 {
     (void)state;
@@ -382,6 +467,10 @@ int main(void)
         cmocka_unit_test(test_units_are_never_mixed),
         cmocka_unit_test(test_advice_names_a_level_and_its_limit),
         cmocka_unit_test(test_advice_never_names_a_level_that_breaks),
+        cmocka_unit_test(test_advice_says_less_throughput_only_where_it_is_so),
+        cmocka_unit_test(test_a_level_where_all_failed_is_no_step),
+        cmocka_unit_test(test_equal_loads_are_one),
+        cmocka_unit_test(test_a_limit_that_is_just_missed_says_what_it_needs),
         cmocka_unit_test(test_no_level_at_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

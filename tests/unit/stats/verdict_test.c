@@ -55,12 +55,28 @@ static void test_nothing_known_is_unknown(void **state)
     assert_int_equal(verdict.decided_by, -1);
 }
 
+/* No member at all, or only such as failed by the client's doing: an idle server is not an excellent one. */
+static void test_a_level_without_service_has_no_class(void **state)
+{
+    (void)state;
+    double idle[SLA_METRIC_COUNT] = {
+        [SLA_TTFT] = NAN, [SLA_USER_TPS] = NAN, [SLA_KV_CACHE] = 0, [SLA_QUEUE_DEPTH] = 0, [SLA_ERROR_RATE] = NAN};
+    assert_int_equal(sla_judge(&sla_default, idle).level, SLA_UNKNOWN);
+    assert_int_equal(sla_judge(&sla_default, idle).decided_by, -1);
+    idle[SLA_ERROR_RATE] = 0;
+    assert_int_equal(sla_judge(&sla_default, idle).level, SLA_UNKNOWN);
+    idle[SLA_ERROR_RATE] = 0.5;
+    assert_int_equal(sla_judge(&sla_default, idle).level, SLA_BREAKING);
+    assert_int_equal(sla_judge(&sla_default, idle).decided_by, SLA_ERROR_RATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_bound_is_on_the_right_side),
         cmocka_unit_test(test_the_worst_metric_decides),
         cmocka_unit_test(test_nothing_known_is_unknown),
+        cmocka_unit_test(test_a_level_without_service_has_no_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
