@@ -1,28 +1,20 @@
 #include "serve/httpd.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "base/units.h"
+#include "serve/listener.h"
 
-#define BACKLOG 4096
-#define ADDRESS_SIZE (INET6_ADDRSTRLEN + 16)
 #define IDLE_TIMEOUT_S 75
-#define STOP_LOOK_US 50000
-#define ACCEPT_PAUSE_US 100000
-#define PORT_MAX 65535
+#define LOOK_US 50000
 
 struct httpd {
     const struct clock *clock;
@@ -30,16 +22,12 @@ struct httpd {
     void *context;
     struct event_base *base;
     struct evhttp *http;
-    struct evconnlistener *listener; /* evhttp's */
+    struct listener *listener;
     struct evbuffer *scratch;
-    struct event *stop_timer, *accept_timer;
+    struct event *look_timer;
     const volatile sig_atomic_t *stop;
-    struct evhttp_bound_socket *bound; /* NULL: connecting is refused */
-    evutil_socket_t reserved;          /* then: holds the port; else -1 */
-    struct connection **connections;   /* by descriptor; NULL: none, or none that ever sent a request */
+    struct connection **connections; /* by descriptor; NULL: none, or none that ever sent a request */
     size_t connection_capacity;
-    char address[ADDRESS_SIZE];
-    int port;
 };
 
 /* evhttp's, from its first request to its end. */
@@ -68,148 +56,13 @@ struct httpd_timer {
     void *context;
 };
 
-/* --- listening --------------------------------------------------------------------------- */
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static int parse_port(const char *text, uint16_t *port)
-{
-    int64_t number;
-    if (units_parse_integer(text, &number) < 0 || number < 0 || number > PORT_MAX)
-        return -1;
-    *port = (uint16_t)number;
-    return 0;
-}
-
-/* "host:port"; a host of IPv6 stands in brackets. Returns the address's size, or 0. */
-static socklen_t parse_address(const char *text, union address *address)
-{
-    char host[INET6_ADDRSTRLEN + 2];
-    const char *colon = strrchr(text, ':');
-    uint16_t port;
-    if (!colon || (size_t)(colon - text) >= sizeof host || parse_port(colon + 1, &port) < 0)
-        return 0;
-    size_t length = (size_t)(colon - text);
-    memcpy(host, text, length);
-    host[length] = '\0';
-    memset(address, 0, sizeof *address);
-    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
-        host[length - 1] = '\0';
-        address->v6.sin6_family = AF_INET6;
-        address->v6.sin6_port = htons(port);
-        return inet_pton(AF_INET6, host + 1, &address->v6.sin6_addr) == 1 ? sizeof address->v6 : 0;
-    }
-    address->v4.sin_family = AF_INET;
-    address->v4.sin_port = htons(port);
-    const char *numeric = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    return inet_pton(AF_INET, numeric, &address->v4.sin_addr) == 1 ? sizeof address->v4 : 0;
-}
-
-static void tell_address(struct httpd *httpd, evutil_socket_t fd)
-{
-    union address address;
-    socklen_t size = sizeof address;
-    char host[INET6_ADDRSTRLEN] = "?";
-    memset(&address, 0, sizeof address);
-    getsockname(fd, &address.any, &size);
-    bool v6 = address.any.sa_family == AF_INET6;
-    inet_ntop(address.any.sa_family, v6 ? (void *)&address.v6.sin6_addr : (void *)&address.v4.sin_addr, host, sizeof host);
-    httpd->port = ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port);
-    snprintf(httpd->address, sizeof httpd->address, v6 ? "[%s]:%d" : "%s:%d", host, httpd->port);
-}
-
-static void accept_again(evutil_socket_t fd, short what, void *context)
-{
-    struct httpd *httpd = context;
-    (void)fd, (void)what;
-    evconnlistener_enable(httpd->listener);
-}
-
-/* Out of file descriptors, usually: the connection stays in the backlog, and the loop must not spin on it. */
-static void accept_failed(struct evconnlistener *listener, void *context)
-{
-    struct httpd *httpd = context;
-    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
-    evconnlistener_disable(listener);
-    event_add(httpd->accept_timer, &pause);
-}
-
-#define LISTENER_FLAGS (LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC)
-
-static void serve_listener(struct httpd *httpd)
-{
-    int on = 1;
-    evutil_socket_t fd = evconnlistener_get_fd(httpd->listener);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
-    httpd->bound = evhttp_bind_listener(httpd->http, httpd->listener);
-    if (!httpd->bound)
-        abort(); /* only without memory */
-    evconnlistener_set_error_cb(httpd->listener, accept_failed);
-}
-
-static int listen_at(struct httpd *httpd, const char *text, struct error *err)
-{
-    union address address;
-    socklen_t size = parse_address(text, &address);
-    if (size == 0)
-        return error_set(err, ERROR_USAGE, "'%s' is no address to listen at: expected host:port, e.g. 127.0.0.1:8000, "
-                         "[::1]:8000 or 0.0.0.0:0 (any free port)", text);
-    httpd->listener = evconnlistener_new_bind(httpd->base, NULL, NULL, LISTENER_FLAGS, BACKLOG, &address.any, (int)size);
-    if (!httpd->listener)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen at %s", text);
-    tell_address(httpd, evconnlistener_get_fd(httpd->listener));
-    serve_listener(httpd);
-    return 0;
-}
-
-/* Two sockets may have the same port as long as neither listens: the one that does not keeps it ours. */
-int httpd_refuse(struct httpd *httpd, struct error *err)
-{
-    union address address;
-    int on = 1;
-    if (!httpd->bound)
-        return 0;
-    socklen_t size = parse_address(httpd->address, &address);
-    if (size == 0)
-        return error_set(err, ERROR_INTERNAL, "'%s' is no address", httpd->address);
-    event_del(httpd->accept_timer);
-    evhttp_del_accept_socket(httpd->http, httpd->bound);
-    httpd->bound = NULL;
-    httpd->listener = NULL;
-    httpd->reserved = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(httpd->reserved, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (httpd->reserved < 0 || bind(httpd->reserved, &address.any, size) < 0)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot keep %s while connections are refused", httpd->address);
-    return 0;
-}
-
-int httpd_listen_again(struct httpd *httpd, struct error *err)
-{
-    if (httpd->bound)
-        return 0;
-    httpd->listener = evconnlistener_new(httpd->base, NULL, NULL, LISTENER_FLAGS, BACKLOG, httpd->reserved);
-    if (!httpd->listener)
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen at %s again", httpd->address);
-    httpd->reserved = -1;
-    serve_listener(httpd);
-    return 0;
-}
-
-bool httpd_is_listening(const struct httpd *httpd)
-{
-    return httpd->bound != NULL;
-}
-
 /* --- the loop ------------------------------------------------------------------------------ */
 
-static void look_for_stop(evutil_socket_t fd, short what, void *context)
+static void look_around(evutil_socket_t fd, short what, void *context)
 {
     struct httpd *httpd = context;
     (void)fd, (void)what;
+    listener_wake(httpd->listener);
     if (*httpd->stop)
         event_base_loopbreak(httpd->base);
 }
@@ -235,14 +88,13 @@ static void make_base(struct httpd *httpd)
     httpd->scratch = evbuffer_new();
     if (!httpd->http || !httpd->scratch)
         abort();
-    httpd->stop_timer = event_new(httpd->base, -1, EV_PERSIST, look_for_stop, httpd);
-    httpd->accept_timer = event_new(httpd->base, -1, 0, accept_again, httpd);
+    httpd->look_timer = event_new(httpd->base, -1, EV_PERSIST, look_around, httpd);
 }
 
 struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler handler, void *context, struct error *err)
 {
     struct httpd *httpd = mem_alloc(sizeof *httpd);
-    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .context = context, .reserved = -1};
+    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .context = context};
     event_set_log_callback(say_nothing);
     make_base(httpd);
     evhttp_set_default_content_type(httpd->http, NULL);
@@ -252,7 +104,8 @@ struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler han
     evhttp_set_allowed_methods(httpd->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
                                                 EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
     evhttp_set_gencb(httpd->http, take_request, httpd);
-    if (listen_at(httpd, settings->listen, err) < 0) {
+    httpd->listener = listener_new(httpd->base, httpd->http, settings->listen, err);
+    if (!httpd->listener) {
         httpd_free(httpd);
         return NULL;
     }
@@ -265,33 +118,46 @@ void httpd_free(struct httpd *httpd)
         return;
     evhttp_free(httpd->http);
     evbuffer_free(httpd->scratch);
-    event_free(httpd->stop_timer);
-    event_free(httpd->accept_timer);
+    event_free(httpd->look_timer);
+    listener_free(httpd->listener);
     event_base_free(httpd->base);
-    if (httpd->reserved >= 0)
-        close(httpd->reserved);
     free(httpd->connections);
     free(httpd);
 }
 
 const char *httpd_address(const struct httpd *httpd)
 {
-    return httpd->address;
+    return listener_address(httpd->listener);
 }
 
 int httpd_port(const struct httpd *httpd)
 {
-    return httpd->port;
+    return listener_port(httpd->listener);
 }
 
 int httpd_run(struct httpd *httpd, const volatile sig_atomic_t *stop, struct error *err)
 {
-    struct timeval interval = {.tv_usec = STOP_LOOK_US};
+    struct timeval interval = {.tv_usec = LOOK_US};
     httpd->stop = stop;
-    event_add(httpd->stop_timer, &interval);
+    event_add(httpd->look_timer, &interval);
     int result = event_base_dispatch(httpd->base);
-    event_del(httpd->stop_timer);
-    return result < 0 ? error_set(err, ERROR_INTERNAL, "the server's event loop at %s broke", httpd->address) : 0;
+    event_del(httpd->look_timer);
+    return result < 0 ? error_set(err, ERROR_INTERNAL, "the server's event loop at %s broke", httpd_address(httpd)) : 0;
+}
+
+int httpd_refuse(struct httpd *httpd, struct error *err)
+{
+    return listener_refuse(httpd->listener, err);
+}
+
+int httpd_listen_again(struct httpd *httpd, struct error *err)
+{
+    return listener_listen_again(httpd->listener, err);
+}
+
+bool httpd_is_listening(const struct httpd *httpd)
+{
+    return listener_is_open(httpd->listener);
 }
 
 void httpd_stop(struct httpd *httpd)

@@ -1,4 +1,4 @@
-/* An HTTP/1.1 server with streaming replies, on libevent's evhttp: the only place that knows libevent.
+/* An HTTP/1.1 server with streaming replies, on libevent's evhttp: the only place that knows libevent (with serve/listener).
  *
  * One thread, one loop (httpd_run). The handler is called when a request has been read whole, body included; it
  * answers at once (httpd_reply) or opens a stream (httpd_stream_start), keeps the request and ends it later. Until

@@ -11,8 +11,10 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +57,36 @@ static void held_closed(void *context)
     tell(context, 'c');
 }
 
+/* Half a stream, and then what a sound server does not do. */
+static void do_wrong(struct httpd_request *request, const char *what)
+{
+    httpd_stream_start(request, 200, "text/plain");
+    if (strcmp(what, "split") == 0)
+        httpd_stream_split(request);
+    httpd_stream_send(request, "half", 4);
+    if (strcmp(what, "raw") == 0)
+        httpd_stream_raw(request, "as it is", 8);
+    if (strcmp(what, "split") == 0)
+        httpd_stream_end(request);
+    else if (strcmp(what, "reset") == 0)
+        httpd_reset(request);
+    else
+        httpd_close(request);
+}
+
+static void change_the_server(struct context *context, struct httpd_request *request, const char *what)
+{
+    struct error err;
+    int result = 0;
+    if (strcmp(what, "refuse") == 0)
+        result = httpd_refuse(context->httpd, &err);
+    else if (strcmp(what, "listen") == 0)
+        result = httpd_listen_again(context->httpd, &err);
+    else
+        httpd_drop_idle(context->httpd, strcmp(what, "reset") == 0);
+    httpd_reply(request, result < 0 ? 500 : 200, "text/plain", httpd_is_listening(context->httpd) ? "open" : "shut", 4);
+}
+
 static void answer(void *argument, struct httpd_request *request)
 {
     struct context *context = argument;
@@ -65,6 +97,10 @@ static void answer(void *argument, struct httpd_request *request)
         httpd_stream_send(request, "one", 3);
         httpd_stream_queue(request, "two", 3);
         httpd_stream_end(request);
+    } else if (strncmp(path, "/wrong/", 7) == 0) {
+        do_wrong(request, path + 7);
+    } else if (strncmp(path, "/server/", 8) == 0) {
+        change_the_server(context, request, path + 8);
     } else if (strcmp(path, "/hold") == 0 || strcmp(path, "/open") == 0) {
         httpd_on_closed(request, held_closed, context);
         if (path[1] == 'o')
@@ -261,6 +297,149 @@ static int try_address(const char *address, struct error *err)
     return httpd ? 0 : -1;
 }
 
+/* --- what a sound server does not do ---------------------------------------------------------- */
+
+/* errno of the read behind the last byte; 0: FIN. */
+static int read_to_the_end(int fd, struct buf *reply)
+{
+    char bytes[4096];
+    ssize_t got;
+    while ((got = recv(fd, bytes, sizeof bytes, 0)) > 0)
+        buf_append(reply, bytes, (size_t)got);
+    return got < 0 ? errno : 0;
+}
+
+static int end_of(const struct server *server, const char *what, struct buf *reply)
+{
+    char text[64];
+    snprintf(text, sizeof text, "GET /wrong/%s HTTP/1.1\r\nHost: h\r\n\r\n", what);
+    int fd = client(server, text);
+    buf_reset(reply);
+    int end = read_to_the_end(fd, reply);
+    close(fd);
+    return end;
+}
+
+static void streams_are_broken_off(void **state)
+{
+    (void)state;
+    struct server server = start();
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    assert_int_equal(end_of(&server, "close", &reply), 0);
+    assert_string_equal(strstr(reply.data, "\r\n\r\n"), "\r\n\r\n4\r\nhalf\r\n");
+    assert_int_equal(end_of(&server, "raw", &reply), 0);
+    assert_string_equal(strstr(reply.data, "\r\n\r\n"), "\r\n\r\n4\r\nhalf\r\nas it is");
+    assert_int_equal(end_of(&server, "reset", &reply), ECONNRESET);
+    finish(&server);
+}
+
+static void a_stream_is_split_into_bytes(void **state)
+{
+    (void)state;
+    struct server server = start();
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    int fd = client(&server, "GET /wrong/split HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_until(fd, "\r\n0\r\n\r\n", &reply);
+    assert_string_equal(strstr(reply.data, "\r\n\r\n"), "\r\n\r\n1\r\nh\r\n1\r\na\r\n1\r\nl\r\n1\r\nf\r\n0\r\n\r\n");
+    close(fd);
+    finish(&server);
+}
+
+static void ask(int fd, const char *path, const char *end, struct buf *reply)
+{
+    char text[64];
+    int length = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
+    assert_int_equal(send(fd, text, (size_t)length, 0), length);
+    buf_reset(reply);
+    read_until(fd, end, reply);
+}
+
+static int try_to_connect(const struct server *server)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int result = connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+    close(fd);
+    return result;
+}
+
+static void connections_are_refused_for_a_while(void **state)
+{
+    (void)state;
+    struct server server = start();
+    struct error err;
+    char address[32];
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    int fd = client(&server, "");
+    snprintf(address, sizeof address, "127.0.0.1:%d", server.port);
+    for (int k = 0; k < 2; k++) {
+        ask(fd, "/server/refuse", "shut", &reply);
+        ask(fd, "/server/refuse", "shut", &reply); /* it is already */
+        assert_int_equal(try_to_connect(&server), ECONNREFUSED);
+        ask(fd, "/server/listen", "open", &reply);
+        ask(fd, "/server/listen", "open", &reply);
+        assert_int_equal(try_to_connect(&server), 0);
+        assert_int_equal(try_address(address, &err), -1);
+    }
+    ask(fd, "/server/refuse", "shut", &reply);
+    close(fd);
+    finish(&server); /* it ends well in this state too */
+}
+
+static void idle_connections_are_dropped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        int end;
+    } ways[] = {{"/server/close", 0}, {"/server/reset", ECONNRESET}};
+    struct server server = start();
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    int held = client(&server, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(told(&server), 'h');
+    for (size_t k = 0; k < sizeof ways / sizeof ways[0]; k++) {
+        int idle = client(&server, ""), asker = client(&server, "");
+        ask(idle, "/echo", "\r\n\r\n", &reply);
+        ask(asker, ways[k].path, "open", &reply);
+        buf_reset(&reply);
+        assert_int_equal(read_to_the_end(idle, &reply), ways[k].end);
+        assert_int_equal(reply.len, 0);
+        ask(asker, "/echo", "\r\n\r\n", &reply); /* who asked was not idle */
+        close(asker);
+        close(idle);
+    }
+    int releaser = client(&server, "GET /release HTTP/1.1\r\nHost: h\r\n\r\n");
+    buf_reset(&reply);
+    read_until(held, "late", &reply);
+    close(releaser);
+    close(held);
+    finish(&server);
+}
+
+/* Connections above the limit wait until there is room for them. */
+static void without_descriptors_it_waits(void **state)
+{
+    (void)state;
+    struct rlimit before, low = {.rlim_cur = 40, .rlim_max = 40};
+    getrlimit(RLIMIT_NOFILE, &before);
+    low.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &low);
+    struct server server = start();
+    setrlimit(RLIMIT_NOFILE, &before);
+    int fds[60];
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    for (int k = 0; k < 60; k++)
+        fds[k] = client(&server, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (int k = 0; k < 60; k++) {
+        buf_reset(&reply);
+        read_until(fds[k], "\r\n\r\n", &reply);
+        assert_non_null(strstr(buf_text(&reply), " 200 "));
+        close(fds[k]);
+    }
+    finish(&server);
+}
+
 static void addresses_are_checked(void **state)
 {
     (void)state;
@@ -321,6 +500,11 @@ int main(void)
         cmocka_unit_test(a_client_that_goes_is_noticed),
         cmocka_unit_test(open_requests_are_closed_at_the_end),
         cmocka_unit_test(too_much_is_refused),
+        cmocka_unit_test(streams_are_broken_off),
+        cmocka_unit_test(a_stream_is_split_into_bytes),
+        cmocka_unit_test(connections_are_refused_for_a_while),
+        cmocka_unit_test(idle_connections_are_dropped),
+        cmocka_unit_test(without_descriptors_it_waits),
         cmocka_unit_test(addresses_are_checked),
         cmocka_unit_test(a_taken_port_is_named),
         cmocka_unit_test(timer_does_not_call_early),
