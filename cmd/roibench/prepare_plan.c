@@ -39,9 +39,9 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_DURATION, .name = "wait", .argument = "SECONDS", .help = "how long to wait for the model to be ready (wall time)",
      .default_text = "300", .min = 0, .max = 1e6},
     COMMAND_NET_OPTIONS,
-    {.type = OPTION_DURATION, .name = "timeout", .argument = "SECONDS", .help = "of one whole request; default: none", .min = 0.001, .max = 1e6},
+    {.type = OPTION_DURATION, .name = "timeout", .argument = "SECONDS", .help = "of one whole request; default: none", .min = 0.001, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_DURATION, .name = "stall-timeout", .argument = "SECONDS", .help = "a request without a byte for that long has failed",
-     .default_text = "60", .min = 0.001, .max = 1e6},
+     .default_text = "60", .min = 0.001, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_GROUP, .name = "Load"},
     {.type = OPTION_CHOICE, .name = "profile", .argument = "NAME", .help = "how requests are sent",
      .choices = profile_choices + 1, .default_text = "sweep"},
@@ -56,13 +56,13 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_CHOICE, .name = "stream-start", .argument = "HOW", .help = "streams of a closed loop begin one after the other or at once",
      .choices = "spread|together", .default_text = "spread"},
     {.type = OPTION_DURATION, .name = "max-seconds", .argument = "SECONDS", .help = "length of a level; default 60, none if --max-requests is given",
-     .min = 0.001, .max = 1e6},
+     .min = 0.001, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_INTEGER, .name = "max-requests", .argument = "N", .help = "requests of a level; with --max-seconds: whichever comes first",
      .min = 1, .max = 1e12},
     {.type = OPTION_TEXT, .name = "warmup", .argument = "SHARE|SECONDS", .help = "left out at a level's beginning: 0.1, 10% or 5s", .default_text = "0"},
     {.type = OPTION_TEXT, .name = "cooldown", .argument = "SHARE|SECONDS", .help = "left out at a level's end", .default_text = "0"},
     {.type = OPTION_DURATION, .name = "drain", .argument = "SECONDS",
-     .help = "how long requests in flight may go on after a level's end; default: --stall-timeout", .min = 0, .max = 1e6},
+     .help = "how long requests in flight may go on after a level's end; default: --stall-timeout", .min = 0, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_GROUP, .name = "Data"},
     {.type = OPTION_CHOICE, .name = "scenario", .argument = "NAME",
      .help = "prompt/output tokens: chat 64/64, summarization 512/128, code-gen 128/256, stress 256/256; default chat", .choices = SCENARIO_NAMES,
@@ -132,7 +132,7 @@ static int parse_trim(const struct options *options, const char *name, struct tr
         trim->share = percent ? number / 100 : number;
         if (trim->share >= 0 && trim->share < 1)
             return 0;
-    } else if (!percent && units_parse_duration(text, &trim->ns) == 0) {
+    } else if (!percent && units_parse_duration(text, &trim->ns) == 0 && (double)trim->ns <= PLAN_SECONDS_MAX * (double)NS_PER_S) {
         trim->kind = TRIM_TIME;
         return 0;
     }

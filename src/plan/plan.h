@@ -19,6 +19,10 @@
 #define PLAN_LEVELS_MAX 1000
 #define PLAN_STREAMS_MAX 1000000
 #define PLAN_NONCE_SIZE 33 /* 32 hex digits */
+#define PLAN_TOKENS_MAX ((int64_t)1 << 22) /* of one prompt, and of one answer */
+#define PLAN_SECONDS_MAX 1e6 /* of any duration; at the smallest scale its wall time is 10^18 ns, to which a clock's time can be added */
+#define PLAN_TIME_SCALE_MIN 0.001
+#define PLAN_TIME_SCALE_MAX 10000
 
 enum load_unit { LOAD_STREAMS, LOAD_REQUESTS_PER_S };
 const char *load_unit_name(enum load_unit unit); /* "streams", "req/s" */
@@ -38,7 +42,7 @@ struct level_result {
     double request_rps; /* ended ok inside the level, after its start phase, / that time; model time */
 };
 
-/* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]. */
+/* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]; PLAN_TOKENS_MAX at most. */
 struct token_lengths {
     int64_t mean, stddev, min, max;
 };
@@ -99,7 +103,7 @@ struct plan {
     struct arena *arena;
     const char *run_id;
     int64_t created;           /* realtime ns */
-    const char *target;        /* ".../v1", no trailing slash, no secrets */
+    const char *target;        /* "http(s)://host.../v1", no trailing slash, no secrets */
     const char *model;
     struct server_identity server;
     const char *profile;       /* name of a row of profiles.def */

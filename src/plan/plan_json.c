@@ -8,11 +8,9 @@
 #include "plan/plan.h"
 #include "plan/profile.h"
 
-#define SECONDS_MAX 1e9
-#define TOKENS_MAX ((int64_t)1 << 31)
 #define SHARE_MAX 0.999999999 /* something must be left of a level */
 #define GPUS_MAX 1000000
-#define TIME_SCALE_MAX 10000
+#define USD_MAX 1e9
 
 /* --- writing ------------------------------------------------------------------------------ */
 
@@ -174,7 +172,7 @@ static int64_t ns_or_zero(struct json_reader *reader, const json_t *object, cons
 {
     if (!is_given(object, key))
         return 0;
-    return llround(number_within(reader, object, key, 0, SECONDS_MAX) * (double)NS_PER_S);
+    return llround(number_within(reader, object, key, 0, PLAN_SECONDS_MAX) * (double)NS_PER_S);
 }
 
 /* The index of the text among the names; fails with the list. */
@@ -196,7 +194,7 @@ static void read_server(struct json_reader *reader, const json_t *root, struct p
     server->kind = keep(plan, json_get_text(reader, object, "kind"));
     server->version = keep(plan, json_get_text_or(reader, object, "version", ""));
     server->preset = keep(plan, json_get_text_or(reader, object, "preset", ""));
-    server->time_scale = number_within(reader, object, "time_scale", 1.0 / TIME_SCALE_MAX, TIME_SCALE_MAX);
+    server->time_scale = number_within(reader, object, "time_scale", PLAN_TIME_SCALE_MIN, PLAN_TIME_SCALE_MAX);
     server->max_model_len = json_get_integer_or(reader, object, "max_model_len", -1);
     json_t *features = json_get_object(reader, object, "features");
     json_enter(reader, "features", -1);
@@ -251,10 +249,10 @@ static void read_lengths(struct json_reader *reader, const json_t *root, const c
 {
     json_t *object = json_get_object(reader, root, key);
     size_t mark = json_enter(reader, key, -1);
-    lengths->mean = integer_within(reader, object, "mean", 1, TOKENS_MAX);
-    lengths->stddev = integer_within(reader, object, "stddev", 0, TOKENS_MAX);
+    lengths->mean = integer_within(reader, object, "mean", 1, PLAN_TOKENS_MAX);
+    lengths->stddev = integer_within(reader, object, "stddev", 0, PLAN_TOKENS_MAX);
     lengths->min = integer_within(reader, object, "min", 1, lengths->mean > 0 ? lengths->mean : 1);
-    lengths->max = integer_within(reader, object, "max", lengths->mean, TOKENS_MAX);
+    lengths->max = integer_within(reader, object, "max", lengths->mean, PLAN_TOKENS_MAX);
     json_leave(reader, mark);
 }
 
@@ -281,7 +279,7 @@ static void read_trim(struct json_reader *reader, const json_t *root, const char
         trim->share = number_within(reader, object, "share", 0, SHARE_MAX);
     } else {
         trim->kind = TRIM_TIME;
-        trim->ns = llround(number_within(reader, object, "seconds", 0, SECONDS_MAX) * (double)NS_PER_S);
+        trim->ns = llround(number_within(reader, object, "seconds", 0, PLAN_SECONDS_MAX) * (double)NS_PER_S);
     }
     json_leave(reader, mark);
 }
@@ -313,7 +311,7 @@ static void read_deployment(struct json_reader *reader, const json_t *root, stru
     deployment->hardware = keep(plan, json_get_text_or(reader, object, "hardware", ""));
     deployment->gpus = is_given(object, "gpus") ? integer_within(reader, object, "gpus", 1, GPUS_MAX) : 0;
     if (is_given(object, "price_per_hour"))
-        deployment->price_micro_usd = llround(number_within(reader, object, "price_per_hour", 0, SECONDS_MAX) * 1e6);
+        deployment->price_micro_usd = llround(number_within(reader, object, "price_per_hour", 0, USD_MAX) * 1e6);
     deployment->price_source = keep(plan, json_get_text_or(reader, object, "price_source", ""));
     json_leave(reader, mark);
 }
@@ -324,9 +322,25 @@ static void read_calibration(struct json_reader *reader, const json_t *root, str
     size_t mark = json_enter(reader, "calibration", -1);
     plan->calibration.method = keep(plan, json_get_text(reader, object, "method"));
     plan->calibration.exact = json_get_bool(reader, object, "exact");
-    plan->calibration.template_tokens = integer_within(reader, object, "template_tokens", 0, TOKENS_MAX);
+    plan->calibration.template_tokens = integer_within(reader, object, "template_tokens", 0, PLAN_TOKENS_MAX);
     plan->calibration.e2e_ns = is_given(object, "e2e_ns") ? integer_within(reader, object, "e2e_ns", 0, INT64_MAX / 4) : 0;
     json_leave(reader, mark);
+}
+
+/* What can be said without libcurl, which looks at the rest when the run begins. */
+static void check_target(struct json_reader *reader, const char *target)
+{
+    const char *host = strncasecmp(target, "http://", 7) == 0    ? target + 7
+                       : strncasecmp(target, "https://", 8) == 0 ? target + 8
+                                                                 : "";
+    size_t length = strcspn(host, "/?#");
+    bool printable = true;
+    for (const unsigned char *c = (const unsigned char *)target; *c; c++)
+        printable = printable && *c > ' ' && *c != 0x7F;
+    if (length == 0 || !printable)
+        json_fail(reader, "target", "expected a URL as in http://host:8000/v1, got \"%.200s\"", printable ? target : "(blanks)");
+    else if (memchr(host, '@', length))
+        json_fail(reader, "target", "expected a URL without a user name");
 }
 
 static void read_target(struct json_reader *reader, const json_t *root, struct plan *plan)
@@ -335,6 +349,8 @@ static void read_target(struct json_reader *reader, const json_t *root, struct p
     const char *target = json_string_value(json_array_get(array, 0));
     if (!reader->failed && (!target || json_array_size(array) != 1))
         json_fail(reader, "target", "expected one URL in an array");
+    if (!reader->failed)
+        check_target(reader, target);
     plan->target = keep(plan, target);
 }
 

@@ -31,8 +31,9 @@ int profile_check_load(const struct profile *profile, double load, const char *o
         if (!(load > 0) || load > PROFILE_RATE_MAX)
             return error_set(err, ERROR_USAGE, "%s: %g: a rate is more than 0 and at most %g requests a second", option, load,
                              PROFILE_RATE_MAX);
-    } else if (!(load >= 1) || load > PLAN_STREAMS_MAX || load != floor(load)) {
-        return error_set(err, ERROR_USAGE, "%s: %g: streams are a whole number from 1 to %d", option, load, PLAN_STREAMS_MAX);
+    } else if (!(load >= 1) || load > (double)profile->max_streams || load != floor(load)) {
+        return error_set(err, ERROR_USAGE, "%s: %g: streams of %s are a whole number from 1 to %lld", option, load, profile->name,
+                         (long long)profile->max_streams);
     }
     return 0;
 }

@@ -18,6 +18,7 @@ struct profile {
     int (*next_level)(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next);
     /* Can be the kind of a level. Closed loop: requests follow one another in `load` streams. */
     bool is_kind, open_loop;
+    int64_t max_streams; /* of a closed loop */
     /* Open loop: seconds of model time from one arrival to the next. The first arrival comes one gap after the level's start. */
     double (*gap)(const struct level *level, struct random *random);
 };

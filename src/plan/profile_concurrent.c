@@ -12,4 +12,5 @@ const struct profile profile_concurrent = {
     .rate_help = "streams",
     .make_levels = make_levels,
     .is_kind = true,
+    .max_streams = PLAN_STREAMS_MAX,
 };

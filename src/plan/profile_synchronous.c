@@ -14,4 +14,5 @@ const struct profile profile_synchronous = {
     .summary = "one stream",
     .make_levels = make_levels,
     .is_kind = true,
+    .max_streams = 1,
 };

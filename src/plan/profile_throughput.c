@@ -14,4 +14,5 @@ const struct profile profile_throughput = {
     .summary = "as many streams as --max-concurrency, all at once",
     .make_levels = make_levels,
     .is_kind = true,
+    .max_streams = PLAN_STREAMS_MAX,
 };

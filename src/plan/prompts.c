@@ -10,8 +10,6 @@
 #include "plan/scenario.h"
 #include "wire/openai_request.h"
 
-#define TOKENS_A_BODY_MAX ((int64_t)1 << 22)
-
 struct prompts {
     const struct plan *plan;
     struct material material;
@@ -94,9 +92,6 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
     random_derive(&tail, plan->seed, "body", where, (uint64_t)i);
     lengths->prompt_tokens = token_lengths_draw(&plan->workload.prompt, &sizes);
     lengths->output_tokens = token_lengths_draw(&plan->workload.output, &sizes);
-    if (lengths->prompt_tokens > TOKENS_A_BODY_MAX)
-        return error_set(err, ERROR_USAGE, "a prompt of %lld tokens is more than %lld", (long long)lengths->prompt_tokens,
-                         (long long)TOKENS_A_BODY_MAX);
     struct openai_request request = {
         .model = plan->model,
         .chat = plan->workload.endpoint == ENDPOINT_CHAT,

@@ -8,7 +8,6 @@
 #include "base/random.h"
 #include "base/units.h"
 
-#define TOKENS_MAX ((int64_t)1 << 22)
 #define DRAWS_MAX 1000
 
 static const struct scenario scenarios[] = {
@@ -34,20 +33,22 @@ struct token_lengths token_lengths_fixed(int64_t tokens)
 int token_lengths_parse(const char *text, const char *option, struct token_lengths *lengths, struct error *err)
 {
     cleanup_free char *copy = mem_strdup(text);
-    char *rest = copy, *item;
+    char *rest = copy;
     int64_t numbers[4] = {0};
-    int count = 0;
-    while ((item = strsep(&rest, ",")))
-        if (count == 4 || units_parse_integer(item, &numbers[count++]) < 0)
-            count = 5;
+    size_t count = 0;
+    bool read = true;
+    while (rest && read) {
+        read = count < 4 && units_parse_integer(strsep(&rest, ","), &numbers[count]) == 0;
+        count += read;
+    }
     *lengths = (struct token_lengths){.mean = numbers[0], .stddev = numbers[1], .min = numbers[2], .max = numbers[3]};
     if (count == 1)
         *lengths = token_lengths_fixed(numbers[0]);
-    bool fine = (count == 1 || count == 4) && lengths->stddev >= 0 && lengths->min >= 1 && lengths->min <= lengths->mean &&
-                lengths->mean <= lengths->max && lengths->max <= TOKENS_MAX;
+    bool fine = read && (count == 1 || count == 4) && lengths->stddev >= 0 && lengths->stddev <= PLAN_TOKENS_MAX && lengths->min >= 1 &&
+                lengths->min <= lengths->mean && lengths->mean <= lengths->max && lengths->max <= PLAN_TOKENS_MAX;
     if (!fine)
         return error_set(err, ERROR_USAGE, "%s: '%s' is neither a number of tokens (1 to %lld) nor mean,stddev,min,max", option, text,
-                         (long long)TOKENS_MAX);
+                         (long long)PLAN_TOKENS_MAX);
     return 0;
 }
 

@@ -13,8 +13,6 @@
 
 #define BODY_MAX ((size_t)1 << 20)
 #define TRIAL_TOKENS 3
-#define TIME_SCALE_MIN 0.001
-#define TIME_SCALE_MAX 10000
 #define SHORT_TIMEOUT_NS (10 * NS_PER_S)
 #define NAME_MAX_BYTES 64 /* of a version or preset */
 
@@ -54,7 +52,7 @@ static void read_simulator(const json_t *root, struct arena *arena, struct serve
         return;
     server->kind = "simulator";
     server->preset = short_text(simulator, "preset", arena);
-    if (scale >= TIME_SCALE_MIN && scale <= TIME_SCALE_MAX)
+    if (scale >= PLAN_TIME_SCALE_MIN && scale <= PLAN_TIME_SCALE_MAX)
         server->time_scale = scale;
 }
 

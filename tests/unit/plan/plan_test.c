@@ -162,17 +162,48 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused(NULL, NULL, "levels", "[{\"index\":1,\"kind\":\"concurrent\",\"load\":1,\"unit\":\"streams\"}]", "levels[0].index", "from 0 to 0");
     assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"poisson\",\"load\":1,\"unit\":\"streams\"}]", "levels[0].unit", "poisson");
     assert_refused(NULL, NULL, "levels", "[]", "levels", "1 to 1000");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"synchronous\",\"load\":5,\"unit\":\"streams\"}]", "levels[0].load", "synchronous are a whole number from 1 to 1");
+    assert_refused(NULL, NULL, "target", "[\"ftp://h/v1\"]", "target", "http://");
+    assert_refused(NULL, NULL, "target", "[\"http://\"]", "target", "http://");
+    assert_refused(NULL, NULL, "target", "[\"https:///v1\"]", "target", "http://");
+    assert_refused(NULL, NULL, "target", "[\"http://h/v 1\"]", "target", "http://");
+    assert_refused(NULL, NULL, "target", "[\"http://h/v1\\u007f\"]", "target", "http://");
+    assert_refused(NULL, NULL, "target", "[\"http://me:secret@h/v1\"]", "target", "user name");
     assert_refused("server", NULL, "time_scale", "0", "server.time_scale", "expected a number from");
+    assert_refused("server", NULL, "time_scale", "0.0009", "server.time_scale", "from 0.001 to 10000");
+    assert_refused("server", NULL, "time_scale", "10001", "server.time_scale", "from 0.001 to 10000");
     assert_refused("server", "features", "usage", "1", "server.features.usage", "expected");
     assert_refused("workload", "prompt_tokens", "mean", "0", "workload.prompt_tokens.mean", "from 1");
     assert_refused("workload", "output_tokens", "max", "5", "workload.output_tokens.max", "from 100");
+    assert_refused("workload", "output_tokens", "max", "4194305", "workload.output_tokens.max", "to 4194304");
+    assert_refused("workload", "prompt_tokens", "mean", "4194305", "workload.prompt_tokens.mean", "to 4194304");
+    assert_refused("workload", "prompt_tokens", "stddev", "4194305", "workload.prompt_tokens.stddev", "to 4194304");
     assert_refused("limits", NULL, "max_seconds", "null", "limits.max_seconds", "needs an end");
+    assert_refused("limits", NULL, "max_seconds", "1000001", "limits.max_seconds", "from 0 to 1e+06");
     assert_refused("limits", NULL, "max_concurrency", "0", "limits.max_concurrency", "from 1");
     assert_refused("limits", NULL, "drain_seconds", "-1", "limits.drain_seconds", "from 0");
     assert_refused("limits", "warmup", "share", "1", "limits.warmup.share", "from 0");
+    assert_refused("limits", "cooldown", "seconds", "1000001", "limits.cooldown.seconds", "from 0 to 1e+06");
     assert_refused("deployment", NULL, "gpus", "0", "deployment.gpus", "from 1");
     assert_refused("deployment", NULL, "price_per_hour", "-1", "deployment.price_per_hour", "from 0");
     assert_refused("calibration", NULL, "template_tokens", "-3", "calibration.template_tokens", "from 0");
+}
+
+/* The longest duration on the slowest simulated server is a wall time that still leaves room to be added to a clock's. */
+static void test_the_longest_duration_fits(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct plan *plan = whole_plan();
+    plan->server.time_scale = PLAN_TIME_SCALE_MIN;
+    plan->limits.max_seconds_ns = plan->limits.cooldown.ns = (int64_t)PLAN_SECONDS_MAX * NS_PER_S;
+    free(write_and_dump(plan));
+    struct plan *read = plan_read(path, &err);
+    if (!read)
+        fail_msg("%s", err.text);
+    assert_int_equal(plan_wall_ns(read, read->limits.max_seconds_ns), INT64_C(1000000000) * NS_PER_S);
+    plan_free(plan);
+    plan_free(read);
 }
 
 static void test_a_plan_that_is_no_json_or_not_there(void **state)
@@ -226,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_written_is_read_back_and_gives_the_same_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_is_null_and_comes_back_as_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_plans_name_file_path_and_what_was_expected, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_longest_duration_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_plan_that_is_no_json_or_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_plan_cut_at_every_byte, setup, teardown),
         cmocka_unit_test(test_the_description_says_levels_tokens_and_limits),

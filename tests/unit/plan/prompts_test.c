@@ -322,7 +322,8 @@ static void test_lengths_are_read(void **state)
     assert_int_equal(token_lengths_parse("100,20,10,200", "--prompt-tokens", &lengths, &err), 0);
     assert_true(lengths.mean == 100 && lengths.stddev == 20 && lengths.min == 10 && lengths.max == 200);
     static const char *const wrong[] = {"", "0", "-5", "x", "1,2", "1,2,3", "1,2,3,4,5", "100,-1,10,200", "100,20,101,200", "100,20,10,99",
-                                        "100,20,0,200", "9999999999", "1.5", "100,20,10,"};
+                                        "100,20,0,200", "9999999999", "1.5", "100,20,10,", "x,1", "1,x,1", "1,2,3,4,5,6", "1,2,3,4,x,6,7", ",,,,,,",
+                                        "4194305", "100,20,10,4194305", "100,4194305,10,200"};
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         if (token_lengths_parse(wrong[k], "--prompt-tokens", &lengths, &err) == 0)
             fail_msg("'%s' was taken", wrong[k]);
