@@ -72,6 +72,8 @@ static json_t *ask_tokenize(const struct counter *counter, json_t *body, struct 
             probe_refused("counting tokens", url, &response, err);
         else
             answer = json_parse(&reader, buf_text(&response.body), response.body.len, url, NULL, err);
+        if (!answer && err)
+            err->class = ERROR_TARGET; /* to json_parse it is an input file */
     }
     http_response_free(&response);
     return answer;

@@ -467,9 +467,11 @@ static void test_counts_that_are_missing_or_mad_are_errors(void **state)
     (void)state;
     int32_t ids[4];
     start({"/tokenize", "\"add_special\"", 200, 0, "{\"tokens\":[-1,99999999999,\"x\",7,8,9,10,11,12]}"},
-          {"/tokenize", NULL, 200, 0, "{\"count\":\"many\"}"}, {"/v1/completions", NULL, 200, 0, "{\"choices\":[]}"});
+          {"/tokenize", "maltese", 200, 0, "<html>maltese</html>"}, {"/tokenize", NULL, 200, 0, "{\"count\":\"many\"}"},
+          {"/v1/completions", NULL, 200, 0, "{\"choices\":[]}"});
     struct counter counter = {.probe = &bench.probe, .model = "tiny", .tokenize = true};
     assert_fails((int)counter_count(&counter, "x", 1, &bench.err), ERROR_TARGET, "no count");
+    assert_fails((int)counter_count(&counter, "maltese", 7, &bench.err), ERROR_TARGET, "/tokenize"); /* no JSON, but no bad input file */
     assert_int_equal(counter_token_ids(&counter, "x", ids, 4, &bench.err), 4); /* what fits, of those that are ids */
     assert_int_equal(ids[0], 7);
     counter.tokenize = false;
