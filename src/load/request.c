@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "plan/plan.h"
+#include "record/record_writer.h"
 #include "wire/openai.h"
 
 #define STATUS_OK 200
@@ -14,6 +16,8 @@
 #define STATUS_END 600
 #define REQUEST_BODY_CEILING ((size_t)64 << 20)
 #define CHUNK_TOKENS_MAX ((int64_t)1 << 24) /* what a lying server can put into one chunk */
+
+_Static_assert(PLAN_TOKENS_MAX <= TOKEN_ARRIVALS_MAX, "what a request may hold can be written");
 
 static struct request *request_of(struct transfer *transfer)
 {
@@ -87,13 +91,14 @@ static int64_t bounded(const struct request *request, int64_t n)
 static int64_t chunk_token_count(const struct request *request, const struct openai_chunk *chunk, bool *exact)
 {
     *exact = true;
-    if (request->continuous_usage && chunk->completion_tokens >= 0)
+    if (request->continuous_usage && chunk->completion_tokens > request->counted)
         return bounded(request, chunk->completion_tokens - request->counted);
     if (chunk->token_ids >= 0)
         return bounded(request, chunk->token_ids);
     *exact = false;
-    /* llama.cpp's last chunk repeats the total beside an empty text that may or may not be a token. */
-    if (chunk->completion_tokens >= 0)
+    /* llama.cpp's last chunk repeats the total beside an empty text that may or may not be a token. Beside a text that is there,
+     * a total that stands still (0 until the end, with some servers) says nothing. */
+    if (chunk->text_empty && chunk->completion_tokens >= 0)
         return chunk->completion_tokens > request->counted;
     return bounded(request, 1);
 }
@@ -117,6 +122,13 @@ static void take_usage(struct request *request, const struct openai_chunk *chunk
     }
 }
 
+static int break_off(struct request *request, const char *message)
+{
+    request->broken = true;
+    snprintf(request->message, sizeof request->message, "%s", message);
+    return 1;
+}
+
 static int on_event(void *context, const char *data, size_t length)
 {
     struct request *request = context;
@@ -124,11 +136,8 @@ static int on_event(void *context, const char *data, size_t length)
     struct openai_chunk chunk;
     if (request->done)
         return 0;
-    if (openai_chunk_read(data, length, &chunk) < 0) {
-        request->broken = true;
-        snprintf(request->message, sizeof request->message, "an event of the stream is no JSON object");
-        return 1;
-    }
+    if (openai_chunk_read(data, length, &chunk) < 0)
+        return break_off(request, "an event of the stream is no JSON object");
     if (chunk.done) {
         request->done = true;
         record->end = request->now;
@@ -144,6 +153,8 @@ static int on_event(void *context, const char *data, size_t length)
         bool exact;
         int64_t n = chunk_token_count(request, &chunk, &exact);
         if (n > 0) {
+            if (record->arrivals == PLAN_TOKENS_MAX && request->now != request->last_arrival)
+                return break_off(request, "the stream holds more tokens than can be asked for");
             add_arrival(request, n);
             request->all_exact = request->all_exact && exact;
         }

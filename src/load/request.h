@@ -10,7 +10,7 @@
  *   an error object in the stream, also before a well-formed [DONE]                                  error_event
  *   status 4xx, 429, 5xx, whatever became of the connection behind it                                http_4xx, http_429, http_5xx
  *   200 whose body ends without [DONE] and without a finish reason                                   truncated
- *   200 without a token and without usage, an event that is no JSON, another status                  protocol
+ *   200 without a token and without usage, no JSON, tokens without end; another status               protocol
  *   cancelled by us                                                                                  incomplete
  * After [DONE] nothing that happens to the connection matters any more. */
 #ifndef ROIBENCH_LOAD_REQUEST_H

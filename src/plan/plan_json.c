@@ -347,10 +347,12 @@ static void read_target(struct json_reader *reader, const json_t *root, struct p
 {
     json_t *array = json_get_array(reader, root, "target");
     const char *target = json_string_value(json_array_get(array, 0));
-    if (!reader->failed && (!target || json_array_size(array) != 1))
-        json_fail(reader, "target", "expected one URL in an array");
-    if (!reader->failed)
+    if (reader->failed)
+        return;
+    if (target && json_array_size(array) == 1)
         check_target(reader, target);
+    else
+        json_fail(reader, "target", "expected one URL in an array");
     plan->target = keep(plan, target);
 }
 

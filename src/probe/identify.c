@@ -138,7 +138,7 @@ static int try_features(const struct probe *probe, const char *model, struct ser
     if (status < 0)
         return error_wrap(err, "the server does not answer a request for %d tokens", TRIAL_TOKENS);
     server->usage = trial.usage;
-    server->continuous_usage = trial.usage_with_token;
+    server->continuous_usage = trial.continuous_usage;
     server->ignore_eos = request.ignore_eos;
     return 0;
 }

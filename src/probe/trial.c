@@ -9,25 +9,46 @@
 
 struct reading {
     struct trial *trial;
+    const volatile sig_atomic_t *stop;
+    int64_t counted; /* by the newest usage beside a token */
+    bool uncounted;  /* a chunk with a token whose usage did not count it */
     bool failed;
     char message[OPENAI_MESSAGE_SIZE];
 };
+
+/* Usage is continuous only if it grows with the tokens: some servers send 0 in every chunk until the last. */
+static void judge_usage(struct reading *reading, const struct openai_chunk *chunk)
+{
+    if (chunk->completion_tokens > reading->counted)
+        reading->counted = chunk->completion_tokens;
+    else if (!chunk->text_empty)
+        reading->uncounted = true;
+}
+
+static int fail(struct reading *reading, const char *message)
+{
+    reading->failed = true;
+    snprintf(reading->message, sizeof reading->message, "%s", message);
+    return 1;
+}
 
 static int on_event(void *context, const char *data, size_t length)
 {
     struct reading *reading = context;
     struct trial *trial = reading->trial;
     struct openai_chunk chunk;
-    if (openai_chunk_read(data, length, &chunk) < 0 || chunk.done)
+    if (*reading->stop)
+        return fail(reading, "stopped");
+    if (openai_chunk_read(data, length, &chunk) < 0)
         return 0;
-    if (chunk.error && !reading->failed) {
-        reading->failed = true;
-        snprintf(reading->message, sizeof reading->message, "%s", chunk.message);
-    }
-    trial->chunks += chunk.token;
+    if (chunk.done)
+        return 1;
+    if (chunk.error)
+        return fail(reading, chunk.message);
     trial->usage = trial->usage || chunk.completion_tokens >= 0;
     /* The last chunk of llama.cpp has a usage beside its choices: only what comes before an end counts. */
-    trial->usage_with_token = trial->usage_with_token || (chunk.token && chunk.completion_tokens >= 0 && !chunk.finish_reason[0]);
+    if (chunk.token && !chunk.finish_reason[0])
+        judge_usage(reading, &chunk);
     if (chunk.completion_tokens >= 0)
         trial->output_tokens = chunk.completion_tokens;
     if (chunk.prompt_tokens >= 0)
@@ -35,13 +56,16 @@ static int on_event(void *context, const char *data, size_t length)
     return 0;
 }
 
-static int read_stream(const char *url, const struct http_response *response, struct trial *trial, struct error *err)
+static int read_stream(const struct probe *probe, const char *url, const struct http_response *response, struct trial *trial,
+                       struct error *err)
 {
-    struct reading reading = {.trial = trial};
+    struct reading reading = {.trial = trial, .stop = probe->stop};
     struct sse sse;
     sse_init(&sse, on_event, &reading);
-    sse_feed(&sse, buf_text(&response->body), response->body.len);
+    if (sse_feed(&sse, buf_text(&response->body), response->body.len) == -1)
+        fail(&reading, "an event of the stream is too large");
     sse_free(&sse);
+    trial->continuous_usage = reading.counted > 0 && !reading.uncounted;
     return reading.failed ? error_set(err, ERROR_TARGET, "a trial request: %s: the answer broke off: %s", url, reading.message) : 0;
 }
 
@@ -54,7 +78,7 @@ int trial_send(const struct probe *probe, const char *body, size_t length, int64
     trial->status = response.status;
     trial->e2e_ns = response.total_ns;
     if (status == 0)
-        status = response.status == 200 ? read_stream(url, &response, trial, err) : probe_refused("a trial request", url, &response, err);
+        status = response.status == 200 ? read_stream(probe, url, &response, trial, err) : probe_refused("a trial request", url, &response, err);
     http_response_free(&response);
     return status;
 }

@@ -7,8 +7,7 @@
 struct trial {
     int status;                 /* HTTP; 0: no response */
     bool usage;                 /* some chunk had a usage */
-    bool usage_with_token;      /* a chunk with a token, not the last, had one: continuous usage */
-    int64_t chunks;             /* that carried a token */
+    bool continuous_usage;      /* every chunk with a token before the last had one, which counted it */
     int64_t prompt_tokens, output_tokens; /* of the last usage; -1: none */
     int64_t e2e_ns;             /* wall time of the whole request */
 };

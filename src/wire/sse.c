@@ -113,13 +113,11 @@ static int take_line(struct sse *sse, struct view line, bool stays, struct view 
     return add_data(sse, (struct view){value.bytes + skip, value.length - skip}, stays, direct);
 }
 
-/* Length of the line at `bytes`, or `length` when its end is not there. */
-static size_t find_line_end(const char *bytes, size_t length)
+/* The first such byte, or `end`. */
+static const char *find(const char *bytes, const char *end, char byte)
 {
-    const char *lf = memchr(bytes, '\n', length);
-    size_t end = lf ? (size_t)(lf - bytes) : length;
-    const char *cr = memchr(bytes, '\r', end);
-    return cr ? (size_t)(cr - bytes) : end;
+    const char *found = memchr(bytes, byte, (size_t)(end - bytes));
+    return found ? found : end;
 }
 
 /* One line whose end is in this piece, the begin of it perhaps in sse->line. */
@@ -136,24 +134,26 @@ static int finish_line(struct sse *sse, struct view tail, struct view *direct)
 
 static int feed_lines(struct sse *sse, const char *bytes, size_t length, struct view *direct)
 {
-    while (length > 0) {
+    const char *end = bytes + length, *lf = NULL;
+    while (bytes < end) {
         if (sse->skip_lf) {
             sse->skip_lf = false;
             if (*bytes == '\n') {
                 bytes++;
-                length--;
                 continue;
             }
         }
-        size_t end = find_line_end(bytes, length);
-        if (end == length)
-            return buf_append(&sse->line, bytes, length);
-        sse->skip_lf = bytes[end] == '\r';
-        int result = finish_line(sse, (struct view){bytes, end}, direct);
+        /* Looked for again only behind the last one: there may be none, and a million lines that end in CR. */
+        if (!lf || lf < bytes)
+            lf = find(bytes, end, '\n');
+        const char *line_end = find(bytes, lf, '\r');
+        if (line_end == end)
+            return buf_append(&sse->line, bytes, (size_t)(end - bytes));
+        sse->skip_lf = *line_end == '\r';
+        int result = finish_line(sse, (struct view){bytes, (size_t)(line_end - bytes)}, direct);
         if (result != 0)
             return result;
-        bytes += end + 1;
-        length -= end + 1;
+        bytes = line_end + 1;
     }
     return 0;
 }

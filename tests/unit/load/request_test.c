@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "plan/plan.h"
 #include "support/captures.h"
 
 #define ANCHOR (100 * NS_PER_S)
@@ -415,8 +416,16 @@ static const struct tokens_example TOKENS[] = {
     {true, {TOKEN_WITH_USAGE("2"), TOKEN_WITH_USAGE("3"), USAGE("4")}, 3, 4, CHUNK_TOKENS_INFERRED},
     /* usage that was not announced is a total at the end: no n by it */
     {false, {TOKEN, TOKEN_WITH_USAGE("9")}, 2, 9, CHUNK_TOKENS_INFERRED},
-    /* usage that goes backwards: what was counted stays counted, the last word is believed */
-    {true, {TOKEN_WITH_USAGE("5"), TOKEN_WITH_USAGE("2"), USAGE("2")}, 5, 2, CHUNK_TOKENS_INFERRED},
+    /* usage that goes backwards: what was counted stays counted, a text is still a token, the last word is believed */
+    {true, {TOKEN_WITH_USAGE("5"), TOKEN_WITH_USAGE("2"), USAGE("2")}, 6, 2, CHUNK_TOKENS_INFERRED},
+    /* usage that is 0 until the end, announced as continuous or not */
+    {true, {TOKEN_WITH_USAGE("0"), TOKEN_WITH_USAGE("0"), USAGE("2")}, 2, 2, CHUNK_TOKENS_COUNTED},
+    {false, {TOKEN_WITH_USAGE("0"), TOKEN_WITH_USAGE("0"), USAGE("2")}, 2, 2, CHUNK_TOKENS_COUNTED},
+    {true, {TOKEN_WITH_USAGE("0"), TOKEN_WITH_USAGE("0"), USAGE("9")}, 2, 9, CHUNK_TOKENS_INFERRED},
+    {true, {"{\"choices\":[{\"text\":\"a b\",\"token_ids\":[4,5]}]," USAGE_MEMBER("0") "}", USAGE("2")}, 2, 2, CHUNK_TOKENS_EXACT},
+    /* usage that stands still: beside a text it lags behind, beside none it says that there was no token */
+    {true, {TOKEN_WITH_USAGE("1"), TOKEN_WITH_USAGE("1"), TOKEN_WITH_USAGE("3")}, 3, 3, CHUNK_TOKENS_COUNTED},
+    {true, {TOKEN_WITH_USAGE("1"), "{\"choices\":[{\"text\":\"\"}]," USAGE_MEMBER("1") "}", USAGE("1")}, 1, 1, CHUNK_TOKENS_EXACT},
     /* a billion at once */
     {true, {TOKEN_WITH_USAGE("1000000000"), USAGE("1000000000")}, 1 << 24, 1000000000, CHUNK_TOKENS_INFERRED},
     /* more than a record can say is no count */
@@ -483,6 +492,21 @@ static void test_an_answer_before_the_request_was_sent(void **state)
     assert_failure(bench, FAILURE_PROTOCOL, "not HTTP");
     assert_int_equal(bench->record.sent, 5);
     assert_int_equal(bench->record.bytes, 5);
+    bench_free(bench);
+}
+
+/* An endless stream of tokens ends this request, not the run: what is recorded can be written. */
+static void test_an_answer_without_end_has_a_ceiling(void **state)
+{
+    struct bench *bench = bench_new(false);
+    struct transfer *transfer = &bench->request->transfer;
+    (void)state;
+    begin_stream(bench);
+    for (int64_t k = 0; k < PLAN_TOKENS_MAX + 2; k++)
+        transfer->handler->bytes(transfer, SENT + 20 + k, "data: " TOKEN "\n\n", strlen("data: " TOKEN "\n\n"));
+    ended(bench, SENT + 2 * PLAN_TOKENS_MAX, TRANSPORT_CANCELLED, "cancelled");
+    assert_failure(bench, FAILURE_PROTOCOL, "the stream holds more tokens than can be asked for");
+    assert_int_equal(bench->record.arrivals, PLAN_TOKENS_MAX);
     bench_free(bench);
 }
 
@@ -623,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_tokens_of_chunks),
         cmocka_unit_test(test_a_liar_with_many_chunks_stays_within_a_record),
         cmocka_unit_test(test_an_answer_before_the_request_was_sent),
+        cmocka_unit_test(test_an_answer_without_end_has_a_ceiling),
         cmocka_unit_test(test_a_long_error_body_is_not_kept),
         cmocka_unit_test(test_an_event_without_end_has_a_ceiling),
         cmocka_unit_test(test_the_cut_changes_nothing),

@@ -444,10 +444,52 @@ static void test_a_trial_reads_usage_and_errors_in_the_stream(void **state)
     assert_int_equal(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), 0);
     assert_int_equal(trial.prompt_tokens, 5);
     assert_int_equal(trial.output_tokens, 3);
-    assert_int_equal(trial.chunks, 3);
-    assert_true(trial.usage && !trial.usage_with_token && trial.e2e_ns > 0);
+    assert_true(trial.usage && !trial.continuous_usage && trial.e2e_ns > 0);
     assert_fails(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), ERROR_TARGET, "EngineCore died");
     stop();
+}
+
+/* A count that stands still beside a text, or falls, counts no chunks. */
+static void test_usage_is_continuous_only_if_it_grows(void **state)
+{
+    static const struct {
+        const char *stream;
+        bool continuous;
+    } STREAMS[] = {
+        {STREAM_CONTINUOUS, true},
+        {CHUNK(USAGE("2")) CHUNK(USAGE("3")) LAST, true},
+        {CHUNK(USAGE("0")) CHUNK(USAGE("0")) CHUNK(USAGE("0")) LAST, false},
+        {CHUNK(USAGE("1")) CHUNK(USAGE("1")) CHUNK(USAGE("3")) LAST, false},
+        {CHUNK(USAGE("2")) CHUNK(USAGE("1")) CHUNK(USAGE("3")) LAST, false},
+        {CHUNK(USAGE("1")) CHUNK("") CHUNK(USAGE("3")) LAST, false},
+        {LAST, false},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof STREAMS / sizeof *STREAMS; k++) {
+        struct trial trial;
+        start({"/v1/completions", NULL, 200, 0, STREAMS[k].stream});
+        assert_int_equal(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), 0);
+        if (trial.continuous_usage != STREAMS[k].continuous)
+            fail_msg("stream %zu", k);
+        stop();
+    }
+}
+
+static void test_a_trial_reads_no_further_than_it_must(void **state)
+{
+    (void)state;
+    struct trial trial;
+    char *large = mem_alloc(SSE_EVENT_MAX + 100);
+    memset(large, 'x', SSE_EVENT_MAX + 99);
+    start({"/v1/completions", NULL, 200, 1, STREAM_PLAIN "data: {\"error\":{\"message\":\"behind the end\"}}\n\n"},
+          {"/v1/completions", NULL, 200, 1, "data: {\"error\":\"first\"}\n\ndata: {\"error\":\"second\"}\n\n" LAST},
+          {"/v1/completions", NULL, 200, 1, large});
+    assert_int_equal(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), 0);
+    assert_fails(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), ERROR_TARGET, "first");
+    assert_int_equal(trial.prompt_tokens, -1);
+    assert_fails(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), ERROR_TARGET, "too large");
+    stop();
+    free(large);
 }
 
 static void test_tokens_are_counted_by_tokenize_or_by_usage(void **state)
@@ -505,6 +547,8 @@ int main(void)
         cmocka_unit_test(test_what_is_refused_is_left_away),
         cmocka_unit_test(test_a_server_that_refuses_all_is_quoted),
         cmocka_unit_test(test_a_trial_reads_usage_and_errors_in_the_stream),
+        cmocka_unit_test(test_usage_is_continuous_only_if_it_grows),
+        cmocka_unit_test(test_a_trial_reads_no_further_than_it_must),
         cmocka_unit_test(test_tokens_are_counted_by_tokenize_or_by_usage),
         cmocka_unit_test(test_counts_that_are_missing_or_mad_are_errors),
     };

@@ -251,6 +251,31 @@ static void test_endless_comment_is_refused(void **state)
     sse_free(&sse);
 }
 
+/* Each byte is looked at a bounded number of times: what is quadratic in 16 MiB does not end before the test's limit. */
+#define PIECE ((size_t)16 << 20)
+
+static void test_many_short_lines_in_one_piece(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t delivered; /* bytes */
+    } LINES[] = {{"\r", 0}, {"\n", 0}, {"\r\n", 0}, {":\r", 0}, {"data\r\r", 0}, {"data:x\r\r", PIECE / 8}, {"data:x\n\n", PIECE / 8}};
+    struct buf piece = BUF_INIT(PIECE * 2);
+    (void)state;
+    for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
+        size_t total = 0;
+        struct sse sse;
+        buf_reset(&piece);
+        while (piece.len < PIECE)
+            buf_append_text(&piece, LINES[i].line);
+        sse_init(&sse, count_length, &total);
+        assert_int_equal(sse_feed(&sse, piece.data, piece.len), 0);
+        assert_int_equal(total, LINES[i].delivered);
+        sse_free(&sse);
+    }
+    buf_free(&piece);
+}
+
 /* --- captures --- */
 
 struct stream {
@@ -340,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_handed_out_without_copy),
         cmocka_unit_test(test_ceiling_is_exact_however_cut),
         cmocka_unit_test(test_endless_comment_is_refused),
+        cmocka_unit_test(test_many_short_lines_in_one_piece),
         cmocka_unit_test(test_captures_cut_at_every_byte),
     };
 
