@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "load/level.h"
+#include "wire/openai.h"
 
 const char *level_reason_name(enum level_reason reason)
 {
@@ -34,8 +35,9 @@ static void settle_server(const struct engine *engine)
 
 static int refused(const struct engine *engine, struct error *err)
 {
-    return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured. Look at the API key, the model's name and "
-                     "the token counts of the plan", engine->settings->url, engine->result->last_error);
+    const char *advice = openai_refusal_advice(engine->refusal_status);
+    return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured%s", engine->settings->url,
+                     engine->result->last_error, advice[0] ? advice : ". Look at the model's name and the token counts of the plan");
 }
 
 /* Why the run cannot go on after this level; 0: it can. */
@@ -43,11 +45,9 @@ static int check_target(struct engine *engine, const struct level *level, const 
 {
     if (facts->reason == LEVEL_TARGET_REFUSES)
         return refused(engine, err);
-    if (facts->ended > 0 && facts->connect_failures == facts->ended) {
-        return error_set(err, ERROR_TARGET, "%s could not be reached during the whole of level %d (%s); the levels before it are kept",
-                         engine->settings->url, level->index,
-                         engine->result->last_error);
-    }
+    if (facts->ended > 0 && facts->connect_failures == facts->ended)
+        return error_set(err, ERROR_TARGET, "%s could not be reached during the whole of level %d (%s)%s", engine->settings->url,
+                         level->index + 1, engine->result->last_error, level->index > 0 ? "; the levels before it are kept" : "");
     return 0;
 }
 

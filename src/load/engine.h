@@ -16,8 +16,9 @@
  *   a failure    a stream whose request failed waits before its next one: 0.1 s, doubled with each failure in a row up to 1 s (wall
  *                time), so that a dead server is not hammered.
  *   a refusal    when the first REFUSALS_MAX ended requests of the run all got 4xx (not 429), load will not mend it: the run
- *                stops. So does it, at its end, when there were fewer and all were refused.
- *   a dead server when a whole level got nothing but failures to connect: the run stops after it.
+ *                stops: at the very first one if that is 401 (a key is missing). So does it, at its end, when there were fewer
+ *                and all were refused.
+ *   a dead server when a whole level got nothing but failures to find, to reach or (TLS) to believe it: the run stops after it.
  *   stop         a signal: no new requests, those in flight are cancelled at once, everything is recorded.
  * Durations and rates of the plan are model time and are scaled here, once; times handed to the sink are wall ns from the anchor. */
 #ifndef ROIBENCH_LOAD_ENGINE_H

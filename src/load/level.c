@@ -36,12 +36,13 @@ static void note_message(struct engine *engine, const struct request *request)
                                    : failure_name(request->record.failure));
 }
 
-/* Only requests that were refused, one after the other from the start of the run: no load will mend that. */
+/* Only requests that were refused, one after the other from the start of the run: no load will mend that. A missing key is sure at once. */
 static void count_refusal(struct engine *engine, const struct record *record)
 {
     if (engine->refusals < 0 || record->outcome == OUTCOME_INCOMPLETE)
         return;
-    engine->refusals = record->failure == FAILURE_HTTP_4XX ? engine->refusals + 1 : -1;
+    engine->refusals = record->failure != FAILURE_HTTP_4XX ? -1 : record->status == 401 ? REFUSALS_MAX : engine->refusals + 1;
+    engine->refusal_status = record->status;
 }
 
 /* What the drain brings ended after the level: it is no part of its rate. */
@@ -59,7 +60,7 @@ static void count_ended(struct level_run *run, const struct record *record)
     run->engine->result->ended++;
     if (record->outcome == OUTCOME_ERROR) {
         run->failed++;
-        run->connect_failures += record->failure == FAILURE_CONNECT || record->failure == FAILURE_DNS;
+        run->connect_failures += record->failure == FAILURE_CONNECT || record->failure == FAILURE_DNS || record->failure == FAILURE_TLS;
         return;
     }
     run->ok++;

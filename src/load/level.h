@@ -42,6 +42,7 @@ struct engine {
     struct request *free_requests; /* of finished ones: used again */
     struct lag lag, slip;          /* of the level under way */
     int64_t refusals;              /* 4xx so far when nothing else ended yet; -1: something else did */
+    int refusal_status;            /* of the newest */
     struct error failure;          /* the first that ends the run; class ERROR_NONE: none */
     int64_t next_flush, next_tick, next_progress;
 };

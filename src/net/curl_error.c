@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NET_HOST_SIZE 256 /* of a name; the format below says 255 */
+
 /* Our own machine has run out of something. */
 static bool net_failure_is_local(long errno_value)
 {
@@ -97,16 +99,45 @@ enum transport_result net_failure_class(const struct net_failure *failure)
     }
 }
 
+/* libcurl's "Failed to connect to HOST port PORT ..." names whom it tried: when that is not the URL's host, it is a proxy. */
+static void net_failure_name_proxy(const struct net_failure *failure, char *message, size_t size)
+{
+    static const char said[] = "Failed to connect to ";
+    const char *host = strstr(failure->text, said), *wanted = failure->url ? strstr(failure->url, "://") : NULL;
+    char tried[NET_HOST_SIZE], port[8];
+
+    if (!host || !wanted || sscanf(host + strlen(said), "%255s port %7[0-9]", tried, port) != 2)
+        return;
+
+    const size_t length = strlen(tried), end = strlen(message);
+    const char *at = wanted + 3 + (wanted[3] == '['); /* an IPv6 address */
+    const char *behind = at + length;
+
+    if (strncasecmp(at, tried, length) == 0 && strchr(":/?#]", *behind))
+        return;
+    snprintf(message + end, size - end, " (through the proxy %s:%s)", tried, port);
+}
+
 void net_failure_describe(const struct net_failure *failure, char *message, size_t size)
 {
     char reason[128];
     const bool connecting = failure->code == CURLE_COULDNT_CONNECT;
+    const bool plain = failure->code == CURLE_SSL_CONNECT_ERROR && net_failure_says(failure, "wrong version number");
 
-    if (connecting && failure->errno_value)
+    if (plain)
+        snprintf(message, size, "the server speaks plain HTTP, not TLS: is it http:// instead of https://?");
+    else if (connecting && failure->errno_value)
         snprintf(message, size, "%s", strerror_r((int)failure->errno_value, reason, sizeof reason));
     else
         snprintf(message, size, "%s", *failure->text ? failure->text : curl_easy_strerror(failure->code));
     if (size > 1 && isupper((unsigned char)message[0]) && islower((unsigned char)message[1]))
         message[0] = (char)tolower((unsigned char)message[0]);
     message[strcspn(message, "\r\n")] = '\0';
+    if (connecting)
+        net_failure_name_proxy(failure, message, size);
+    if (failure->code == CURLE_PEER_FAILED_VERIFICATION) {
+        const size_t length = strlen(message);
+
+        snprintf(message + length, size - length, "; if its CA is a private one, give it by --cacert");
+    }
 }

@@ -17,11 +17,12 @@ struct net_failure {
     long errno_value;  /* CURLINFO_OS_ERRNO or that of socket(2); 0: unknown */
     bool sent;         /* the request had begun to be written */
     const char *text;  /* CURLOPT_ERRORBUFFER; may be "" */
+    const char *url;   /* that was asked for; NULL: unknown */
 };
 
 /* CURLE_OK gives TRANSPORT_OK. */
 enum transport_result net_failure_class(const struct net_failure *failure);
-/* "connection refused": what a person is told, without the URL. */
+/* "connection refused": what a person is told, without the URL; a proxy that did not let us connect is named. */
 void net_failure_describe(const struct net_failure *failure, char *message, size_t size);
 
 #endif

@@ -199,6 +199,7 @@ enum transport_result flight_judge(const struct flight *flight, CURLcode code, c
         .errno_value = flight->socket_errno ? flight->socket_errno : system_errno,
         .sent = flight->sent,
         .text = flight->error,
+        .url = flight->transfer->url,
     };
     enum transport_result result = net_failure_class(&failure);
     message[0] = '\0';

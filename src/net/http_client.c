@@ -232,7 +232,7 @@ static void http_client_explain(struct http_exchange *exchange, CURLcode code)
 {
     struct http_response *response = exchange->response;
     curl_off_t begun = 0;
-    struct net_failure failure = {.code = code, .text = exchange->client->text};
+    struct net_failure failure = {.code = code, .text = exchange->client->text, .url = exchange->url};
 
     if (exchange->own_message) {
         response->trouble = exchange->own_trouble;
@@ -251,11 +251,6 @@ static void http_client_explain(struct http_exchange *exchange, CURLcode code)
     if (code == CURLE_OPERATION_TIMEDOUT)
         response->trouble = HTTP_TIMEOUT;
     net_failure_describe(&failure, response->message, sizeof response->message);
-    if (code == CURLE_PEER_FAILED_VERIFICATION) {
-        const size_t length = strlen(response->message);
-
-        snprintf(response->message + length, sizeof response->message - length, "; if its CA is a private one, give it by --cacert");
-    }
 }
 
 static int http_client_exchange(struct http_exchange *exchange, struct error *err)

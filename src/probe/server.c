@@ -15,8 +15,5 @@ int probe_refused(const char *what, const char *url, const struct http_response 
 {
     char message[OPENAI_MESSAGE_SIZE];
     openai_error_message(buf_text(&response->body), response->body.len, message, sizeof message);
-    if (response->status == 401 || response->status == 403)
-        return error_set(err, ERROR_TARGET, "%s: %s: HTTP %d: %s. It needs an API key: --api-key-file or ROIBENCH_API_KEY", what, url,
-                         response->status, message);
-    return error_set(err, ERROR_TARGET, "%s: %s: HTTP %d: %s", what, url, response->status, message);
+    return error_set(err, ERROR_TARGET, "%s: %s: HTTP %d: %s%s", what, url, response->status, message, openai_refusal_advice(response->status));
 }

@@ -280,3 +280,8 @@ void openai_error_message(const char *body, size_t length, char *message, size_t
     if (message[0] == '\0' && !copy_title(body, length, message, size))
         copy_first_line(body, length, message, size);
 }
+
+const char *openai_refusal_advice(int status)
+{
+    return status == 401 || status == 403 ? ". It needs an API key: --api-key-file or ROIBENCH_API_KEY" : "";
+}

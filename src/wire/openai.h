@@ -54,6 +54,9 @@ int openai_response_read(const char *body, size_t length, struct openai_chunk *r
  * Always writes a NUL-terminated message; "" when the body says nothing. */
 void openai_error_message(const char *body, size_t length, char *message, size_t size);
 
+/* What to do about a refusal, as it follows the server's words: ". It needs an API key: ..."; "" when nothing is known. */
+const char *openai_refusal_advice(int status);
+
 /* Ids of GET /v1/models, with what is told of each. More than OPENAI_MODELS_MAX are an error. */
 #define OPENAI_MODELS_MAX 4096
 struct openai_models {

@@ -173,7 +173,7 @@ as_nobody() {
     sleep 0.5
     kill -KILL "$SIM_PID"
     ends_with 3 $pid
-    grep -q 'could not be reached during the whole of level 1' log
+    grep -q 'could not be reached during the whole of level 2 ' log
     (($(records '"outcome":"ok"') > 0))
 }
 
@@ -184,7 +184,7 @@ as_nobody() {
     prepare --api-key-file key --profile concurrent --rate 2 --max-seconds 2
     run_plan --api-key-file other
     assert_failure 3
-    [[ $stderr == *"HTTP 401: Unauthorized"* ]]
+    [[ $stderr == *"HTTP 401: Unauthorized"*"It needs an API key: --api-key-file or ROIBENCH_API_KEY"* ]]
     assert_nowhere right
     assert_nowhere wrong
     # Nothing but refusals: the load ends at once, not after --max-seconds.

@@ -627,12 +627,39 @@ static void test_refusals_end_the_run(void **state)
     struct bench *bench = bench_new("concurrent", 4);
     (void)state;
     bench_add_level(bench, 8);
+    bench->answer = (struct fake_answer){.status = 400, .error_body = "{\"error\":\"no such model\"}"};
+    assert_int_equal(bench_run(bench), -1);
+    assert_int_equal(bench->err.class, ERROR_TARGET);
+    assert_non_null(strstr(bench->err.text, "HTTP 400: no such model"));
+    assert_int_equal(bench->end_count, 1); /* the second level was not tried */
+    assert_true(bench->count >= REFUSALS_MAX && bench->count < REFUSALS_MAX + 4);
+    bench_free(bench);
+}
+
+static void test_a_missing_key_ends_the_run_at_once(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 1);
+    (void)state;
     bench->answer = (struct fake_answer){.status = 401, .error_body = "{\"error\":\"Unauthorized\"}"};
     assert_int_equal(bench_run(bench), -1);
     assert_int_equal(bench->err.class, ERROR_TARGET);
-    assert_non_null(strstr(bench->err.text, "HTTP 401: Unauthorized"));
-    assert_int_equal(bench->end_count, 1); /* the second level was not tried */
-    assert_true(bench->count >= REFUSALS_MAX && bench->count < REFUSALS_MAX + 4);
+    assert_non_null(strstr(bench->err.text, "(HTTP 401: Unauthorized); nothing was measured. It needs an API key: --api-key-file or "
+                                            "ROIBENCH_API_KEY"));
+    assert_int_equal(bench->count, 1);
+    bench_free(bench);
+}
+
+static void test_a_certificate_that_is_not_believed_ends_the_run(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 2);
+    (void)state;
+    bench_add_level(bench, 4);
+    bench->plan.limits.max_requests = 3;
+    bench->answer = (struct fake_answer){.result = TRANSPORT_TLS, .message = "self-signed certificate"};
+    assert_int_equal(bench_run(bench), -1);
+    assert_int_equal(bench->err.class, ERROR_TARGET);
+    assert_non_null(strstr(bench->err.text, "could not be reached during the whole of level 1 (self-signed certificate)"));
+    assert_int_equal(bench->end_count, 1);
     bench_free(bench);
 }
 
@@ -687,7 +714,7 @@ static void test_a_server_that_is_gone_ends_the_run(void **state)
     bench->down_from = 30 * NS_PER_S;
     assert_int_equal(bench_run(bench), -1);
     assert_int_equal(bench->err.class, ERROR_TARGET);
-    assert_non_null(strstr(bench->err.text, "could not be reached during the whole of level 1"));
+    assert_non_null(strstr(bench->err.text, "could not be reached during the whole of level 2"));
     assert_int_equal(bench->end_count, 2);
     assert_true(count_outcome(bench, OUTCOME_OK, FAILURE_NONE) > 0);
     bench_free(bench);
@@ -799,6 +826,8 @@ int main(void)
         cmocka_unit_test(test_each_kind_of_failure),
         cmocka_unit_test(test_the_key_is_not_repeated),
         cmocka_unit_test(test_refusals_end_the_run),
+        cmocka_unit_test(test_a_missing_key_ends_the_run_at_once),
+        cmocka_unit_test(test_a_certificate_that_is_not_believed_ends_the_run),
         cmocka_unit_test(test_a_refusal_is_not_the_end_of_a_run),
         cmocka_unit_test(test_a_run_of_refusals_only_is_refused),
         cmocka_unit_test(test_failures_back_off),

@@ -275,7 +275,7 @@ static void test_no_tls_there(void **state)
     cleanup_free char *url = mem_printf("https%s", strchr(tiny_server_url(server), ':'));
 
     (void)state;
-    expect_trouble(url, LIMIT_NS, HTTP_TLS, "wrong version number");
+    expect_trouble(url, LIMIT_NS, HTTP_TLS, "the server speaks plain HTTP");
     tiny_server_stop(server);
 }
 

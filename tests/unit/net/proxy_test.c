@@ -152,8 +152,8 @@ static void test_a_proxy_that_is_not_there(void **state)
     (void)state;
     setenv("http_proxy", NOBODY, 1);
     setenv("https_proxy", NOBODY, 1);
-    expect_no_connection("http://127.0.0.1:2/v1", "connection refused");
-    expect_no_connection("https://127.0.0.1:2/v1", "connection refused");
+    expect_no_connection("http://192.0.2.1:2/v1", "connection refused (through the proxy 127.0.0.1:1)");
+    expect_no_connection("https://192.0.2.1:2/v1", "connection refused (through the proxy 127.0.0.1:1)");
 }
 
 /* Its refusal is not the server's answer. */

@@ -40,7 +40,7 @@ static void fake_start(struct transport *transport, struct transfer *transfer)
     struct fake_answer answer = fake->answer(fake->context, transfer, now, fake->started++);
     if (++fake->in_flight > fake->in_flight_max)
         fake->in_flight_max = fake->in_flight;
-    if (answer.result == TRANSPORT_CONNECT || answer.result == TRANSPORT_DNS)
+    if (answer.result == TRANSPORT_CONNECT || answer.result == TRANSPORT_DNS || answer.result == TRANSPORT_TLS)
         push(fake, now + answer.connect, FAKE_ENDED, transfer, &answer, 0);
     else
         push(fake, now + answer.connect, FAKE_SENT, transfer, &answer, 0);
