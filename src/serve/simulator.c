@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "serve/simulator_state.h"
-#include "serve/tokenizer.h"
+#include "serve/vocabulary.h"
 
 #define SCRATCH_MAX ((size_t)64 << 20)
 #define LATENESS_MAX NS_PER_S
@@ -28,6 +28,7 @@ static void answer_free(struct answer *answer)
 {
     TAILQ_REMOVE(&answer->simulator->open, answer, open);
     answer->simulator->open_count -= answer->count;
+    pace_forget(answer);
     httpd_timer_free(answer->fault_timer);
     fault_let_go(answer->fault);
     simulator_task_free(&answer->task);
@@ -84,8 +85,10 @@ static void send_tokens(struct generation *generation)
     buf_reset(out);
     chunk_tokens(generation, out);
     httpd_stream_send(answer->request, out->data, out->len);
+    int64_t now = now_of(simulator);
     truth_sent(&simulator->truth, &answer->truth, generation->scheduled.output_tokens - generation->sent_tokens,
-               httpd_stream_backlog(answer->request) == 0, simulator->step_due, now_of(simulator));
+               httpd_stream_backlog(answer->request) == 0, generation->due, now);
+    pace_written(answer, now);
     generation->sent_tokens = generation->scheduled.output_tokens;
 }
 
@@ -125,11 +128,11 @@ static void end_answer(struct answer *answer)
     simulator_forget(answer);
 }
 
-static bool is_time_to_send(const struct generation *generation, bool finished)
+static bool is_time_to_send(const struct generation *generation)
 {
     const struct answer *answer = generation->answer;
     int64_t unsent = generation->scheduled.output_tokens - generation->sent_tokens;
-    if (finished || generation->sent_tokens == 0)
+    if (generation->finished || generation->sent_tokens == 0)
         return true;
     return unsent >= answer->simulator->settings.stream_interval && httpd_stream_backlog(answer->request) <= SIMULATOR_BACKLOG_MAX;
 }
@@ -148,26 +151,37 @@ static void measure_siblings(const struct generation *generation)
     metrics_prompt_finished(&answer->simulator->metrics, answer->task.choices, longest);
 }
 
+void simulator_deliver(struct generation *generation)
+{
+    struct answer *answer = generation->answer;
+    if (answer->task.stream)
+        send_tokens(generation);
+    if (simulator_fault_sent(answer) || !generation->finished)
+        return;
+    if (--answer->unfinished == 0)
+        end_answer(answer);
+}
+
 static void take_token(struct generation *generation, int64_t now)
 {
     struct answer *answer = generation->answer;
     struct metrics *metrics = &answer->simulator->metrics;
-    bool finished = generation->scheduled.state == SCHEDULER_OUTSIDE;
     if (answer->burying)
         return;
     if (generation->scheduled.output_tokens == 1 && generation->index % answer->task.choices == 0)
         truth_cached(&answer->simulator->truth, &answer->truth, generation->scheduled.cached_tokens);
     metrics_token(metrics, &generation->times, &generation->scheduled, now);
     truth_due(&answer->simulator->truth, &answer->truth, answer->simulator->step_due);
-    if (answer->task.stream && is_time_to_send(generation, finished))
-        send_tokens(generation);
-    if (simulator_fault_sent(answer) || !finished)
-        return;
-    generation->finished = true;
-    metrics_finished(metrics, &generation->times, &generation->scheduled);
-    measure_siblings(generation);
-    if (--answer->unfinished == 0)
-        end_answer(answer);
+    generation->due = answer->simulator->step_due;
+    if (generation->scheduled.state == SCHEDULER_OUTSIDE) {
+        generation->finished = true;
+        metrics_finished(metrics, &generation->times, &generation->scheduled, answer->task.max_tokens, generation->stopped);
+        measure_siblings(generation);
+    }
+    if (answer->task.stream && is_time_to_send(generation))
+        pace_deliver(generation, now);
+    else if (generation->finished)
+        simulator_deliver(generation);
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -247,13 +261,14 @@ static void generation_init(struct generation *generation, struct answer *answer
     const struct simulator_task *task = &answer->task;
     const struct simulator_prompt *prompt = &task->prompts[index / (size_t)task->choices];
     *generation = (struct generation){
-        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .output_limit = task->max_tokens, .prompt_ids = prompt->ids},
+        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .prompt_ids = prompt->ids},
         .answer = answer,
         .prompt = prompt,
         .index = (int64_t)index,
         .seed = answer->serial + index,
         .times = {.arrived = answer->truth.arrived, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER},
     };
+    output_plan(generation);
 }
 
 static struct answer *answer_new(struct simulator *simulator, struct httpd_request *request, const struct simulator_task *task,
@@ -315,8 +330,10 @@ void simulator_generate(struct simulator *simulator, struct httpd_request *reque
 void simulator_begin(struct answer *answer)
 {
     struct simulator *simulator = answer->simulator;
-    if (answer->task.stream)
+    if (answer->task.stream) {
         httpd_stream_start(answer->request, 200, "text/event-stream; charset=utf-8");
+        pace_written(answer, now_of(simulator));
+    }
     for (size_t k = 0; k < answer->count; k++)
         scheduler_add(simulator->scheduler, &answer->generations[k].scheduled);
     wake_engine(simulator, now_of(simulator));
@@ -328,7 +345,7 @@ void simulator_begin(struct answer *answer)
 
 static uint32_t output_id(const struct scheduler_request *request, int64_t index)
 {
-    return tokenizer_output_id(((const struct generation *)request)->seed, index);
+    return output_token_id((const struct generation *)request, index);
 }
 
 static int check_settings(const struct simulator_settings *settings, struct error *err)
@@ -380,6 +397,7 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
     }
     simulator->step_timer = httpd_timer_new(simulator->httpd, step_timer_due, simulator);
     simulator->fault_timer = httpd_timer_new(simulator->httpd, simulator_fault_look, simulator);
+    pace_init(simulator);
     if (open_truth(simulator, err) < 0) {
         simulator_free(simulator);
         return NULL;
@@ -391,6 +409,7 @@ static void stop_serving(struct simulator *simulator)
 {
     httpd_timer_free(simulator->step_timer);
     httpd_timer_free(simulator->fault_timer);
+    pace_free(simulator);
     httpd_free(simulator->httpd);
     simulator->step_timer = NULL;
     simulator->fault_timer = NULL;
@@ -417,6 +436,7 @@ void simulator_free(struct simulator *simulator)
     struct error ignored;
     stop_serving(simulator);
     truth_file_close(simulator->truth.file, &ignored);
+    vocabulary_free(simulator->vocabulary);
     scheduler_free(simulator->scheduler);
     fault_list_clear(&simulator->faults);
     buf_free(&simulator->scratch);

@@ -13,6 +13,7 @@
 #define ROIBENCH_SERVE_SIMULATOR_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -22,6 +23,7 @@
 
 #define SIMULATOR_BODY_MAX ((size_t)8 << 20)
 #define SIMULATOR_REQUESTS_MAX 65536           /* generations open at the same time; the next request gets 503 */
+#define SIMULATOR_STOPS_MAX 64                 /* stop strings of a request */
 #define SIMULATOR_CHOICES_MAX 16384            /* n of a request */
 #define SIMULATOR_BACKLOG_MAX ((size_t)64 << 10) /* unread bytes of a client from which its tokens come several a chunk */
 #define SIMULATOR_VERSION "0.32.0-simulated"
@@ -38,10 +40,17 @@ struct simulator_settings {
     struct scheduler_settings scheduler;
     int64_t max_model_len;
     int64_t stream_interval;             /* tokens a chunk after the first, >= 1 */
+    double eos_probability;              /* of each token to be the last one, unless ignore_eos; 0: every generation has its full length */
+    uint64_t seed;                       /* of what is drawn: ends of generations, faults by rate */
+    int64_t frontend_time;               /* ns of wall time that the front end needs a chunk; 0: none */
+    int64_t keep_alive;                  /* ns of wall time without a write until a stream gets a comment; 0: none */
+    int64_t reasoning_tokens;            /* the first so many of a chat's answer are reasoning */
+    bool prompt_tokens_details;          /* usage has cached_tokens */
+    bool per_request_metrics;            /* metrics beside usage */
+    bool force_include_usage;            /* usage in every chunk of a stream without stream_options, at its end of the others */
     int64_t ready_after;                 /* ns of wall time after the start during which it answers 503 */
     const struct fault *faults;          /* set when it starts; copied */
     size_t fault_count;                  /* <= FAULTS_MAX */
-    uint64_t seed;                       /* of the faults that are drawn */
     const struct clock *clock;
 };
 

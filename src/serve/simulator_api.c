@@ -62,14 +62,25 @@ static void answer_completions(struct simulator *simulator, struct httpd_request
     generate(simulator, request, false);
 }
 
-static void answer_tokenize(struct simulator *simulator, struct httpd_request *request)
+static void answer_tokens(struct simulator *simulator, struct httpd_request *request,
+                          int (*convert)(struct simulator *simulator, const char *body, size_t length, struct buf *reply))
 {
     size_t length;
     if (!check_content_type(simulator, request))
         return;
     const char *body = httpd_body(request, &length);
-    int status = simulator_tokenize(simulator, body, length, &simulator->scratch);
+    int status = convert(simulator, body, length, &simulator->scratch);
     reply_scratch(simulator, request, status ? status : 200);
+}
+
+static void answer_tokenize(struct simulator *simulator, struct httpd_request *request)
+{
+    answer_tokens(simulator, request, simulator_tokenize);
+}
+
+static void answer_detokenize(struct simulator *simulator, struct httpd_request *request)
+{
+    answer_tokens(simulator, request, simulator_detokenize);
 }
 
 /* --- gets -------------------------------------------------------------------------------------- */
@@ -92,6 +103,16 @@ static void answer_health(struct simulator *simulator, struct httpd_request *req
 {
     (void)simulator;
     httpd_reply(request, 200, NULL, "", 0);
+}
+
+/* Requests that are being answered, as vLLM counts them with --enable-server-load-tracking. */
+static void answer_load(struct simulator *simulator, struct httpd_request *request)
+{
+    size_t load = 0;
+    const struct answer *answer;
+    TAILQ_FOREACH(answer, &simulator->open, open) load++;
+    buf_printf(&simulator->scratch, "{\"server_load\":%zu}", load);
+    reply_scratch(simulator, request, 200);
 }
 
 static void reply_document(struct simulator *simulator, struct httpd_request *request, json_t *document)
@@ -154,6 +175,8 @@ static const struct route {
     {"/v1/completions", "POST", true, answer_completions},
     {"/v1/models", "GET", true, answer_models},
     {"/tokenize", "POST", true, answer_tokenize},
+    {"/detokenize", "POST", true, answer_detokenize},
+    {"/load", "GET", true, answer_load},
     {"/health", "GET", true, answer_health},
     {"/version", "GET", false, answer_version},
     {"/metrics", "GET", false, answer_metrics},

@@ -10,7 +10,7 @@
 
 static bool is_finished(const struct generation *generation)
 {
-    return generation->scheduled.output_tokens >= generation->answer->task.max_tokens;
+    return generation->scheduled.output_tokens >= generation->scheduled.output_limit;
 }
 
 void chunk_head(struct answer *answer, const char *id)
@@ -41,24 +41,18 @@ static void append_head(const struct answer *answer, struct buf *out)
     buf_append(out, answer->head.data, answer->head.len);
 }
 
-/* What a choice generated from the from-th token on. The words hold nothing that JSON would have to escape. */
-static void append_text(const struct generation *generation, int64_t from, struct buf *out)
-{
-    for (int64_t k = from; k < generation->scheduled.output_tokens; k++)
-        buf_append_text(out, tokenizer_output(generation->seed, k));
-}
-
-/* The text member of a completion's choice, the prompt's before it when it is asked for; with its quotes. */
-static void append_echo_and_text(const struct generation *generation, int64_t from, struct buf *out)
+/* The text member of a completion's choice, the prompt's before it when it is asked for; with its quotes. The words that are
+ * generated hold nothing that JSON would have to escape. */
+static void append_echo_and_text(struct generation *generation, bool first, struct buf *out)
 {
     const struct simulator_prompt *prompt = generation->prompt;
-    if (generation->answer->task.echo && from == 0 && prompt->text_length > 0) {
+    if (generation->answer->task.echo && first && prompt->text_length > 0) {
         json_append_quoted(out, prompt->text, prompt->text_length);
         out->data[--out->len] = '\0'; /* its closing quote */
     } else {
         buf_append_char(out, '"');
     }
-    append_text(generation, from, out);
+    output_append_text(generation, out);
     buf_append_char(out, '"');
 }
 
@@ -95,7 +89,7 @@ static void append_output_ids(const struct generation *generation, int64_t from,
     }
     buf_append_text(out, ",\"token_ids\":[");
     for (int64_t k = from; k < generation->scheduled.output_tokens; k++)
-        append_id(out, k == from, tokenizer_output_id(generation->seed, k));
+        append_id(out, k == from, output_token_id(generation, k));
     buf_append_char(out, ']');
 }
 
@@ -124,6 +118,60 @@ static void append_continuous_usage(const struct generation *generation, int64_t
     buf_append_text(out, task->chat ? ",\"completion_tokens_details\":null}" : "}");
 }
 
+/* Of each prompt, what its first choice found in the cache; *created: what it left there, in whole blocks. */
+static int64_t cached_tokens(const struct answer *answer, int64_t *created)
+{
+    int64_t sum = 0, block = answer->simulator->settings.scheduler.block_size;
+    *created = 0;
+    for (size_t k = 0; k < answer->count; k += (size_t)answer->task.choices) {
+        const struct scheduler_request *request = &answer->generations[k].scheduled;
+        sum += request->cached_tokens;
+        *created += request->prompt_tokens / block * block - request->cached_tokens;
+    }
+    return sum;
+}
+
+/* A chat's stream says what was created, a completion's does not, and a whole completion has null there. */
+static void append_prompt_details(const struct answer *answer, struct buf *out)
+{
+    const struct simulator_task *task = &answer->task;
+    if (!answer->simulator->settings.prompt_tokens_details) {
+        buf_append_text(out, task->stream ? "" : ",\"prompt_tokens_details\":null");
+        return;
+    }
+    int64_t created, cached = cached_tokens(answer, &created);
+    buf_printf(out, ",\"prompt_tokens_details\":{\"cached_tokens\":%" PRId64, cached);
+    if (task->chat)
+        buf_printf(out, ",\"created_cache_tokens\":%" PRId64, created);
+    else if (!task->stream)
+        buf_append_text(out, ",\"created_cache_tokens\":null");
+    buf_append_text(out, task->stream ? "}" : ",\"multimodal_tokens\":null}");
+}
+
+static double ms_between(int64_t from, int64_t to)
+{
+    return (double)(to - from) / (double)NS_PER_MS;
+}
+
+/* As the engine saw the first choice: TTFT without the time in the queue. */
+static void append_metrics(const struct answer *answer, struct buf *out)
+{
+    const struct metrics_times *times = &answer->generations[0].times;
+    int64_t tokens = answer->generations[0].scheduled.output_tokens;
+    double ttft = ms_between(times->scheduled, times->first_token), generation = ms_between(times->first_token, times->last_token);
+    buf_printf(out, ",\"metrics\":{\"time_to_first_token_ms\":%.16g,\"generation_time_ms\":%.16g,\"queue_time_ms\":%.16g", ttft,
+               generation, ms_between(times->arrived, times->scheduled));
+    if (tokens > 1)
+        buf_printf(out, ",\"mean_itl_ms\":%.16g", generation / (double)(tokens - 1));
+    else
+        buf_append_text(out, ",\"mean_itl_ms\":null");
+    if (ttft + generation > 0)
+        buf_printf(out, ",\"tokens_per_second\":%.16g", (double)tokens * 1000 / (ttft + generation));
+    else
+        buf_append_text(out, ",\"tokens_per_second\":null");
+    buf_append_text(out, answer->task.stream ? "}" : ",\"speculative_decoding\":null}");
+}
+
 void chunk_role(const struct generation *generation, struct buf *out)
 {
     append_head(generation->answer, out);
@@ -134,35 +182,100 @@ void chunk_role(const struct generation *generation, struct buf *out)
     buf_append_text(out, ",\"prompt_text\":null}\n\n");
 }
 
-static void append_finish(bool last, struct buf *out)
+/* "finish_reason", and "stop_reason" but in a chat's chunk that is not the last. */
+static void append_finish(const struct generation *generation, bool last, struct buf *out)
 {
-    buf_append_text(out, last ? ",\"logprobs\":null,\"finish_reason\":\"length\"" : ",\"logprobs\":null,\"finish_reason\":null");
+    bool chat = generation->answer->task.chat;
+    if (!last) {
+        buf_append_text(out, chat ? ",\"finish_reason\":null" : ",\"finish_reason\":null,\"stop_reason\":null");
+        return;
+    }
+    const char *reason = generation->calls_tool ? "tool_calls" : generation->stopped ? "stop" : "length";
+    buf_printf(out, ",\"finish_reason\":\"%s\",\"stop_reason\":", reason);
+    if (generation->stop)
+        json_append_quoted(out, generation->stop->text, generation->stop->length);
+    else if (generation->stop_id)
+        append_id(out, true, generation->stop_id);
+    else
+        buf_append_text(out, "null");
 }
 
-static void append_chat_choice(const struct generation *generation, bool last, struct buf *out)
+static void append_reasoning(const struct generation *generation, int64_t from, struct buf *out)
 {
-    buf_append_text(out, "\"delta\":{\"content\":\"");
-    append_text(generation, generation->sent_tokens, out);
-    buf_append_text(out, "\"}");
-    append_finish(last, out);
-    if (last)
-        buf_append_text(out, ",\"stop_reason\":null");
+    for (int64_t k = from; k < generation->scheduled.output_tokens && k < generation->reasoning_tokens; k++)
+        buf_append_text(out, output_piece(generation, k));
+}
+
+/* The call's arguments as a JSON string: they are JSON themselves. */
+static void append_arguments(const struct generation *generation, int64_t from, struct buf *out)
+{
+    int64_t begin = from > generation->reasoning_tokens ? from : generation->reasoning_tokens;
+    buf_append_char(out, '"');
+    for (int64_t k = begin; k < generation->scheduled.output_tokens; k++)
+        for (const char *c = output_piece(generation, k); *c; c++) {
+            if (*c == '"')
+                buf_append_char(out, '\\');
+            buf_append_char(out, *c);
+        }
+    buf_append_char(out, '"');
+}
+
+/* The first part of a call names it. */
+static void append_call(const struct generation *generation, int64_t from, struct buf *out)
+{
+    bool first = from <= generation->reasoning_tokens, stream = generation->answer->task.stream;
+    buf_append_text(out, "\"tool_calls\":[{");
+    if (first)
+        buf_printf(out, "\"id\":\"chatcmpl-tool-%016" PRIx64 "\",\"type\":\"function\",", generation->seed * UINT64_C(0xd1342543de82ef95));
+    buf_append_text(out, stream ? "\"index\":0,\"function\":{" : "\"function\":{");
+    if (first)
+        buf_printf(out, "\"name\":%s,", generation->answer->task.tool);
+    buf_append_text(out, "\"arguments\":");
+    append_arguments(generation, from, out);
+    buf_append_text(out, "}}]");
+}
+
+static void append_delta(struct generation *generation, struct buf *out)
+{
+    int64_t sent = generation->sent_tokens, reasoning = generation->reasoning_tokens;
+    bool reasons = sent < reasoning, answers = generation->scheduled.output_tokens > reasoning;
+    buf_append_text(out, "\"delta\":{");
+    if (answers && !generation->calls_tool) {
+        buf_append_text(out, "\"content\":\"");
+        output_append_text(generation, out);
+        buf_append_text(out, reasons ? "\"," : "\"");
+    }
+    if (reasons) {
+        buf_append_text(out, "\"reasoning\":\"");
+        append_reasoning(generation, sent, out);
+        buf_append_text(out, answers && generation->calls_tool ? "\"," : "\"");
+    }
+    if (answers && generation->calls_tool)
+        append_call(generation, sent, out);
+    buf_append_char(out, '}');
+}
+
+static void append_chat_choice(struct generation *generation, bool last, struct buf *out)
+{
+    append_delta(generation, out);
+    logprobs_append(generation, generation->sent_tokens, out);
+    append_finish(generation, last, out);
     append_output_ids(generation, generation->sent_tokens, out);
 }
 
-static void append_text_choice(const struct generation *generation, bool last, struct buf *out)
+static void append_text_choice(struct generation *generation, bool last, struct buf *out)
 {
     const struct simulator_task *task = &generation->answer->task;
     bool first = generation->sent_tokens == 0;
     buf_append_text(out, "\"text\":");
-    append_echo_and_text(generation, generation->sent_tokens, out);
-    append_finish(last, out);
-    buf_append_text(out, ",\"stop_reason\":null");
+    append_echo_and_text(generation, first, out);
+    logprobs_append(generation, generation->sent_tokens, out);
+    append_finish(generation, last, out);
     append_prompt_ids(generation->prompt, first && (task->return_token_ids || task->echo), out);
     append_output_ids(generation, generation->sent_tokens, out);
 }
 
-void chunk_tokens(const struct generation *generation, struct buf *out)
+void chunk_tokens(struct generation *generation, struct buf *out)
 {
     const struct simulator_task *task = &generation->answer->task;
     bool last = is_finished(generation);
@@ -184,19 +297,45 @@ void chunk_usage(const struct answer *answer, struct buf *out)
     append_head(answer, out);
     buf_append_text(out, "],");
     append_usage_of_all(answer, out);
-    buf_append_text(out, "}," FINGERPRINT "}\n\n");
+    append_prompt_details(answer, out);
+    buf_append_text(out, "}," FINGERPRINT);
+    if (answer->simulator->settings.per_request_metrics)
+        append_metrics(answer, out);
+    buf_append_text(out, "}\n\n");
 }
 
-static void append_whole_choice(const struct generation *generation, struct buf *out)
+/* --- replies that are not streamed ----------------------------------------------------------- */
+
+static void append_message(struct generation *generation, struct buf *out)
+{
+    bool answers = generation->scheduled.output_tokens > generation->reasoning_tokens && !generation->calls_tool;
+    buf_append_text(out, "\"message\":{\"role\":\"assistant\",\"content\":");
+    buf_append_text(out, answers ? "\"" : "null");
+    if (answers)
+        output_append_text(generation, out);
+    buf_append_text(out, answers ? "\"" : "");
+    buf_append_text(out, ",\"refusal\":null,\"annotations\":null,\"audio\":null,\"function_call\":null,");
+    if (generation->calls_tool) {
+        append_call(generation, 0, out);
+        buf_append_char(out, ',');
+    }
+    buf_append_text(out, generation->reasoning_tokens > 0 ? "\"reasoning\":\"" : "\"reasoning\":null}");
+    append_reasoning(generation, 0, out);
+    buf_append_text(out, generation->reasoning_tokens > 0 ? "\"}" : "");
+}
+
+static void append_whole_choice(struct generation *generation, struct buf *out)
 {
     const struct simulator_task *task = &generation->answer->task;
     buf_printf(out, generation->index ? ",{\"index\":%" PRId64 "," : "{\"index\":%" PRId64 ",", generation->index);
-    buf_append_text(out, task->chat ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":");
-    append_echo_and_text(generation, 0, out);
-    if (task->chat)
-        buf_append_text(out, ",\"refusal\":null,\"annotations\":null,\"audio\":null,\"function_call\":null,\"reasoning\":null}");
-    append_finish(true, out);
-    buf_append_text(out, ",\"stop_reason\":null");
+    if (task->chat) {
+        append_message(generation, out);
+    } else {
+        buf_append_text(out, "\"text\":");
+        append_echo_and_text(generation, true, out);
+    }
+    logprobs_append(generation, 0, out);
+    append_finish(generation, true, out);
     append_output_ids(generation, 0, out);
     if (!task->chat) {
         buf_append_text(out, ",\"prompt_logprobs\":null");
@@ -205,7 +344,7 @@ static void append_whole_choice(const struct generation *generation, struct buf 
     buf_append_text(out, ",\"routed_experts\":null}");
 }
 
-void chunk_whole(const struct answer *answer, struct buf *out)
+void chunk_whole(struct answer *answer, struct buf *out)
 {
     const struct simulator_task *task = &answer->task;
     buf_append(out, answer->head.data, answer->head.len);
@@ -213,11 +352,17 @@ void chunk_whole(const struct answer *answer, struct buf *out)
         append_whole_choice(&answer->generations[k], out);
     buf_append_text(out, "],\"service_tier\":null," FINGERPRINT ",");
     append_usage_of_all(answer, out);
-    buf_append_text(out, ",\"prompt_tokens_details\":null,\"completion_tokens_details\":null}");
+    append_prompt_details(answer, out);
+    buf_append_text(out, ",\"completion_tokens_details\":null}");
     if (task->chat) {
         buf_append_text(out, ",\"prompt_logprobs\":null");
         append_prompt_ids(answer->generations[0].prompt, task->return_token_ids, out);
         buf_append_text(out, ",\"prompt_text\":null");
     }
-    buf_append_text(out, ",\"kv_transfer_params\":null,\"ec_transfer_params\":null,\"metrics\":null}");
+    buf_append_text(out, ",\"kv_transfer_params\":null,\"ec_transfer_params\":null");
+    if (answer->simulator->settings.per_request_metrics)
+        append_metrics(answer, out);
+    else
+        buf_append_text(out, ",\"metrics\":null");
+    buf_append_char(out, '}');
 }

@@ -113,12 +113,13 @@ void metrics_step(struct metrics *metrics)
     metrics->step_tokens = 0;
 }
 
-void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request)
+void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request,
+                      int64_t max_tokens, bool stopped)
 {
-    metrics->finished_length++;
+    (*(stopped ? &metrics->finished_stop : &metrics->finished_length))++;
     observe(metrics, METRICS_PROMPT_TOKENS, (double)request->prompt_tokens);
     observe(metrics, METRICS_GENERATION_TOKENS, (double)request->output_tokens);
-    observe(metrics, METRICS_PARAMS_MAX_TOKENS, (double)request->output_limit);
+    observe(metrics, METRICS_PARAMS_MAX_TOKENS, (double)max_tokens);
     int64_t gaps = request->output_tokens - 1;
     observe_time(metrics, METRICS_TPOT, 0, gaps > 0 ? (times->last_token - times->first_token) / gaps : 0);
     observe_time(metrics, METRICS_E2E, times->arrived, times->last_token);
@@ -284,7 +285,9 @@ static double generation_tokens(const struct page *page, size_t k)
 /* stop, length, abort, ... */
 static double finished(const struct page *page, size_t k)
 {
-    return k == 1 ? (double)page->metrics->finished_length : k == 2 ? (double)page->metrics->aborted : 0;
+    return k == 0   ? (double)page->metrics->finished_stop
+           : k == 1 ? (double)page->metrics->finished_length
+           : k == 2 ? (double)page->metrics->aborted : 0;
 }
 
 #define LABEL_VALUES_MAX 6

@@ -46,7 +46,7 @@ struct metrics_buckets {
 struct metrics {
     struct metrics_buckets histograms[METRICS_HISTOGRAMS];
     double length_bounds[METRICS_BUCKETS_MAX]; /* 1, 2, 5, 10, ... up to max_model_len */
-    uint64_t prompt_tokens, cached_tokens, generation_tokens, finished_length, aborted;
+    uint64_t prompt_tokens, cached_tokens, generation_tokens, finished_length, finished_stop, aborted;
     int64_t step_tokens; /* computed for prompts that have their first token, and generated, since the last step's end */
 };
 
@@ -56,8 +56,9 @@ void metrics_init(struct metrics *metrics, int64_t max_model_len);
 void metrics_token(struct metrics *metrics, struct metrics_times *times, const struct scheduler_request *request, int64_t now);
 /* All that got one in a step are told of. */
 void metrics_step(struct metrics *metrics);
-/* It has had its last one. */
-void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request);
+/* It has had its last one, of the max_tokens asked for; stopped: not because of their number. */
+void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request,
+                      int64_t max_tokens, bool stopped);
 /* So have all choices of its prompt; longest: tokens of the longest of them. */
 void metrics_prompt_finished(struct metrics *metrics, int64_t choices, int64_t longest);
 void metrics_aborted(struct metrics *metrics);

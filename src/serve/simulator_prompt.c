@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "serve/simulator_body.h"
 #include "serve/tokenizer.h"
@@ -118,6 +119,14 @@ static size_t encode_content(const json_t *content, uint32_t *ids)
     return sum;
 }
 
+/* The definitions of tools stand before the messages, as JSON, in a message of their own. */
+static void append_tools(const struct reading *reading, struct buf *text)
+{
+    const json_t *tools = reading_member(reading, "tools");
+    if (json_array_size(tools) > 0)
+        json_append_compact(tools, text);
+}
+
 /* The most tokens that the messages can have; 0: something is wrong with them. */
 static size_t check_messages(struct reading *reading, const json_t *messages)
 {
@@ -145,10 +154,17 @@ void reading_messages(struct reading *reading, bool answer, struct simulator_pro
 {
     const json_t *messages = reading_member(reading, "messages"), *message;
     size_t most = check_messages(reading, messages), k;
+    cleanup_buf struct buf tools = BUF_INIT(SIMULATOR_BODY_MAX);
     if (most == 0)
         return;
-    uint32_t *ids = prompt->ids = mem_calloc(most, sizeof *ids);
+    append_tools(reading, &tools);
+    uint32_t *ids = prompt->ids = mem_calloc(most + MESSAGE_TOKENS + tools.len, sizeof *ids);
     *ids++ = TOKENIZER_BOS;
+    if (tools.len > 0) {
+        ids += tokenizer_message_before(ids);
+        ids += tokenizer_encode(tools.data, tools.len, ids, tools.len);
+        ids += tokenizer_message_after(ids);
+    }
     json_array_foreach(messages, k, message)
     {
         ids += tokenizer_message_before(ids);

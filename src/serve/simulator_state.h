@@ -24,15 +24,30 @@ struct simulator_prompt {
     size_t text_length;
 };
 
+/* A text that ends a generation. */
+struct simulator_stop {
+    char *text; /* owned */
+    size_t length;
+};
+
 /* What a body of /v1/completions or /v1/chat/completions asks for. */
 struct simulator_task {
     bool chat, stream, include_usage, continuous_usage;
     bool echo, return_token_ids;
+    bool ignore_eos, include_stop;    /* include_stop: what stopped it is sent too */
+    bool tokens_as_ids;               /* log probabilities name tokens by their ids */
     struct simulator_prompt *prompts; /* owned; a chat has one */
     size_t prompt_count;
     int64_t prompt_tokens;            /* of all prompts */
     int64_t choices;                  /* a prompt */
-    int64_t max_tokens;               /* a choice */
+    int64_t max_tokens, min_tokens;   /* a choice */
+    struct simulator_stop *stops;     /* owned, as stop_ids and tool */
+    size_t stop_count, stop_longest;  /* stop_longest: bytes */
+    uint32_t *stop_ids;               /* ascending */
+    size_t stop_id_count;
+    bool logprobs;
+    int64_t top_logprobs;             /* candidates a token */
+    char *tool;                       /* the function to be called, as a JSON string; NULL: none */
 };
 
 /* One choice of a request: what the scheduler runs. */
@@ -44,6 +59,18 @@ struct generation {
     uint64_t seed;       /* tells its text from that of others */
     int64_t sent_tokens; /* in chunks so far */
     bool finished;       /* its last token has been taken from the engine */
+    /* Its end, from output_plan; scheduled.output_limit is where. */
+    bool stopped, eos, calls_tool;     /* stopped: not just by its length */
+    const struct simulator_stop *stop; /* the string, or */
+    uint32_t stop_id;                  /* the token that stopped it; 0: none */
+    int64_t reasoning_tokens;          /* the first so many are reasoning */
+    /* What of its text has been sent, for output_append_text: the next token, and with stop strings bytes too. */
+    int64_t text_token, made_token;
+    size_t text_end, text_made, text_sent, text_before;
+    size_t logprobs_offset;            /* characters of the names of tokens so far */
+    int64_t due;                       /* when its newest token was due to be sent */
+    bool in_line;                      /* it waits for the front end */
+    TAILQ_ENTRY(generation) line;
     struct metrics_times times;
 };
 
@@ -60,12 +87,15 @@ struct answer {
     struct httpd_timer *fault_timer;
     int64_t fault_bytes;        /* still to come of an endless line */
     bool burying;               /* is in the simulator's list `struck`; its request is NULL when it has ended */
-    TAILQ_ENTRY(answer) open, struck_link;
+    int64_t written;            /* when something was, last; while it is_quiet, in the simulator's list `quiet` */
+    bool is_quiet;
+    TAILQ_ENTRY(answer) open, struck_link, quiet_link;
     size_t unfinished, count;
     struct generation generations[]; /* count of them */
 };
 
 TAILQ_HEAD(answer_list, answer);
+TAILQ_HEAD(generation_list, generation);
 
 struct simulator {
     struct simulator_settings settings;
@@ -88,12 +118,26 @@ struct simulator {
     int64_t down_until, loading_until; /* of the clock, after a restart */
     bool hangs;                    /* as after SIGTERM; ends with down_until */
     struct error fault_error;      /* the port is lost */
+    struct generation_list line;   /* streams with tokens that the front end has not come to */
+    struct httpd_timer *line_timer;
+    int64_t turn;                  /* when the first of them is sent */
+    struct answer_list quiet;      /* streams, the one first that nothing was written to for longest; empty without keep_alive */
+    struct httpd_timer *comment_timer;
+    struct vocabulary *vocabulary; /* NULL until it is asked for */
 };
 
 /* simulator.c: answers begin, and what holds them ends. */
 void simulator_begin(struct answer *answer);
 void simulator_forget(struct answer *answer);
+void simulator_deliver(struct generation *generation); /* what can be sent now; may end the answer */
 void simulator_abort(struct answer *answer); /* it leaves the engine; not while a step's result is being walked */
+
+/* simulator_pace.c: when it is sent. */
+void pace_init(struct simulator *simulator);
+void pace_free(struct simulator *simulator);
+void pace_deliver(struct generation *generation, int64_t now); /* simulator_deliver, now or when the front end comes to it */
+void pace_written(struct answer *answer, int64_t now);         /* something was written to its stream */
+void pace_forget(struct answer *answer);                       /* it ends */
 
 /* simulator_fault.c. A function that returns true has taken the request over or ended it: hands off. */
 bool simulator_fault_handle(struct simulator *simulator, struct httpd_request *request); /* for every request first */
@@ -117,17 +161,28 @@ int simulator_task_read(const struct simulator *simulator, bool chat, const char
 void simulator_task_free(struct simulator_task *task);
 
 /* simulator_tokenize.c and simulator_body.c. */
-/* The same for a body of /tokenize; on success *reply is the answer. */
-int simulator_tokenize(const struct simulator *simulator, const char *body, size_t length, struct buf *reply);
+/* The same for bodies of /tokenize and /detokenize; on success *reply is the answer. */
+int simulator_tokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply);
+int simulator_detokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply);
 /* {"error":{...}} with vLLM's members; param NULL: null. Returns status. */
 int simulator_error(struct buf *reply, int status, const char *type, const char *param, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* simulator_output.c: what a choice generates. */
+void output_plan(struct generation *generation); /* once, when the rest of it is set: its length and why it ends */
+const char *output_piece(const struct generation *generation, int64_t index); /* the token's text, below output_limit */
+uint32_t output_token_id(const struct generation *generation, int64_t index);
+/* Appends the content to be sent with the tokens that there are now: not the reasoning's. Each byte once. */
+void output_append_text(struct generation *generation, struct buf *out);
+
+/* simulator_logprobs.c: appends the member "logprobs", of the tokens from `from` on. */
+void logprobs_append(struct generation *generation, int64_t from, struct buf *out);
+
 /* simulator_chunk.c: appends what is sent. */
 void chunk_head(struct answer *answer, const char *id);
 void chunk_role(const struct generation *generation, struct buf *out);
-void chunk_tokens(const struct generation *generation, struct buf *out); /* those after sent_tokens */
+void chunk_tokens(struct generation *generation, struct buf *out); /* those after sent_tokens */
 void chunk_usage(const struct answer *answer, struct buf *out);
-void chunk_whole(const struct answer *answer, struct buf *out);          /* the reply that is not streamed */
+void chunk_whole(struct answer *answer, struct buf *out);          /* the reply that is not streamed */
 
 #endif

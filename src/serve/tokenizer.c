@@ -5,13 +5,13 @@
 
 #define LETTERS_MAX 5
 #define DIGITS_MAX 3
-#define SPACES_MAX 8
+#define SPACES_MAX TOKENIZER_BYTES_MAX
 #define OTHER_BYTES_MAX 3
 #define EMPTY_EVERY 15
 
 static const char *const words[] = {
     " the",  " load", " of",   " one",   " road",  " is",    " never", " what",  " its",   " map",  " says", " and",
-    " rain", " on",   " hill", " falls", " twice", " in",    " the",   " ear",   " of",    " a",    " fox",  " who",
+    " rain", " on",   " hill", " falls", " twice", " in",    " our",   " ear",   " near",  " a",    " fox",  " who",
     " knew", " how",  " long", " wires", " hum",   " under", " snow",  " while", " boats", " wait", " for",  " tide",
     " to",   " turn", " back", " home",  ",",      " said",  " every", " clock", " but",   " mine", ".",
 };
@@ -65,6 +65,11 @@ static size_t token_length(const unsigned char *text, size_t length)
     return is_other(text[0]) ? run_length(text, length, is_other, OTHER_BYTES_MAX) : 1;
 }
 
+size_t tokenizer_cut(const char *text, size_t length)
+{
+    return token_length((const unsigned char *)text, length);
+}
+
 /* 32-bit FNV-1a, folded into the ids of text. */
 static uint32_t token_id(const unsigned char *bytes, size_t length)
 {
@@ -114,16 +119,29 @@ size_t tokenizer_answer(uint32_t *ids)
     return special(ids, answer, TOKENIZER_ANSWER);
 }
 
+uint32_t tokenizer_id(const char *bytes, size_t length)
+{
+    return token_id((const unsigned char *)bytes, length);
+}
+
+static const char *word(uint64_t seed, int64_t index, int64_t rank)
+{
+    uint64_t place = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)index + (uint64_t)rank;
+    return words[place % (sizeof words / sizeof words[0])];
+}
+
 const char *tokenizer_output(uint64_t seed, int64_t index)
 {
-    if (index % EMPTY_EVERY == EMPTY_EVERY - 1)
-        return "";
-    uint64_t place = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)index;
-    return words[place % (sizeof words / sizeof words[0])];
+    return index % EMPTY_EVERY == EMPTY_EVERY - 1 ? "" : word(seed, index, 0);
 }
 
 uint32_t tokenizer_output_id(uint64_t seed, int64_t index)
 {
     const char *text = tokenizer_output(seed, index);
-    return text[0] ? token_id((const unsigned char *)text, strlen(text)) : TOKENIZER_HALF;
+    return text[0] ? tokenizer_id(text, strlen(text)) : TOKENIZER_HALF;
+}
+
+const char *tokenizer_alternative(uint64_t seed, int64_t index, int64_t rank)
+{
+    return word(seed, index, rank);
 }

@@ -21,10 +21,17 @@
 #define TOKENIZER_VOCABULARY 131072
 #define TOKENIZER_SPECIAL 16 /* ids below it are no text */
 #define TOKENIZER_BOS 1
+#define TOKENIZER_EOS 2
+#define TOKENIZER_BYTES_MAX 8 /* of one token */
 #define TOKENIZER_HALF 15    /* half a character: no text */
 
 /* Appends at most `max` ids of the text; returns how many tokens the text has, whatever max is. */
 size_t tokenizer_encode(const char *text, size_t length, uint32_t *ids, size_t max);
+
+/* Bytes of the text's first token; length > 0. */
+size_t tokenizer_cut(const char *text, size_t length);
+/* The id of a token with these bytes. */
+uint32_t tokenizer_id(const char *bytes, size_t length);
 
 /* The special tokens of the chat template. Each writes its ids (ids may be NULL) and returns how many. */
 #define TOKENIZER_MESSAGE_BEFORE 3
@@ -39,5 +46,8 @@ size_t tokenizer_answer(uint32_t *ids);
 const char *tokenizer_output(uint64_t seed, int64_t index);
 /* Its id: what the text encodes to, or TOKENIZER_HALF. */
 uint32_t tokenizer_output_id(uint64_t seed, int64_t index);
+/* A text that could have come instead, rank 1 to TOKENIZER_ALTERNATIVES: all different, and none is the text itself. */
+#define TOKENIZER_ALTERNATIVES 40
+const char *tokenizer_alternative(uint64_t seed, int64_t index, int64_t rank);
 
 #endif

@@ -20,6 +20,7 @@
 #define OUT_MAX ((size_t)1 << 20)
 #define OUTPUT_TOKENS 8
 
+/* A request of 16 prompt tokens and OUTPUT_TOKENS a choice; `task` says the rest. The simulator's settings are empty. */
 static struct answer *make_choices(struct simulator_task task, size_t count)
 {
     static struct clock_fake fake = {.realtime_offset = 1795486018 * NS_PER_S};
@@ -37,6 +38,7 @@ static struct answer *make_choices(struct simulator_task task, size_t count)
     task.prompts = &prompt;
     task.prompt_tokens = 16;
     task.max_tokens = OUTPUT_TOKENS;
+    task.choices = (int64_t)count;
     *answer = (struct answer){.simulator = simulator, .task = task, .head = BUF_INIT(OUT_MAX), .serial = 1, .count = count};
     for (size_t k = 0; k < count; k++)
         answer->generations[k] = (struct generation){.answer = answer, .prompt = &prompt, .index = (int64_t)k, .seed = 1 + k,
@@ -113,7 +115,7 @@ static struct events our_stream(struct answer *answer)
     cleanup_buf struct buf out = BUF_INIT(OUT_MAX);
     for (size_t c = 0; c < answer->count && answer->task.chat; c++)
         chunk_role(&answer->generations[c], &out);
-    for (int64_t k = 1; k <= answer->task.max_tokens; k++)
+    for (int64_t k = 1; k <= answer->generations[0].scheduled.output_limit; k++)
         for (size_t c = 0; c < answer->count; c++) {
             answer->generations[c].scheduled.output_tokens = k;
             chunk_tokens(&answer->generations[c], &out);
@@ -172,7 +174,7 @@ static void echo_comes_first_with_the_ids_of_the_prompt(void **state)
 {
     (void)state;
     struct answer *answer = make_choices((struct simulator_task){.stream = true, .echo = true}, 1);
-    answer->task.max_tokens = 3;
+    answer->generations[0].scheduled.output_limit = 3;
     struct events events = our_stream(answer);
     size_t length;
     const char *first = events_data(&events, 0, &length);
@@ -188,7 +190,7 @@ static void choices_interleave_by_index(void **state)
 {
     (void)state;
     struct answer *answer = make_choices((struct simulator_task){.stream = true, .include_usage = true}, 2);
-    answer->task.max_tokens = 4;
+    answer->generations[0].scheduled.output_limit = answer->generations[1].scheduled.output_limit = 4;
     compare_answer(WIRE "cmpl-n2.raw", answer);
 }
 
@@ -235,7 +237,7 @@ static void several_tokens_share_a_chunk(void **state)
     struct answer *answer = make(false, true, true, true);
     struct generation *generation = &answer->generations[0];
     cleanup_buf struct buf one = BUF_INIT(OUT_MAX);
-    generation->sent_tokens = 2;
+    generation->sent_tokens = generation->text_token = 2;
     generation->scheduled.output_tokens = 5;
     chunk_tokens(generation, &one);
     json_t *chunk = json_loadb(one.data + 6, one.len - 6, 0, NULL);

@@ -66,7 +66,7 @@ static void fill(struct metrics *metrics)
     struct scheduler_request other = {.prompt_tokens = 7, .output_limit = 1, .output_tokens = 1, .first_scheduled = NS_PER_S};
     struct metrics_times others = {.arrived = NS_PER_S, .scheduled = TIME_NEVER, .first_token = TIME_NEVER, .last_token = TIME_NEVER};
     metrics_token(metrics, &others, &other, 1020 * NS_PER_MS);
-    metrics_finished(metrics, &others, &other);
+    metrics_finished(metrics, &others, &other, 1, false);
     metrics_prompt_finished(metrics, 2, 3); /* both are choices of one prompt */
     metrics_aborted(metrics);
     metrics_step(metrics);
@@ -74,7 +74,7 @@ static void fill(struct metrics *metrics)
     metrics_token(metrics, &times, &request, 1700 * NS_PER_MS);
     metrics_step(metrics);
     metrics_token(metrics, &times, &request, 2000 * NS_PER_MS);
-    metrics_finished(metrics, &times, &request);
+    metrics_finished(metrics, &times, &request, 5, true);
     metrics_step(metrics);
 }
 
@@ -100,9 +100,9 @@ static void values_are_those_of_the_requests(void **state)
     IS("vllm:kv_cache_usage_perc" L, 0.3); /* of two blocks each, one is shared */
     IS("vllm:prompt_tokens_total" L, 27);
     IS("vllm:generation_tokens_total" L, 4);
-    IS("vllm:request_success_total{engine=\"0\",finished_reason=\"length\",model_name=\"m\"}", 2);
+    IS("vllm:request_success_total{engine=\"0\",finished_reason=\"length\",model_name=\"m\"}", 1);
     IS("vllm:request_success_total{engine=\"0\",finished_reason=\"abort\",model_name=\"m\"}", 1);
-    IS("vllm:request_success_total{engine=\"0\",finished_reason=\"stop\",model_name=\"m\"}", 0);
+    IS("vllm:request_success_total{engine=\"0\",finished_reason=\"stop\",model_name=\"m\"}", 1);
     IS("vllm:time_to_first_token_seconds_count" L, 2);
     IS("vllm:time_to_first_token_seconds_sum" L, 0.52);
     IS("vllm:time_to_first_token_seconds_bucket{engine=\"0\",le=\"0.02\",model_name=\"m\"}", 1);
@@ -115,6 +115,7 @@ static void values_are_those_of_the_requests(void **state)
     IS("vllm:e2e_request_latency_seconds_sum" L, 1.02);
     IS("vllm:request_queue_time_seconds_sum" L, 0.001);
     IS("vllm:request_prompt_tokens_sum" L, 27);
+    IS("vllm:request_params_max_tokens_sum" L, 6);
     IS("vllm:request_params_n_count" L, 1);
     IS("vllm:request_params_n_sum" L, 2);
     IS("vllm:request_max_num_generation_tokens_sum" L, 3);

@@ -178,15 +178,16 @@ static void prompts_are_kept_as_their_tokens(void **state)
     simulator_task_free(&task);
 }
 
-/* Reads options that a stream of one token has; nothing of them is owned. */
+/* Reads options of a stream; of what the task owns nothing is left. */
 static struct simulator_task read_stream(const char *options)
 {
     struct simulator_task task;
     cleanup_buf struct buf body = BUF_INIT(LINE_MAX_BYTES), reply = BUF_INIT(LINE_MAX_BYTES);
     buf_printf(&body, "{\"prompt\":[1],\"stream\":true%s}", options);
     assert_int_equal(read_body(false, buf_text(&body), &task, &reply), 0);
+    struct simulator_task read = task;
     simulator_task_free(&task);
-    return task;
+    return read;
 }
 
 static void usage_is_sent_as_asked_for(void **state)

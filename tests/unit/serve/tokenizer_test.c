@@ -83,12 +83,35 @@ static void generated_words_are_one_token_each(void **state)
     assert_true(tokenizer_output(1, 0)[0] != '\0'); /* the first token can be seen */
 }
 
+static void a_token_s_id_is_its_texts(void **state)
+{
+    (void)state;
+    for (int64_t k = 0; k < 100; k++) {
+        const char *word = tokenizer_output(3, k);
+        uint32_t id = 0;
+        tokenizer_encode(word, strlen(word), &id, 1);
+        assert_int_equal(tokenizer_output_id(3, k), word[0] ? id : TOKENIZER_HALF);
+    }
+}
+
+static void alternatives_are_all_different(void **state)
+{
+    (void)state;
+    for (int64_t k = 0; k < 60; k++)
+        for (int64_t a = 0; a <= TOKENIZER_ALTERNATIVES; a++)
+            for (int64_t b = a + 1; b <= TOKENIZER_ALTERNATIVES; b++) {
+                const char *left = a == 0 ? tokenizer_output(3, k) : tokenizer_alternative(3, k, a);
+                assert_string_not_equal(left, tokenizer_alternative(3, k, b));
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_have_known_lengths),      cmocka_unit_test(same_bytes_have_the_same_id),
         cmocka_unit_test(nothing_is_written_beyond_max), cmocka_unit_test(zero_bytes_are_tokens),
-        cmocka_unit_test(generated_words_are_one_token_each),
+        cmocka_unit_test(generated_words_are_one_token_each), cmocka_unit_test(a_token_s_id_is_its_texts),
+        cmocka_unit_test(alternatives_are_all_different),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
