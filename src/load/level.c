@@ -215,8 +215,11 @@ static void check_limits(struct level_run *run, int64_t now)
     else if (run->drawn_out && run->source->waiting(run->source) == 0 && run->in_flight_count == 0)
         stop_sending(run, LEVEL_MAX_REQUESTS, TIME_NEVER, now);
     bool cut = told_to_stop || (run->phase == LEVEL_DRAINING && (now >= run->drain_deadline || run->reason == LEVEL_TARGET_REFUSES));
-    if (cut && run->phase == LEVEL_DRAINING)
+    if (cut && run->phase == LEVEL_DRAINING) {
+        if (told_to_stop) /* also when that came in the middle of the drain: what is cancelled had not the time it was due */
+            run->reason = LEVEL_STOPPED;
         cancel_all(run);
+    }
 }
 
 static int64_t trim_ns(const struct level_run *run, const struct trim *trim, int64_t length)
@@ -482,7 +485,7 @@ int level_run_whole(struct engine *engine, const struct level *level, int repeat
     init(&run, engine, level, repeat, levels_done);
     int64_t cpu = ask_cost(costs->cpu_ns, costs->context), throttled = ask_cost(costs->throttled_ns, costs->context);
     start(&run, mean_e2e_ns);
-    if (sink->level_start(sink, level, repeat, run.start, &err) < 0)
+    if (sink->level_start(sink, level, repeat, run.start, run.measure_start, &err) < 0)
         fail_run(engine, &err);
     loop(&run);
     int64_t over = now_of(&run);

@@ -28,7 +28,9 @@ struct level_end {
 };
 
 struct sink {
-    int (*level_start)(struct sink *sink, const struct level *level, int repeat, int64_t start, struct error *err);
+    /* measure_start: when the start phase will be over */
+    int (*level_start)(struct sink *sink, const struct level *level, int repeat, int64_t start, int64_t measure_start,
+                       struct error *err);
     int (*level_end)(struct sink *sink, const struct level_end *end, struct error *err);
     /* gaps and n as record_writer_add */
     int (*add)(struct sink *sink, const struct record *record, const int64_t *gaps, const int32_t *n, size_t arrivals,

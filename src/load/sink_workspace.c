@@ -48,10 +48,12 @@ static int write_line(struct sink *sink, json_t *line, struct error *err)
     return status;
 }
 
-static int level_start(struct sink *sink, const struct level *level, int repeat, int64_t start, struct error *err)
+static int level_start(struct sink *sink, const struct level *level, int repeat, int64_t start, int64_t measure_start,
+                       struct error *err)
 {
     json_t *line = json_object();
-    level_line(line, "level_start", level, repeat, start);
+    json_t *object = level_line(line, "level_start", level, repeat, start);
+    json_set_integer(object, "measure_start", measure_start);
     return write_line(sink, line, err);
 }
 

@@ -30,7 +30,7 @@ const char *validity_name(enum validity validity)
     return names[validity];
 }
 
-static const struct gauge gauge_unknown = {NAN, NAN, NAN, NAN};
+static const struct gauge gauge_unknown = {.mean = NAN, .max = NAN, .limit = NAN, .share_above = NAN};
 
 void level_summary_init(struct level_summary *level)
 {

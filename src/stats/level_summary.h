@@ -59,6 +59,7 @@ const char *rate_name(enum rate rate); /* "output_tps" */
 struct request_counts {
     uint64_t members, ok, error, incomplete;
     uint64_t no_first_token; /* members counted as +infinity in ttft_censored_ms */
+    uint64_t left_out;       /* members that the run's own stop cut too early to tell anything of their TTFT */
     uint64_t never_sent;     /* open loop: due and not sent before the level ended */
 };
 
@@ -69,10 +70,11 @@ struct failure_count {
     uint64_t count;
 };
 
-/* A gauge of the server over the window. A scrape's value holds until the next one. */
+/* A gauge of the server over the part of the window that its scrapes cover. */
 struct gauge {
     double mean, max;
     double limit, share_above; /* share of the time above the limit */
+    double covered;            /* share of the window: 0 where nothing is known */
 };
 
 /* Differences of the server's own sums between two scrapes around the window, and the client's count of the same. */
@@ -84,6 +86,8 @@ struct server_sums {
     double client_ttft_mean_ms, client_itl_mean_ms;
     const char *disagreement; /* NULL: none that matters */
 };
+
+#define SERVER_COVERED_MIN 0.9 /* below, a gauge of the server is of a part of the window, and that is said */
 
 struct server_summary {
     struct gauge queue_depth, kv_cache, running;

@@ -22,6 +22,7 @@ struct sums {
     struct level_summary *out;
     const struct run_data *data;
     const struct run_level *level;
+    const struct sla *sla;
     struct series latency[LATENCY_COUNT];
     struct wait *waits;
     size_t wait_count;
@@ -34,11 +35,6 @@ struct sums {
         uint64_t known, unknown; /* requests */
     } prompts_in_window, prompts_in_span;
 };
-
-static bool in_span(const struct run_level *level, int64_t t)
-{
-    return level->span.known && t >= level->span.from && t < level->span.to;
-}
 
 /* Adds (to - from) / by; nothing when one of the times never was. */
 static void add_between(struct sums *sums, enum latency latency, int64_t from, int64_t to, double by)
@@ -83,7 +79,7 @@ static void add_to_window(struct sums *sums, const struct record *record)
         return;
     if (run_level_in_window(sums->level, record->first_token))
         add_prompt(&sums->prompts_in_window, record);
-    if (in_span(sums->level, record->first_token)) {
+    if (run_level_in_span(sums->level, record->first_token)) {
         add_prompt(&sums->prompts_in_span, record);
         sums->ttft_in_span_ms += (double)(record->first_token - record->sent) / MS;
         sums->first_tokens_in_span++;
@@ -91,6 +87,14 @@ static void add_to_window(struct sums *sums, const struct record *record)
 }
 
 /* ---- members ---- */
+
+/* Cancelled because the run was told to stop, and not because it had all the time that the plan gives: how late it would have been is
+ * known only when it already waited longer than any class allows. */
+static bool was_cut_early(const struct sums *sums, const struct record *record, double waited_ms)
+{
+    return run_level_was_stopped(sums->level) && record->failure == FAILURE_CANCELLED &&
+           waited_ms <= sums->sla->row[SLA_TTFT].bound[2].limit;
+}
 
 static void add_ttft(struct sums *sums, const struct record *record)
 {
@@ -107,6 +111,10 @@ static void add_ttft(struct sums *sums, const struct record *record)
     int64_t end = record->end != TIME_NEVER ? record->end : sums->level->bounds.end;
     double ttft = came ? (double)(record->first_token - record->sent) / MS : INFINITY;
     double waited = came ? ttft : fmax(0, (double)(end - sent) / MS);
+    if (never && was_cut_early(sums, record, waited)) {
+        sums->out->requests.left_out++;
+        return;
+    }
     sums->out->requests.no_first_token += never;
     sums->waits[sums->wait_count++] = (struct wait){sent, ttft, waited};
     series_add(&sums->latency[LATENCY_TTFT_CENSORED], ttft);
@@ -347,23 +355,26 @@ static void finish_server_sums(const struct sums *sums, struct arena *arena)
     out->disagreement = find_disagreement(out, arena);
 }
 
+static void find_gauge(const struct sums *sums, struct gauge *gauge, enum server_quantity quantity, double limit, const char *field,
+                       struct arena *arena)
+{
+    const struct level_bounds *bounds = &sums->level->bounds;
+    *gauge = scrapes_gauge(&sums->data->scrapes, quantity, bounds->window_start, bounds->window_end, limit);
+    if (!sums->data->has_metrics)
+        level_add_missing(sums->out, field, "the server's metrics were not recorded");
+    else if (isnan(gauge->mean))
+        level_add_missing(sums->out, field, "the server's metrics do not hold it in this window");
+    else if (gauge->covered < SERVER_COVERED_MIN)
+        level_add_missing(sums->out, field, arena_printf(arena, "the server's metrics cover %.0f %% of the window: the numbers are of that part",
+                                                         100 * gauge->covered));
+}
+
 static void finish_server(const struct sums *sums, struct arena *arena)
 {
     struct server_summary *server = &sums->out->server;
-    const struct level_bounds *bounds = &sums->level->bounds;
-    const struct scrapes *scrapes = &sums->data->scrapes;
-    const char *why = sums->data->has_metrics ? "the server's metrics do not hold it in this window"
-                                              : "the server's metrics were not recorded";
-    server->queue_depth = scrapes_gauge(scrapes, SERVER_QUEUE, bounds->window_start, bounds->window_end, 0);
-    server->kv_cache = scrapes_gauge(scrapes, SERVER_KV_CACHE, bounds->window_start, bounds->window_end,
-                                     sla_default.row[SLA_KV_CACHE].bound[2].limit);
-    server->running = scrapes_gauge(scrapes, SERVER_RUNNING, bounds->window_start, bounds->window_end, NAN);
-    if (isnan(server->queue_depth.mean))
-        level_add_missing(sums->out, "server.queue_depth", why);
-    if (isnan(server->kv_cache.mean))
-        level_add_missing(sums->out, "server.kv_cache", why);
-    if (isnan(server->running.mean))
-        level_add_missing(sums->out, "server.running", why);
+    find_gauge(sums, &server->queue_depth, SERVER_QUEUE, 0, "server.queue_depth", arena);
+    find_gauge(sums, &server->kv_cache, SERVER_KV_CACHE, sums->sla->row[SLA_KV_CACHE].bound[2].limit, "server.kv_cache", arena);
+    find_gauge(sums, &server->running, SERVER_RUNNING, NAN, "server.running", arena);
     finish_server_sums(sums, arena);
 }
 
@@ -382,9 +393,10 @@ static void describe_level(struct level_summary *out, const struct run_level *le
     out->ended = bounds->ended;
 }
 
-void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
+void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct sla *sla,
+                   struct arena *arena)
 {
-    struct sums sums = {.out = out, .data = data, .level = level};
+    struct sums sums = {.out = out, .data = data, .level = level, .sla = sla};
     sums.waits = mem_calloc(level->record_count + 1, sizeof *sums.waits);
     describe_level(out, level);
     add_all(&sums);

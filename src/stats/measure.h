@@ -7,6 +7,7 @@
 #include "stats/run_data.h"
 
 /* Fills *out (already initialized) but for verdict and validity. */
-void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena);
+void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct sla *sla,
+                   struct arena *arena);
 
 #endif

@@ -65,6 +65,26 @@ bool run_level_is_open_loop(const struct run_level *level)
     return strcmp(level->bounds.unit, "req/s") == 0;
 }
 
+bool run_level_was_stopped(const struct run_level *level)
+{
+    return strcmp(level->health.reason, "stopped") == 0 || strcmp(level->health.reason, "target_refuses") == 0;
+}
+
+struct run_level *run_data_find_level(const struct run_data *data, int64_t index, int64_t repeat)
+{
+    size_t low = 0, high = data->level_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct level_bounds *bounds = &data->levels[middle].bounds;
+        if (bounds->index < index || (bounds->index == index && bounds->repeat < repeat))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < data->level_count && data->levels[low].bounds.index == index && data->levels[low].bounds.repeat == repeat;
+    return found ? &data->levels[low] : NULL;
+}
+
 static int64_t when_counted(const struct run_level *level, const struct record *record)
 {
     bool sent = record->sent != TIME_NEVER; /* a connection that was refused: nothing was sent, and yet it was a request */
@@ -81,26 +101,38 @@ static void widen(int64_t t, int64_t *low, int64_t *high)
         *high = t;
 }
 
-/* A level that the run did not live to end: from its first event to its last. */
-static void guess_bounds(struct run_data *data, struct run_level *level, int64_t warmup, int64_t cooldown)
+static int64_t trim_of(const struct trim *trim, int64_t length)
+{
+    if (trim->kind == TRIM_SHARE)
+        return (int64_t)(trim->share * (double)length);
+    return trim->kind == TRIM_TIME ? trim->ns : 0;
+}
+
+static int64_t clamp_time(int64_t t, int64_t low, int64_t high)
+{
+    return t < low ? low : t > high ? high : t;
+}
+
+/* A level that the run did not live to end: from its beginning to its last event. Its window is what was to be measured of that. */
+static void guess_bounds(const struct run_data *data, struct run_level *level, const struct limits *limits)
 {
     struct level_bounds *bounds = &level->bounds;
-    int64_t low = TIME_NEVER, high = TIME_NEVER;
+    int64_t low = level->started, high = level->started;
     for (size_t k = 0; k < level->record_count; k++) {
         const struct record *record = &data->file.records[level->records[k]];
         widen(when_counted(level, record), &low, &high);
         widen(record->end, &low, &high);
     }
-    if (bounds->start == TIME_NEVER)
-        bounds->start = low == TIME_NEVER ? 0 : low;
-    if (bounds->end == TIME_NEVER)
-        bounds->end = high == TIME_NEVER ? bounds->start : high + 1;
-    if (bounds->window_start == TIME_NEVER)
-        bounds->window_start = bounds->start + (bounds->ended ? 0 : warmup);
-    if (bounds->window_end == TIME_NEVER)
-        bounds->window_end = bounds->end - (bounds->ended ? 0 : cooldown);
-    if (bounds->window_end < bounds->window_start)
-        bounds->window_end = bounds->window_start;
+    bounds->start = low == TIME_NEVER ? 0 : low;
+    bounds->end = high == TIME_NEVER ? bounds->start : high + 1;
+    int64_t measure_start = level->measure_start == TIME_NEVER ? bounds->start : level->measure_start;
+    int64_t planned_end = limits->max_seconds_ns > 0 ? measure_start + limits->max_seconds_ns : bounds->end;
+    int64_t length = planned_end - bounds->start;
+    int64_t warm = bounds->start + trim_of(&limits->warmup, length);
+    bounds->window_start = clamp_time(warm > measure_start ? warm : measure_start, bounds->start, bounds->end);
+    /* Without a planned end nobody knows when its cool-down would have begun: it never did. */
+    int64_t window_end = limits->max_seconds_ns > 0 ? planned_end - trim_of(&limits->cooldown, length) : bounds->end;
+    bounds->window_end = clamp_time(window_end, bounds->window_start, bounds->end);
 }
 
 static void mark_members(struct run_data *data, const struct run_level *level)
@@ -111,7 +143,7 @@ static void mark_members(struct run_data *data, const struct run_level *level)
     }
 }
 
-static void make_levels(struct run_data *data, int64_t warmup, int64_t cooldown)
+static void make_levels(struct run_data *data)
 {
     size_t at = 0, count = data->file.record_count;
     data->level_count = data->file.level_count;
@@ -120,6 +152,7 @@ static void make_levels(struct run_data *data, int64_t warmup, int64_t cooldown)
         struct run_level *level = &data->levels[k];
         level->bounds = data->file.levels[k];
         level->health = (struct client_health){.lag_p99 = -1, .cpu = NAN, .throttled = -1};
+        level->started = level->measure_start = TIME_NEVER;
         level->records = data->order + at;
         while (at < count && data->file.records[data->order[at]].level == level->bounds.index &&
                data->file.records[data->order[at]].repeat == level->bounds.repeat)
@@ -128,8 +161,18 @@ static void make_levels(struct run_data *data, int64_t warmup, int64_t cooldown)
         int64_t *times[] = {&level->bounds.start, &level->bounds.end, &level->bounds.window_start, &level->bounds.window_end};
         for (size_t t = 0; t < sizeof times / sizeof times[0]; t++)
             *times[t] = scale_time(data, *times[t]);
-        guess_bounds(data, level, warmup, cooldown);
+    }
+}
+
+/* With what the journal told. */
+static void bound_levels(struct run_data *data, const struct limits *limits)
+{
+    for (size_t k = 0; k < data->level_count; k++) {
+        struct run_level *level = &data->levels[k];
+        if (!level->bounds.ended)
+            guess_bounds(data, level, limits);
         mark_members(data, level);
+        level->span = scrapes_span(&data->scrapes, level->bounds.window_start, level->bounds.window_end);
     }
 }
 
@@ -150,17 +193,24 @@ static int64_t integer_of(const json_t *object, const char *key, int64_t fallbac
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
 }
 
-static struct run_level *find_level(struct run_data *data, int64_t index, int64_t repeat)
+static int64_t time_of(const struct run_data *data, const json_t *object, const char *key)
 {
-    for (size_t k = 0; k < data->level_count; k++)
-        if (data->levels[k].bounds.index == index && data->levels[k].bounds.repeat == repeat)
-            return &data->levels[k];
-    return NULL;
+    int64_t t = integer_of(object, key, TIME_NEVER);
+    return t > -TIME_LIMIT && t < TIME_LIMIT ? scale_time(data, t) : TIME_NEVER;
+}
+
+static void read_start(const struct run_data *data, const json_t *start)
+{
+    struct run_level *level = run_data_find_level(data, integer_of(start, "index", -1), integer_of(start, "repeat", 0));
+    if (!level)
+        return;
+    level->started = time_of(data, start, "start");
+    level->measure_start = time_of(data, start, "measure_start");
 }
 
 static void read_health(struct run_data *data, const json_t *end)
 {
-    struct run_level *level = find_level(data, integer_of(end, "index", -1), integer_of(end, "repeat", 0));
+    struct run_level *level = run_data_find_level(data, integer_of(end, "index", -1), integer_of(end, "repeat", 0));
     if (!level)
         return;
     struct client_health *health = &level->health;
@@ -183,11 +233,14 @@ static int on_journal(void *context, const json_t *line, struct error *err)
     (void)err;
     struct run_data *data = context;
     const json_t *tick = json_object_get(line, "tick"), *end = json_object_get(line, "level_end");
+    const json_t *start = json_object_get(line, "level_start");
     if (tick) {
         MEM_GROW(data->ticks, data->tick_cap, data->tick_count + 1);
         data->ticks[data->tick_count++] =
             (struct tick){scale_time(data, integer_of(tick, "t", 0)), integer_of(tick, "tokens", 0)};
     }
+    if (start)
+        read_start(data, start);
     if (end)
         read_health(data, end);
     return 0;
@@ -216,10 +269,9 @@ static int read_server_and_journal(struct run_data *data, const char *folder, st
     return note_file(data, result, cut, "journal.jsonl", &data->has_journal);
 }
 
-int run_data_read(struct run_data *data, const char *folder, double time_scale, int64_t warmup_ns, int64_t cooldown_ns,
-                  struct error *err)
+int run_data_read(struct run_data *data, const char *folder, const struct plan *plan, struct error *err)
 {
-    *data = (struct run_data){.time_scale = time_scale};
+    *data = (struct run_data){.time_scale = plan->server.time_scale};
     if (record_file_read(folder, &data->file, err) < 0)
         return -1;
     if (data->file.truncated)
@@ -228,12 +280,10 @@ int run_data_read(struct run_data *data, const char *folder, double time_scale, 
         scale_record(data, &data->file.records[k]);
     if (make_order(data, err) < 0)
         return -1;
-    make_levels(data, warmup_ns, cooldown_ns);
+    make_levels(data);
     if (read_server_and_journal(data, folder, err) < 0)
         return -1;
-    for (size_t k = 0; k < data->level_count; k++)
-        data->levels[k].span =
-            scrapes_span(&data->scrapes, data->levels[k].bounds.window_start, data->levels[k].bounds.window_end);
+    bound_levels(data, &plan->limits);
     return run_tokens_read(data, folder, err);
 }
 

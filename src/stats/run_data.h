@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "plan/plan.h"
 #include "record/record_reader.h"
 #include "stats/selection.h"
 #include "stats/server_data.h"
@@ -36,6 +37,8 @@ struct client_health {
 
 struct run_level {
     struct level_bounds bounds;    /* all times known; ended: as it was in the file */
+    /* Of the journal's level_start: when the level began, and when its start phase was to be over. TIME_NEVER: it does not say. */
+    int64_t started, measure_start;
     const uint32_t *records;       /* indices of its records, in order of i */
     size_t record_count;
     struct server_span span;
@@ -61,16 +64,25 @@ struct run_data {
     const char *truncated;  /* name of a file that was cut off; NULL: none */
 };
 
-/* warmup_ns, cooldown_ns: what to cut from a level that has no level_end, ns of model time. */
-int run_data_read(struct run_data *data, const char *folder, double time_scale, int64_t warmup_ns, int64_t cooldown_ns,
-                  struct error *err);
+/* The plan: its time scale, and the window of a level that has no level_end. That lasts from its beginning to its last event, without
+ * the start phase, the warm-up (a share is one of the planned length) and what would have been its cool-down. */
+int run_data_read(struct run_data *data, const char *folder, const struct plan *plan, struct error *err);
 void run_data_free(struct run_data *data);
+/* NULL: there is no such level. */
+struct run_level *run_data_find_level(const struct run_data *data, int64_t index, int64_t repeat);
 
 bool run_level_is_open_loop(const struct run_level *level);
+/* The run ended the level before its time: by a signal, an error of its own, or because the target refused everything. */
+bool run_level_was_stopped(const struct run_level *level);
 /* A time inside [window_start, window_end). */
 static inline bool run_level_in_window(const struct run_level *level, int64_t t)
 {
     return t >= level->bounds.window_start && t < level->bounds.window_end;
+}
+/* Between the server's two scrapes around the window. */
+static inline bool run_level_in_span(const struct run_level *level, int64_t t)
+{
+    return level->span.known && t >= level->span.from && t < level->span.to;
 }
 
 #endif

@@ -28,22 +28,6 @@ static const struct record *find_by_order(const struct run_data *data, const str
     return &data->file.records[level->records[low]];
 }
 
-static struct run_level *find_level(struct run_data *data, const struct token_frame *frame)
-{
-    size_t low = 0, high = data->level_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct level_bounds *bounds = &data->levels[middle].bounds;
-        if (bounds->index < frame->level || (bounds->index == frame->level && bounds->repeat < frame->repeat))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < data->level_count && data->levels[low].bounds.index == frame->level &&
-                 data->levels[low].bounds.repeat == frame->repeat;
-    return found ? &data->levels[low] : NULL;
-}
-
 /* Requests and frames are written side by side, so the next record is nearly always the right one. */
 static const struct record *find_record(struct pass *pass, const struct run_level *level, const struct token_frame *frame)
 {
@@ -82,7 +66,7 @@ static void count_tokens(struct pass *pass, struct run_level *level, const struc
         if (__builtin_add_overflow(t, scale_gap(pass->data, frame->gaps[k]), &t))
             break;
         in_window += run_level_in_window(level, t) ? frame->n[k] : 0;
-        in_span += level->span.known && t >= level->span.from && t < level->span.to ? frame->n[k] : 0;
+        in_span += run_level_in_span(level, t) ? frame->n[k] : 0;
     }
     double weight = tokens_per_n(record, frame);
     level->tokens.in_window += (double)in_window * weight;
@@ -105,7 +89,7 @@ static int on_frame(void *context, const struct token_frame *frame, struct error
 {
     (void)err;
     struct pass *pass = context;
-    struct run_level *level = find_level(pass->data, frame);
+    struct run_level *level = run_data_find_level(pass->data, frame->level, frame->repeat);
     const struct record *record = level ? find_record(pass, level, frame) : NULL;
     if (!record || record->sent == TIME_NEVER)
         return 0;

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define INTERVAL_MAX (3600 * NS_PER_S)
 
 static const struct {
     const char *name;
@@ -78,10 +81,24 @@ static int compare_scrapes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static int64_t median_gap(const struct scrapes *scrapes)
+{
+    if (scrapes->count < 2)
+        return NS_PER_S;
+    size_t count = scrapes->count - 1;
+    double *gaps = mem_calloc(count, sizeof *gaps);
+    for (size_t k = 0; k < count; k++)
+        gaps[k] = (double)(scrapes->items[k + 1].t - scrapes->items[k].t);
+    double median = series_select(gaps, count, percentile_per_mille(P50));
+    free(gaps);
+    return median < (double)INTERVAL_MAX ? (int64_t)median : INTERVAL_MAX;
+}
+
 void scrapes_sort(struct scrapes *scrapes)
 {
     if (scrapes->count > 1)
         qsort(scrapes->items, scrapes->count, sizeof *scrapes->items, compare_scrapes);
+    scrapes->interval = median_gap(scrapes);
 }
 
 /* How many scrapes are at or before t. */
@@ -113,13 +130,17 @@ struct server_span scrapes_span(const struct scrapes *scrapes, int64_t start, in
 
 struct gauge scrapes_gauge(const struct scrapes *scrapes, enum server_quantity quantity, int64_t start, int64_t end, double limit)
 {
-    struct gauge gauge = {NAN, NAN, limit, NAN};
+    struct gauge gauge = {.mean = NAN, .max = NAN, .limit = limit, .share_above = NAN};
     double known = 0, area = 0, above = 0;
     size_t first = count_until(scrapes, start);
     for (size_t k = first > 0 ? first - 1 : 0; k < scrapes->count && scrapes->items[k].t < end; k++) {
         double value = scrapes->items[k].value[quantity];
         int64_t from = scrapes->items[k].t > start ? scrapes->items[k].t : start;
-        int64_t to = k + 1 < scrapes->count && scrapes->items[k + 1].t < end ? scrapes->items[k + 1].t : end;
+        int64_t to = scrapes->items[k].t + SCRAPE_HOLDS * scrapes->interval;
+        if (k + 1 < scrapes->count && scrapes->items[k + 1].t < to)
+            to = scrapes->items[k + 1].t;
+        if (to > end)
+            to = end;
         if (isnan(value) || to <= from)
             continue;
         double length = (double)(to - from);
@@ -131,6 +152,7 @@ struct gauge scrapes_gauge(const struct scrapes *scrapes, enum server_quantity q
     if (known > 0) {
         gauge.mean = area / known;
         gauge.share_above = isnan(limit) ? NAN : above / known;
+        gauge.covered = known / (double)(end - start);
     }
     return gauge;
 }

@@ -27,12 +27,13 @@ struct scrape {
 struct scrapes {
     struct scrape *items; /* ascending */
     size_t count, cap;
+    int64_t interval;     /* the usual time from one to the next: the median, 1 s where there are fewer than two */
 };
 
 /* One line of metrics.jsonl.gz, t already in model time. */
 void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series);
 void scrapes_free(struct scrapes *scrapes);
-/* Sorts by time: call it once, after the last one was added. */
+/* Sorts by time and finds the interval: call it once, after the last one was added. */
 void scrapes_sort(struct scrapes *scrapes);
 
 /* The scrapes around a window: the last at or before its start, the first at or after its end. */
@@ -43,7 +44,11 @@ struct server_span {
 };
 struct server_span scrapes_span(const struct scrapes *scrapes, int64_t start, int64_t end);
 
-/* Mean, max and share above the limit of a gauge inside [start, end): a value holds until the next scrape. */
+/* A scraper may fail or die: its last value says nothing of later windows. */
+#define SCRAPE_HOLDS 3 /* intervals */
+
+/* Mean, max and share above the limit of a gauge inside [start, end): a value holds until the next scrape, but for SCRAPE_HOLDS
+ * intervals at most. What no value covers is left out of all three; `covered` says how much is known. */
 struct gauge scrapes_gauge(const struct scrapes *scrapes, enum server_quantity quantity, int64_t start, int64_t end, double limit);
 /* Difference of a counter over a span; NAN when it is not there or was set back (the server restarted). */
 double scrapes_difference(const struct scrapes *scrapes, const struct server_span *span, enum server_quantity quantity);

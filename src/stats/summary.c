@@ -1,5 +1,6 @@
 #include "stats/summary.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +59,12 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
     };
 }
 
+/* As many as are made here fit: a note that is lost would be a lie. */
 static void add_note(struct run_summary *summary, const char *note)
 {
-    if (summary->note_count < SUMMARY_NOTES_MAX)
-        summary->notes[summary->note_count++] = note;
+    if (summary->note_count == SUMMARY_NOTES_MAX)
+        abort(); /* a mistake in the program */
+    summary->notes[summary->note_count++] = note;
 }
 
 /* ---- levels ---- */
@@ -71,10 +74,26 @@ static bool was_reached(const struct run_level *level)
     return level->bounds.ended || level->record_count > 0;
 }
 
-static void note_unreached(struct run_summary *summary, const struct run_level *level)
+/* Levels of one unit that the run never came to, in one note. */
+static void note_unreached(struct run_summary *summary, const struct run_data *data, const char *unit)
 {
-    add_note(summary, arena_printf(summary->arena, "the level of %s was never reached: the run was cut off",
-                                   points_load_text(summary->arena, level->bounds.load, level->bounds.unit)));
+    double low = NAN, high = NAN;
+    size_t count = 0;
+    for (size_t k = 0; k < data->level_count; k++) {
+        const struct level_bounds *bounds = &data->levels[k].bounds;
+        if (was_reached(&data->levels[k]) || strcmp(bounds->unit, unit) != 0)
+            continue;
+        low = count > 0 && low < bounds->load ? low : bounds->load;
+        high = count > 0 && high > bounds->load ? high : bounds->load;
+        count++;
+    }
+    char number[UNITS_TEXT_SIZE];
+    if (count == 1)
+        add_note(summary, arena_printf(summary->arena, "the level of %s was never reached: the run was cut off",
+                                       points_load_text(summary->arena, low, unit)));
+    else if (count > 1)
+        add_note(summary, arena_printf(summary->arena, "%zu levels from %s to %s were never reached: the run was cut off", count,
+                                       units_format_load(low, number), points_load_text(summary->arena, high, unit)));
 }
 
 static void fill_levels(struct run_summary *summary, const struct run_data *data, const struct plan *plan, const struct sla *sla)
@@ -83,13 +102,11 @@ static void fill_levels(struct run_summary *summary, const struct run_data *data
     summary->levels = ARENA_ARRAY(summary->arena, data->level_count + 1, struct level_summary);
     for (size_t k = 0; k < data->level_count; k++) {
         const struct run_level *level = &data->levels[k];
-        if (!was_reached(level)) {
-            note_unreached(summary, level);
+        if (!was_reached(level))
             continue;
-        }
         struct level_summary *out = &summary->levels[summary->level_count++];
         level_summary_init(out);
-        measure_level(out, data, level, summary->arena);
+        measure_level(out, data, level, sla, summary->arena);
         level_sla_values(out, values);
         out->verdict = sla_judge(sla, values);
         validity_judge(out, data, level, plan, sla, summary->arena);
@@ -100,6 +117,8 @@ static void fill_levels(struct run_summary *summary, const struct run_data *data
 
 static void note_run(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
 {
+    note_unreached(summary, data, load_unit_name(LOAD_STREAMS));
+    note_unreached(summary, data, load_unit_name(LOAD_REQUESTS_PER_S));
     if (data->truncated)
         add_note(summary, arena_printf(summary->arena, "%s was cut off: what was whole is counted", data->truncated));
     if (!data->has_tokens)
@@ -145,16 +164,10 @@ const struct points *run_summary_points(const struct run_summary *summary, const
 
 /* ---- the whole ---- */
 
-static int64_t trim_time(const struct trim *trim)
-{
-    return trim->kind == TRIM_TIME ? trim->ns : 0;
-}
-
 struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err)
 {
     struct run_data data = {0};
-    if (run_data_read(&data, folder, plan->server.time_scale, trim_time(&plan->limits.warmup), trim_time(&plan->limits.cooldown),
-                      err) < 0) {
+    if (run_data_read(&data, folder, plan, err) < 0) {
         run_data_free(&data);
         return NULL;
     }

@@ -1,6 +1,10 @@
 #include "stats/validity.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
 
 #define LAG_MIN_NS 1e6
 #define LAG_SHARE_OF_GAP 0.10
@@ -9,6 +13,8 @@
 #define CLIENT_FAILURES_MAX 0.01
 #define P95_SAMPLES_MIN 72
 #define QUEUE_EMPTY 0.05
+#define AT_CAP 0.95        /* of --max-concurrency: a request that connects holds a place before it is sent */
+#define HELD_BACK_MIN 0.50 /* share of the undelivered */
 
 static void judge_client(struct level_summary *out, const struct client_health *health, struct arena *arena)
 {
@@ -30,17 +36,78 @@ static void judge_client(struct level_summary *out, const struct client_health *
                          arena_printf(arena, "the client's CPU was throttled for %.0f ms", (double)health->throttled / 1e6));
 }
 
-/* Undelivered arrivals are the client's doing only where the server could have taken them. */
-static void judge_delivery(struct level_summary *out, const struct plan *plan, struct arena *arena)
+/* ---- arrivals that were not delivered ---- */
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many of count sorted times are at or before t. */
+static size_t count_until(const int64_t *times, size_t count, int64_t t)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (times[middle] <= t)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool was_delivered(const struct record *record, const struct run_level *level)
+{
+    return record->sent != TIME_NEVER && record->sent < level->bounds.end;
+}
+
+/* Share of the undelivered members that became due while as many requests were under way as --max-concurrency allows: it, and not
+ * the client's slowness, kept them back. NAN: none is undelivered. */
+static double share_held_back(const struct run_data *data, const struct run_level *level, int64_t max_concurrency)
+{
+    int64_t *sends = mem_calloc(level->record_count + 1, sizeof *sends), *ends = mem_calloc(level->record_count + 1, sizeof *ends);
+    size_t sent = 0, ended = 0;
+    for (size_t k = 0; k < level->record_count; k++) {
+        const struct record *record = &data->file.records[level->records[k]];
+        if (record->sent == TIME_NEVER)
+            continue;
+        sends[sent++] = record->sent;
+        if (record->end != TIME_NEVER)
+            ends[ended++] = record->end;
+    }
+    qsort(sends, sent, sizeof *sends, compare_times);
+    qsort(ends, ended, sizeof *ends, compare_times);
+    double undelivered = 0, held_back = 0;
+    for (size_t k = 0; k < level->record_count; k++) {
+        const struct record *record = &data->file.records[level->records[k]];
+        if (!data->member[level->records[k]] || was_delivered(record, level))
+            continue;
+        size_t under_way = count_until(sends, sent, record->intended) - count_until(ends, ended, record->intended);
+        undelivered++;
+        held_back += (double)under_way >= AT_CAP * (double)max_concurrency;
+    }
+    free(sends);
+    free(ends);
+    return undelivered > 0 ? held_back / undelivered : NAN;
+}
+
+/* Undelivered arrivals are the client's doing only where it was allowed to send them and the server could have taken them. */
+static void judge_delivery(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan,
+                           struct arena *arena)
 {
     double drawn = out->rate[RATE_DRAWN_RPS], delivered = out->rate[RATE_DELIVERED_RPS];
     if (!(drawn > 0) || delivered >= DELIVERED_MIN * drawn)
         return;
     const char *text = arena_printf(arena, "%.1f %% of the arrivals that were drawn were delivered", delivered / drawn * 100);
     double queue = out->server.queue_depth.mean;
-    if (isnan(queue))
+    if (share_held_back(data, level, plan->limits.max_concurrency) >= HELD_BACK_MIN)
+        level_add_reason(out, VALIDITY_SUSPECT, "limited", arena_printf(arena, "limited by --max-concurrency %lld: %s",
+                                                                        (long long)plan->limits.max_concurrency, text));
+    else if (isnan(queue))
         level_add_reason(out, VALIDITY_SUSPECT, "undelivered", text);
-    else if (queue <= QUEUE_EMPTY && out->rate[RATE_CONCURRENCY] < DELIVERED_MIN * (double)plan->limits.max_concurrency)
+    else if (queue <= QUEUE_EMPTY)
         level_add_reason(out, VALIDITY_INVALID, "undelivered", text);
 }
 
@@ -92,16 +159,42 @@ static void judge_cache(struct level_summary *out, const struct run_data *data, 
     }
 }
 
+static void judge_end(struct level_summary *out, const struct run_level *level, const struct sla *sla, struct arena *arena)
+{
+    if (!out->ended) {
+        level_add_reason(out, VALIDITY_SUSPECT, "cut off", "cut off: the run did not live to end this level");
+        return;
+    }
+    if (!run_level_was_stopped(level))
+        return;
+    const char *text = strcmp(level->health.reason, "stopped") == 0 ? "cut off: the run was stopped in this level"
+                                                                     : "cut off: the target refused every request";
+    if (out->requests.left_out > 0)
+        text = arena_printf(arena, "%s; %llu requests without a first token are left out, as they had waited no longer than %.3g s", text,
+                            (unsigned long long)out->requests.left_out, sla->row[SLA_TTFT].bound[2].limit / 1000);
+    level_add_reason(out, VALIDITY_SUSPECT, "cut off", text);
+}
+
+/* Classes that come from the server's own word are of a part of the window only. */
+static void judge_coverage(struct level_summary *out, struct arena *arena)
+{
+    double covered = fmin(out->server.queue_depth.covered, out->server.kv_cache.covered);
+    if (covered > 0 && covered < SERVER_COVERED_MIN)
+        level_add_reason(out, VALIDITY_SUSPECT, "metrics gap",
+                         arena_printf(arena, "the server's metrics cover %.0f %% of the window: queue and KV cache are of that part",
+                                      100 * covered));
+}
+
 void validity_judge(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan,
                     const struct sla *sla, struct arena *arena)
 {
     judge_client(out, &level->health, arena);
-    judge_delivery(out, plan, arena);
+    judge_delivery(out, data, level, plan, arena);
     judge_failures(out, data, level, arena);
     judge_samples(out, plan, sla, arena);
     judge_cache(out, data, level, plan);
-    if (!out->ended)
-        level_add_reason(out, VALIDITY_SUSPECT, "cut off", "cut off: the run did not live to end this level");
+    judge_end(out, level, sla, arena);
+    judge_coverage(out, arena);
     const struct server_sums *sums = &out->server.sums;
     if (sums->disagreement && sums->output_tokens > sums->client_output_tokens)
         level_add_reason(out, VALIDITY_SUSPECT, "other traffic", sums->disagreement);

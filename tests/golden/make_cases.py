@@ -74,6 +74,9 @@ class Run:
         self.records.append({key: value for key, value in record.items() if value is not None})
         return (record["end"] * self.scale) / MS
 
+    def level_start(self, spec, start, measure_start):
+        self.journal.append({"level_start": dict(spec, repeat=0, start=self.ns(start), measure_start=self.ns(measure_start))})
+
     def level_end(self, spec, start, end, window_start, window_end, drawn, lag_ms=0.05, cpu=0.03):
         bounds = dict(spec, repeat=0, start=self.ns(start), end=self.ns(end))
         self.records.append({"level_end": dict(bounds, window_start=self.ns(window_start), window_end=self.ns(window_end))})
@@ -164,15 +167,18 @@ def open_loop():
 
 
 def cut_off():
-    """kill -9 in the second of three levels: no level_end, no metrics, a third level that was never reached."""
-    levels = [level(0, "concurrent", 1, "streams"), level(1, "concurrent", 2, "streams"), level(2, "concurrent", 4, "streams")]
-    run = Run("cut-off", plan("cut", "model-cut", levels))
+    """kill -9 in the second of four levels: no level_end, no metrics, two levels that were never reached. The plan's warm-up is a
+    share, and streams start spread: the window begins at the later of the two."""
+    levels = [level(k, "concurrent", load, "streams") for k, load in enumerate((1, 2, 4, 8))]
+    run = Run("cut-off", plan("cut", "model-cut", levels, limits__warmup={"share": 0.1}))
+    run.level_start(levels[0], 1000, 1000)
     at = 1000.0
     for i in range(10):
         at = run.request(0, i, at, at, 200.0, [20.0] * 7, stream=0) + 1
-    run.level_end(levels[0], 1000, 9_000, 1000, 9_000, 10)
-    for i in range(4):
-        run.request(1, i, 10_000 + 500 * i, 10_000 + 500 * i, 300.0, [20.0] * 7, stream=i % 2)
+    run.level_end(levels[0], 1000, 9_000, 1800, 9_000, 10)
+    run.level_start(levels[1], 10_000, 10_170)
+    for i in range(8):
+        run.request(1, i, 10_000 + 400 * i, 10_000 + 400 * i, 300.0, [20.0] * 7, stream=i % 2)
     run.write()
 
 

@@ -32,6 +32,7 @@ struct bench {
     size_t count, capacity;
     int64_t gap_sum, n_sum;    /* of all arrivals */
     struct level_end ends[16];
+    int64_t measure_starts[16]; /* as level_start promised them */
     size_t end_count, start_count;
     int64_t tick_tokens, ticks, flushes;
     int64_t fail_add_at;       /* the sink fails at that record; 0: never */
@@ -63,11 +64,12 @@ static void after_wait(void *context, int64_t now)
     }
 }
 
-static int sink_level_start(struct sink *sink, const struct level *level, int repeat, int64_t start, struct error *err)
+static int sink_level_start(struct sink *sink, const struct level *level, int repeat, int64_t start, int64_t measure_start,
+                            struct error *err)
 {
     struct bench *bench = (struct bench *)sink;
     (void)level, (void)repeat, (void)start, (void)err;
-    bench->start_count++;
+    bench->measure_starts[bench->start_count++] = measure_start;
     return 0;
 }
 
@@ -236,6 +238,7 @@ static void test_spread_start(void **state)
         assert_int_equal(first[stream], stream * 500 * NS_PER_MS);
     /* The measured part begins when the last stream has started, and its 60 s count from there. */
     assert_int_equal(bench->ends[0].window_start, 1500 * NS_PER_MS);
+    assert_int_equal(bench->measure_starts[0], 1500 * NS_PER_MS);
     assert_int_equal(bench->ends[0].end, 61500 * NS_PER_MS);
     /* The second level spreads over the first one's mean request time. */
     int64_t second = -1, start = bench->ends[1].start;
@@ -738,6 +741,19 @@ static void test_a_signal_stops_at_once_and_loses_nothing(void **state)
     bench_free(bench);
 }
 
+/* At 60 s the level ends with a request under way; the signal comes before it had the time to drain. */
+static void test_a_signal_in_the_drain_is_the_reason_too(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 3);
+    (void)state;
+    bench->stop_at = 60 * NS_PER_S + 100 * NS_PER_MS;
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
+    assert_int_equal(bench->ends[0].end, 60 * NS_PER_S);
+    assert_int_equal(bench->ends[0].reason, LEVEL_STOPPED);
+    bench_free(bench);
+}
+
 static void test_a_full_disk_stops_the_load(void **state)
 {
     struct bench *bench = bench_new("concurrent", 3);
@@ -833,6 +849,7 @@ int main(void)
         cmocka_unit_test(test_failures_back_off),
         cmocka_unit_test(test_a_server_that_is_gone_ends_the_run),
         cmocka_unit_test(test_a_signal_stops_at_once_and_loses_nothing),
+        cmocka_unit_test(test_a_signal_in_the_drain_is_the_reason_too),
         cmocka_unit_test(test_a_full_disk_stops_the_load),
         cmocka_unit_test(test_a_broken_transport_ends_the_run),
         cmocka_unit_test(test_a_hanging_server_is_cancelled_by_the_drain),

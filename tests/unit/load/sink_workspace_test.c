@@ -127,7 +127,7 @@ static void test_records_come_back(void **state)
 
     bench->workspace.level_ended = count_told;
     bench->workspace.context = bench;
-    assert_int_equal(sink->level_start(sink, &LEVEL, 3, 1000, NULL), 0);
+    assert_int_equal(sink->level_start(sink, &LEVEL, 3, 1000, 1200, NULL), 0);
     assert_int_equal(sink->add(sink, &record, (int64_t[]){100, 200}, (int32_t[]){2, 3}, 2, NULL), 0);
     assert_int_equal(bench->told, 0);
     assert_int_equal(sink->level_end(sink, &END, NULL), 0);
@@ -200,12 +200,12 @@ static void test_the_journal_tells_the_levels_and_ticks(void **state)
     struct bench *bench = *state;
     struct sink *sink = &bench->workspace.sink;
 
-    assert_int_equal(sink->level_start(sink, &LEVEL, 3, 1000, NULL), 0);
+    assert_int_equal(sink->level_start(sink, &LEVEL, 3, 1000, 1200, NULL), 0);
     assert_int_equal(sink->tick(sink, 100001000, 12, NULL), 0);
     assert_int_equal(sink->tick(sink, 200001000, 7, NULL), 0);
     assert_int_equal(sink->level_end(sink, &END, NULL), 0);
     assert_journal(bench,
-                   "{\"level_start\":{\"index\":1,\"kind\":\"poisson\",\"load\":2.5,\"repeat\":3,\"start\":1000,\"unit\":\"req/s\"}}\n"
+                   "{\"level_start\":{\"index\":1,\"kind\":\"poisson\",\"load\":2.5,\"measure_start\":1200,\"repeat\":3,\"start\":1000,\"unit\":\"req/s\"}}\n"
                    "{\"tick\":{\"t\":100001000,\"tokens\":12}}\n"
                    "{\"tick\":{\"t\":200001000,\"tokens\":7}}\n"
                    "{\"level_end\":{\"cpu\":[0.25],\"drawn\":10,\"end\":61000,\"index\":1,\"kind\":\"poisson\","
@@ -244,7 +244,7 @@ static void test_a_full_disk_comes_back_from_every_call(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/dev/full", path), 0);
     bench->writer = bench->workspace.writer = record_writer_open(bench->folder, NULL);
-    assert_int_equal(sink->level_start(sink, &LEVEL, 0, 1000, &err), -1);
+    assert_int_equal(sink->level_start(sink, &LEVEL, 0, 1000, 1000, &err), -1);
     assert_int_equal(err.class, ERROR_INTERNAL);
     assert_non_null(strstr(err.text, path));
     bench->workspace.level_ended = count_told;

@@ -84,13 +84,23 @@ static void finish(struct record_writer *writer)
     assert_int_equal(record_writer_close(writer, NULL), 0);
 }
 
-static struct run_summary *summarize(const char *folder, const char *run_id)
+static struct run_summary *summarize_plan(const char *folder, struct plan *plan)
 {
-    struct plan *plan = make_plan(run_id);
     struct run_summary *summary = run_summary_make(folder, plan, &sla_default, NULL);
     plan_free(plan);
     assert_non_null(summary);
     return summary;
+}
+
+static struct run_summary *summarize(const char *folder, const char *run_id)
+{
+    return summarize_plan(folder, make_plan(run_id));
+}
+
+static void add_journal(struct record_writer *writer, json_t *line)
+{
+    assert_int_equal(record_writer_journal(writer, line, NULL), 0);
+    json_decref(line);
 }
 
 static void test_window_and_scale(void **state)
@@ -169,6 +179,99 @@ static void test_a_refused_connection_is_a_failed_member(void **state)
     run_summary_free(summary);
 }
 
+/* kill -9 in a level that began at 500 ms, with a start phase until 1.5 s, and of which 8.5 s were seen. */
+static void begin_cut_off(const char *folder)
+{
+    struct record_writer *writer = begin(folder, "a");
+    add_journal(writer, json_pack("{s:{s:i,s:i,s:I,s:I}}", "level_start", "index", 0, "repeat", 0, "start",
+                                  (json_int_t)(500 * MODEL_MS), "measure_start", (json_int_t)(1500 * MODEL_MS)));
+    for (int k = 0; k < 8; k++)
+        add_request(writer, k, 600 + 1000 * k, 700 + 1000 * k, 1500 + 1000 * k, FAILURE_NONE);
+    assert_int_equal(record_writer_close(writer, NULL), 0);
+}
+
+static void assert_window(const char *folder, struct plan *plan, double start_s, double end_s)
+{
+    struct run_summary *summary = summarize_plan(folder, plan);
+    assert_near(summary->levels[0].start_s, 0.5, 1e-6);
+    assert_near(summary->levels[0].window_start_s, start_s, 1e-6);
+    assert_near(summary->levels[0].window_end_s, end_s, 1e-6);
+    assert_false(summary->levels[0].ended);
+    assert_int_equal(summary->levels[0].validity.verdict, VALIDITY_SUSPECT);
+    run_summary_free(summary);
+}
+
+static void test_the_window_of_a_level_that_was_cut_off(void **state)
+{
+    begin_cut_off(*state);
+    assert_window(*state, make_plan("a"), 1.5, 8.5); /* without its start phase */
+    struct plan *plan = make_plan("a");
+    plan->limits.warmup = (struct trim){.kind = TRIM_SHARE, .share = 0.2}; /* of the 11 s planned */
+    assert_window(*state, plan, 2.7, 8.5);
+    plan = make_plan("a");
+    plan->limits.warmup = (struct trim){.kind = TRIM_TIME, .ns = 3 * NS_PER_S};
+    plan->limits.cooldown = (struct trim){.kind = TRIM_TIME, .ns = 4 * NS_PER_S}; /* would have begun at 7.5 s */
+    assert_window(*state, plan, 3.5, 7.5);
+    plan = make_plan("a");
+    plan->limits.max_seconds_ns = 0; /* bounded by requests: of what was seen, and its cool-down never came */
+    plan->limits.max_requests = 100;
+    plan->limits.warmup = (struct trim){.kind = TRIM_SHARE, .share = 0.25};
+    plan->limits.cooldown = (struct trim){.kind = TRIM_SHARE, .share = 0.25};
+    assert_window(*state, plan, 2.5, 8.5);
+    plan = make_plan("a");
+    plan->limits.warmup = (struct trim){.kind = TRIM_TIME, .ns = 60 * NS_PER_S}; /* longer than the level: an empty window */
+    assert_window(*state, plan, 8.5, 8.5);
+}
+
+/* By a signal, 9.5 s after the level began: what was under way had not the time that the plan gives. */
+static void end_by(struct record_writer *writer, const char *reason)
+{
+    add_journal(writer, json_pack("{s:{s:i,s:i,s:s}}", "level_end", "index", 0, "repeat", 0, "reason", reason));
+    finish(writer);
+}
+
+static void test_requests_that_a_stop_cut_are_not_infinitely_late(void **state)
+{
+    static const char *const reasons[] = {"stopped", "max_seconds"};
+    for (int k = 0; k < 2; k++) {
+        struct record_writer *writer = begin(*state, "a");
+        add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+        add_request(writer, 1, 8000, -1, 9500, FAILURE_CANCELLED); /* had waited 1.5 s: it may have been in time */
+        add_request(writer, 2, 7000, -1, 9500, FAILURE_CANCELLED); /* 2.5 s: breaking in any case */
+        add_request(writer, 3, 8500, -1, 9400, FAILURE_HTTP_5XX);  /* not cancelled: failed */
+        end_by(writer, reasons[k]);
+        struct run_summary *summary = summarize(*state, "a");
+        const struct level_summary *level = &summary->levels[0];
+        bool stopped = k == 0;
+        assert_int_equal(level->requests.incomplete, 2);
+        assert_int_equal(level->requests.left_out, stopped ? 1 : 0);
+        assert_int_equal(level->requests.no_first_token, stopped ? 2 : 3);
+        assert_int_equal(level->latency[LATENCY_TTFT_CENSORED].count, stopped ? 3 : 4);
+        bool cut = false;
+        for (size_t r = 0; r < level->validity.count; r++)
+            cut |= strcmp(level->validity.reasons[r].tag, "cut off") == 0;
+        assert_int_equal(cut, stopped);
+        run_summary_free(summary);
+    }
+}
+
+/* Two hundred levels that never came are one note, and leave room for the others. */
+static void test_levels_that_were_never_reached(void **state)
+{
+    struct record_writer *writer = record_writer_open(*state, NULL);
+    struct level_header headers[200];
+    for (int k = 0; k < 200; k++)
+        headers[k] = (struct level_header){.index = k, .kind = "concurrent", .load = k + 1, .unit = "streams"};
+    assert_int_equal(record_writer_header(writer, "a", 1000 * NS_PER_S, headers, 200, NULL), 0);
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    assert_int_equal(record_writer_close(writer, NULL), 0);
+    struct run_summary *summary = summarize(*state, "a");
+    assert_int_equal(summary->level_count, 1);
+    assert_string_equal(summary->notes[0], "199 levels from 2 to 200 streams were never reached: the run was cut off");
+    assert_int_equal(summary->note_count, 3); /* no metrics, simulated */
+    run_summary_free(summary);
+}
+
 static void test_nothing_ended(void **state)
 {
     struct record_writer *writer = begin(*state, "a");
@@ -211,6 +314,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_window_and_scale, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_censored, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_refused_connection_is_a_failed_member, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_the_window_of_a_level_that_was_cut_off, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_requests_that_a_stop_cut_are_not_infinitely_late, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_levels_that_were_never_reached, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_nothing_ended, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_comparison, make_folder, remove_folder),
     };

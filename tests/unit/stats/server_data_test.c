@@ -1,0 +1,117 @@
+/* What the server's gauges say of a window, and what they do not. */
+#include "stats/server_data.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+#define assert_near(value, expected) assert_true(fabs((value) - (expected)) <= 1e-9)
+
+static void add_queue(struct scrapes *scrapes, double t_s, double waiting)
+{
+    json_t *series = json_pack("{s:f}", "vllm:num_requests_waiting{engine=\"0\"}", waiting);
+    scrapes_add(scrapes, (int64_t)(t_s * (double)NS_PER_S), series);
+    json_decref(series);
+}
+
+static struct gauge queue(const struct scrapes *scrapes, double from_s, double to_s)
+{
+    return scrapes_gauge(scrapes, SERVER_QUEUE, (int64_t)(from_s * (double)NS_PER_S), (int64_t)(to_s * (double)NS_PER_S), 0);
+}
+
+/* A scrape a second from 0 to 9 s, and then the scraper is dead. */
+static void add_ten(struct scrapes *scrapes)
+{
+    for (int k = 9; k >= 0; k--)
+        add_queue(scrapes, k, k < 5 ? 0 : 2);
+    scrapes_sort(scrapes);
+}
+
+static void test_a_value_holds_until_the_next(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    add_ten(&scrapes);
+    assert_int_equal(scrapes.interval, NS_PER_S);
+    struct gauge gauge = queue(&scrapes, 2.5, 7.5);
+    assert_near(gauge.mean, 1); /* half the time 0, half the time 2 */
+    assert_near(gauge.max, 2);
+    assert_near(gauge.share_above, 0.5);
+    assert_near(gauge.covered, 1);
+    scrapes_free(&scrapes);
+}
+
+static void test_a_dead_scraper_says_nothing_of_later_windows(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    add_ten(&scrapes);
+    struct gauge gauge = queue(&scrapes, 20, 30);
+    assert_true(isnan(gauge.mean) && isnan(gauge.max) && isnan(gauge.share_above));
+    assert_near(gauge.covered, 0);
+    gauge = queue(&scrapes, 8, 18); /* known until 9 s + SCRAPE_HOLDS intervals */
+    assert_near(gauge.mean, 2);
+    assert_near(gauge.covered, (1 + SCRAPE_HOLDS) / 10.0);
+    scrapes_free(&scrapes);
+}
+
+static void test_a_gap_is_left_out(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    add_ten(&scrapes);
+    add_queue(&scrapes, 19, 10);
+    scrapes_sort(&scrapes);
+    struct gauge gauge = queue(&scrapes, 8, 20);
+    assert_near(gauge.mean, (2 * (1 + SCRAPE_HOLDS) + 10) / (2.0 + SCRAPE_HOLDS));
+    assert_near(gauge.covered, (2.0 + SCRAPE_HOLDS) / 12);
+    scrapes_free(&scrapes);
+}
+
+/* The interval is that of the data: a scraper that looks every ten seconds has no gaps. */
+static void test_slow_scrapes_hold_longer(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    for (int k = 0; k < 4; k++)
+        add_queue(&scrapes, 10 * k, k);
+    scrapes_sort(&scrapes);
+    assert_int_equal(scrapes.interval, 10 * NS_PER_S);
+    struct gauge gauge = queue(&scrapes, 0, 40);
+    assert_near(gauge.mean, 1.5);
+    assert_near(gauge.covered, 1);
+    scrapes_free(&scrapes);
+}
+
+static void test_a_single_scrape_and_an_empty_window(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    scrapes_sort(&scrapes);
+    assert_true(isnan(queue(&scrapes, 0, 10).mean));
+    add_queue(&scrapes, 1, 7);
+    scrapes_sort(&scrapes);
+    struct gauge gauge = queue(&scrapes, 0, 10);
+    assert_near(gauge.mean, 7);
+    assert_near(gauge.covered, SCRAPE_HOLDS / 10.0);
+    assert_true(isnan(queue(&scrapes, 2, 2).mean));
+    scrapes_free(&scrapes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_value_holds_until_the_next),
+        cmocka_unit_test(test_a_dead_scraper_says_nothing_of_later_windows),
+        cmocka_unit_test(test_a_gap_is_left_out),
+        cmocka_unit_test(test_slow_scrapes_hold_longer),
+        cmocka_unit_test(test_a_single_scrape_and_an_empty_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+/* Who is to blame for arrivals that were not delivered, and what else makes a measurement doubtful. */
+#include "stats/validity.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+#define ARRIVALS 100 /* one a second */
+
+struct bench {
+    struct run_data data;
+    struct run_level level;
+    struct level_summary out;
+    struct record records[ARRIVALS];
+    uint32_t order[ARRIVALS];
+    bool member[ARRIVALS];
+    struct plan *plan;
+};
+
+/* An open loop of 100 s: requests take e2e_s each; from first_lost on none is sent. */
+static void begin(struct bench *bench, double e2e_s, int first_lost)
+{
+    memset(bench, 0, sizeof *bench);
+    bench->plan = plan_new();
+    bench->plan->limits.max_concurrency = 10;
+    level_summary_init(&bench->out);
+    snprintf(bench->out.unit, sizeof bench->out.unit, "req/s");
+    bench->out.ended = true;
+    bench->out.rate[RATE_DRAWN_RPS] = 1;
+    bench->out.rate[RATE_DELIVERED_RPS] = first_lost / (double)ARRIVALS;
+    bench->out.server.queue_depth.mean = 0;
+    bench->out.server.queue_depth.covered = bench->out.server.kv_cache.covered = 1;
+    bench->data.file.records = bench->records;
+    bench->data.member = bench->member;
+    bench->level = (struct run_level){.records = bench->order, .record_count = ARRIVALS};
+    bench->level.bounds.end = bench->level.bounds.window_end = ARRIVALS * NS_PER_S;
+    bench->level.health = (struct client_health){.known = true, .lag_p99 = 0, .cpu = 0.1, .throttled = 0};
+    for (int k = 0; k < ARRIVALS; k++) {
+        struct record *record = &bench->records[k];
+        *record = record_empty();
+        bench->order[k] = (uint32_t)k;
+        bench->member[k] = true;
+        record->intended = k * NS_PER_S;
+        record->outcome = OUTCOME_OK;
+        if (k < first_lost) {
+            record->sent = record->intended;
+            record->end = record->sent + (int64_t)(e2e_s * (double)NS_PER_S);
+        }
+    }
+}
+
+static const struct validity_reason *judge(struct bench *bench, struct arena *arena, const char *tag)
+{
+    bench->out.validity = (struct validity_summary){0};
+    validity_judge(&bench->out, &bench->data, &bench->level, bench->plan, &sla_default, arena);
+    for (size_t k = 0; k < bench->out.validity.count; k++)
+        if (strcmp(bench->out.validity.reasons[k].tag, tag) == 0)
+            return &bench->out.validity.reasons[k];
+    return NULL;
+}
+
+/* The ten places are taken from 50 s on; before, at most ten seconds' arrivals are under way: the mean is far below the cap. */
+static void test_the_cap_is_no_fault_of_the_client(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, 50);
+    for (int k = 40; k < 50; k++)
+        bench.records[k].end = 200 * NS_PER_S;
+    bench.out.rate[RATE_CONCURRENCY] = 6; /* of 10, as the mean over the window */
+    const struct validity_reason *reason = judge(&bench, arena, "limited");
+    assert_non_null(reason);
+    assert_int_equal(reason->verdict, VALIDITY_SUSPECT);
+    assert_string_equal(reason->text, "limited by --max-concurrency 10: 50.0 % of the arrivals that were drawn were delivered");
+    assert_int_equal(bench.out.validity.verdict, VALIDITY_SUSPECT);
+    bench.out.server.queue_depth.mean = 3; /* the server's queue does not make it less so */
+    assert_non_null(judge(&bench, arena, "limited"));
+    bench.out.server.queue_depth.mean = NAN;
+    assert_non_null(judge(&bench, arena, "limited"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
+static void test_places_were_free(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, 50);
+    bench.out.rate[RATE_CONCURRENCY] = 9.9; /* whatever the mean says: nothing was under way when the lost ones were due */
+    const struct validity_reason *reason = judge(&bench, arena, "undelivered");
+    assert_non_null(reason);
+    assert_int_equal(reason->verdict, VALIDITY_INVALID);
+    assert_null(judge(&bench, arena, "limited"));
+    bench.out.server.queue_depth.mean = NAN;
+    assert_int_equal(judge(&bench, arena, "undelivered")->verdict, VALIDITY_SUSPECT);
+    bench.out.server.queue_depth.mean = 3;
+    assert_null(judge(&bench, arena, "undelivered"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
+/* 44 of the 50 lost ones became due after the places were free again. */
+static void test_the_cap_must_explain_most_of_it(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, 50);
+    for (int k = 40; k < 50; k++)
+        bench.records[k].end = 55 * NS_PER_S + NS_PER_S / 2;
+    assert_non_null(judge(&bench, arena, "undelivered"));
+    assert_null(judge(&bench, arena, "limited"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
+static void test_a_stopped_level_is_cut_off(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    assert_null(judge(&bench, arena, "cut off"));
+    snprintf(bench.level.health.reason, sizeof bench.level.health.reason, "stopped");
+    assert_string_equal(judge(&bench, arena, "cut off")->text, "cut off: the run was stopped in this level");
+    assert_int_equal(bench.out.validity.verdict, VALIDITY_SUSPECT);
+    bench.out.requests.left_out = 3;
+    assert_non_null(strstr(judge(&bench, arena, "cut off")->text, "3 requests without a first token are left out"));
+    bench.out.ended = false;
+    assert_non_null(strstr(judge(&bench, arena, "cut off")->text, "did not live to end"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
+static void test_metrics_of_a_part_of_the_window(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    assert_null(judge(&bench, arena, "metrics gap"));
+    bench.out.server.kv_cache.covered = 0.4;
+    assert_non_null(strstr(judge(&bench, arena, "metrics gap")->text, "cover 40 % of the window"));
+    bench.out.server.kv_cache.covered = bench.out.server.queue_depth.covered = 0; /* no metrics at all is said elsewhere */
+    assert_null(judge(&bench, arena, "metrics gap"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_cap_is_no_fault_of_the_client),
+        cmocka_unit_test(test_places_were_free),
+        cmocka_unit_test(test_the_cap_must_explain_most_of_it),
+        cmocka_unit_test(test_a_stopped_level_is_cut_off),
+        cmocka_unit_test(test_metrics_of_a_part_of_the_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
