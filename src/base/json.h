@@ -7,7 +7,7 @@
  * looks at reader.failed once.
  *
  *     struct json_reader r;
- *     json_t *root = json_open(&r, path, JSON_FILE_MAX, "roibench/plan/v1", err);
+ *     json_t *root = json_open(&r, path, "roibench/plan/v1", err);
  *     plan->model = json_get_text(&r, root, "model");     // required
  *     plan->seed = json_get_integer_or(&r, root, "seed", 0);
  */
@@ -60,7 +60,8 @@ bool json_get_bool_or(struct json_reader *reader, const json_t *object, const ch
 json_t *json_get_object_or_null(struct json_reader *reader, const json_t *object, const char *key);
 json_t *json_get_array_or_null(struct json_reader *reader, const json_t *object, const char *key);
 
-/* Writing. Members keep the order in which they were set. NAN and infinities become null (missing is not zero). */
+/* Writing. Members keep the order in which they were set. NAN and infinities become null (missing is not zero). Numbers are
+ * rounded to 9 significant digits; whole ones, and those from 10^8 on rounded to whole ones, are written as integers up to 2^53. */
 void json_set_text(json_t *object, const char *key, const char *text_or_null);
 void json_set_text_if_any(json_t *object, const char *key, const char *text); /* "" and NULL: null */
 void json_set_integer(json_t *object, const char *key, int64_t integer);
@@ -69,7 +70,6 @@ void json_set_bool(json_t *object, const char *key, bool value);
 void json_set_null(json_t *object, const char *key);
 json_t *json_add_object(json_t *object, const char *key); /* borrowed */
 json_t *json_add_array(json_t *object, const char *key);  /* borrowed */
-/* Numbers for files: shortest text that reads back as the same double rounded to 9 significant digits. */
 
 /* Pretty: indent 2, keeps order, ends in a newline. -1: it does not fit below out->max. */
 int json_append_pretty(const json_t *document, struct buf *out);

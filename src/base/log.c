@@ -23,11 +23,13 @@ static const char *log_level_name(enum log_level level)
     return "debug";
 }
 
-/* What a server sent must not steer the terminal: no control characters but line ends and tabs. */
+/* What a server sent must not steer the terminal, nor add lines to the one that a message is: no control characters but tabs. */
 static void log_disarm(char *text)
 {
     for (unsigned char *c = (unsigned char *)text; *c; c++) {
-        if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7F)
+        if (*c == '\n')
+            *c = ' ';
+        else if ((*c < 0x20 && *c != '\t') || *c == 0x7F)
             *c = '?';
         else if (*c == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0)
             c[0] = c[1] = '?';

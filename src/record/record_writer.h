@@ -50,8 +50,8 @@ int record_writer_level_end(struct record_writer *writer, const struct level_hea
                             int64_t window_start, int64_t window_end, struct error *err);
 /* One journal line, written through: {"level_start":…}, {"level_end":…}. Takes no reference. */
 int record_writer_journal(struct record_writer *writer, const json_t *line, struct error *err);
-/* {"tick":{"t":…,"tokens":…}} without a DOM; may be kept back until the next flush. tokens: those that arrived
- * in the 100 ms that end at t (not a running total). */
+/* {"tick":{"t":…,"tokens":…}} without a DOM; may be kept back until the next flush. tokens: those that arrived since the tick
+ * before, at t at the latest (not a running total). The engine makes one at most every 100 ms, and none where no token came. */
 int record_writer_tick(struct record_writer *writer, int64_t t, int64_t tokens, struct error *err);
 /* Closes the gzip members. Call it at least once a second. */
 int record_writer_flush(struct record_writer *writer, struct error *err);

@@ -113,7 +113,7 @@ static struct span take_word(struct cursor *cursor)
     return word;
 }
 
-/* What strtod reads but Prometheus does not write stays out: hexadecimal, "nan(1)", "infinity" are no harm, NULs are. */
+/* What strtod reads but Prometheus does not write stays out: hexadecimal, "nan(1)", NULs. */
 static bool read_number(struct span word, double *number)
 {
     char text[NUMBER_MAX + 1], *end;
@@ -123,6 +123,8 @@ static bool read_number(struct span word, double *number)
         return false;
     memcpy(text, word.bytes, word.length);
     text[word.length] = '\0';
+    if (strpbrk(text, "xX("))
+        return false;
     *number = strtod(text, &end);
     return *end == '\0';
 }

@@ -50,6 +50,7 @@ static const struct example EXAMPLES[] = {
     {"a\nb 2\n", "b|1|2;", 1},
     {"a x\nb 2\n", "b|1|2;", 1},
     {"a 1x\na 1 x\na 1 2 3\n", "", 3},
+    {"a 0x10\na 1 0x10\na -0X1p3\na nan(1)\nb 2\n", "b|1|2;", 4},
     {"9a 1\n-a 1\n{b=\"c\"} 1\n1\n", "", 4},
     {"a{ 1\na{b} 1\na{b=} 1\na{b=c} 1\na{b=\"c} 1\na{b=\"c\" 1\na{=\"c\"} 1\na{,} 1\n", "", 8},
     {"a{b=\"c\"d=\"e\"} 1\n", "", 1},
