@@ -61,6 +61,10 @@ server_is_idle() {
     (($(truth running) + $(truth waiting) == 0))
 }
 
+server_is_ready() {
+    curl -sSf -o /dev/null "$SIM/health"
+}
+
 @test "reset in mid-stream: reset" {
     under reset:every=5,after=3
     assert_all_are reset reset
@@ -188,7 +192,7 @@ server_is_idle() {
 }
 
 @test "refused for a while: connect; then all is well" {
-    under refuse:from=0,to=10
+    under refuse:from=0,to=60
     assert_all_are_connect
     assert_equal "$(struck refuse)" 1
     assert_server_is_left
@@ -210,8 +214,10 @@ assert_all_are_connect() {
     (($(records '"error":"reset"') <= $(truth struck)))
     assert_equal "$(records '"outcome":"error"')" $(($(records '"error":"connect"') + $(records '"error":"http_5xx"') + $(records '"error":"reset"')))
     local since_then
+    wait_until server_is_ready
+    curl -sSf -o /dev/null -d '{"prompt":[1],"max_tokens":5}' -H 'Content-Type: application/json' "$SIM/v1/completions"
     since_then=$(curl -sS "$SIM/metrics" | sed -n 's/^vllm:generation_tokens_total{[^}]*} \([0-9]*\)\.0$/\1/p')
-    ((since_then > 0 && since_then < $(truth generation_tokens)))
+    ((since_then >= 5 && since_then < $(truth generation_tokens)))
     assert_server_is_left
 }
 
