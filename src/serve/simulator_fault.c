@@ -413,9 +413,9 @@ void simulator_fault_look(void *context)
     struct simulator *simulator = context;
     struct error err = {0};
     int64_t now = now_of(simulator);
+    fire_timed(simulator, now);
     if (simulator->hangs && now >= simulator->down_until)
         replace_process(simulator);
-    fire_timed(simulator, now);
     int result = is_refusing(simulator, now) ? httpd_refuse(simulator->httpd, &err) : httpd_listen_again(simulator->httpd, &err);
     if (result < 0) {
         simulator->fault_error = err;
