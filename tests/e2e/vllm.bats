@@ -77,3 +77,13 @@ setup() { find_run; }
         --wait 5 --profile concurrent --rate 1 --prompt-tokens 4000 --output-tokens 4 --max-requests 1
     [[ $stderr == *2048* ]]
 }
+
+@test "the simulator's scheduler plans every step of random loads as vLLM's own does" {
+    local root=$BATS_TEST_DIRNAME/../.. seed=$RANDOM cache=$E2E_CACHE/cache
+    echo "seed $seed"
+    make --silent --directory "$root" build/tests/unit/serve/vllm_schedule_test
+    XDG_CACHE_HOME=$cache XDG_CONFIG_HOME=$cache HF_HOME=$cache/huggingface VLLM_CACHE_ROOT=$cache/vllm VLLM_CONFIG_ROOT=$cache/vllm \
+        PYTHONDONTWRITEBYTECODE=1 "$E2E_CACHE/venv-vllm/bin/python" "$BATS_TEST_DIRNAME/vllm_schedule.py" "$E2E_CACHE/tiny-hf" "$seed" 60 \
+        >"$BATS_TEST_TMPDIR/schedules"
+    "$root/build/tests/unit/serve/vllm_schedule_test" "$BATS_TEST_TMPDIR/schedules"
+}
