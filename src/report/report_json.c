@@ -291,6 +291,7 @@ static void write_cell(json_t *row, enum operating_point at, const struct roi_ce
         return;
     }
     json_set_number(object, "load", cell->level->load);
+    json_set_bool(object, "at_least", cell->at_least);
     json_set_number(object, "total_tps", cell->level->rate[RATE_TOTAL_TPS]);
     json_set_number(object, "output_tps", cell->level->rate[RATE_OUTPUT_TPS]);
     for (int k = 0; k < YIELD_COUNT; k++)

@@ -102,6 +102,16 @@ static void ratio_cell(struct table *table, double ratio)
         table_printf(table, "%.1f x less", ratio);
 }
 
+/* at_least: no higher load was tested. */
+static void load_cell(struct table *table, double load, bool at_least, const char *unit)
+{
+    char text[UNITS_TEXT_SIZE];
+    if (isnan(load))
+        table_printf(table, "-");
+    else
+        table_printf(table, "%s%s %s", at_least ? ">= " : "", units_format_load(load, text), unit);
+}
+
 static void add_roi_row(struct table *table, const struct comparison *comparison, size_t row, enum operating_point at)
 {
     char text[MARKDOWN_TTFT_SIZE];
@@ -114,7 +124,7 @@ static void add_roi_row(struct table *table, const struct comparison *comparison
             table_printf(table, "-");
         return;
     }
-    table_printf(table, "%s %s", units_format_load(cell->level->load, text), cell->level->unit);
+    load_cell(table, cell->level->load, cell->at_least, cell->level->unit);
     table_printf(table, "%s", markdown_ttft(cell->level, text));
     table_number(table, cell->level->rate[RATE_TOTAL_TPS], 0);
     table_number(table, cell->yield[YIELD_TOTAL_PER_USD], 0);
@@ -137,17 +147,8 @@ static void add_operating_points(struct buf *out, const struct comparison *compa
             add_roi_row(&table, comparison, k, (enum operating_point)at);
     table_end(&table, out);
     buf_append_text(out, "The ratio is that of total tok/s per $/h. Only figures of one operating point can be compared: published ratios often "
-                         "mix two of them. Every figure comes from one run of each deployment: without repeats no interval is printed "
+                         "mix two of them. \">=\": no higher load was tested. Every figure comes from one run of each deployment: without repeats no interval is printed "
                          "on a ratio.\n\n");
-}
-
-static void load_cell(struct table *table, double load, const char *unit)
-{
-    char text[UNITS_TEXT_SIZE];
-    if (isnan(load))
-        table_printf(table, "-");
-    else
-        table_printf(table, "%s %s", units_format_load(load, text), unit);
 }
 
 static void add_pair(struct buf *out, const struct comparison *comparison, const struct roi_pair *pair)
@@ -169,8 +170,8 @@ static void add_pair(struct buf *out, const struct comparison *comparison, const
     table_begin(&table, columns);
     for (int at = 0; at < OPERATING_COUNT; at++) {
         table_printf(&table, "%s", operating_point_title((enum operating_point)at));
-        load_cell(&table, pair->cheap_load[at], comparison->unit);
-        load_cell(&table, pair->dear_load[at], comparison->unit);
+        load_cell(&table, pair->cheap_load[at], pair->cheap_at_least[at], comparison->unit);
+        load_cell(&table, pair->dear_load[at], pair->dear_at_least[at], comparison->unit);
         table_text(&table, pair->break_even[at].text);
         table_printf(&table, isnan(pair->equal_price_usd[at]) ? "%s" : "%s an hour", markdown_usd(pair->equal_price_usd[at], text));
     }
@@ -204,7 +205,7 @@ static void add_pareto(struct buf *out, const struct comparison *comparison)
     for (size_t k = 0; k < comparison->roi.pareto_count; k++) {
         const struct pareto_point *point = &comparison->roi.pareto[k];
         table_text(&table, name_of(comparison, point->row));
-        load_cell(&table, point->level->load, comparison->unit);
+        load_cell(&table, point->level->load, false, comparison->unit);
         table_number(&table, point->user_tps, 1);
         table_number(&table, point->per_usd, 0);
         table_printf(&table, "%s", mark(point->per_usd, point->dominated_per_usd));

@@ -45,9 +45,19 @@ const char *yield_name(enum yield yield)
 
 /* ---- one deployment at one operating point ---- */
 
-static struct roi_cell choose_level(struct arena *arena, const struct points *points, enum operating_point at)
+/* Whether the load is the highest that was tested. */
+static bool is_last(const struct roi_deployment *deployment, const struct level_summary *level)
+{
+    for (size_t k = 0; k < deployment->level_count; k++)
+        if (strcmp(deployment->levels[k].unit, level->unit) == 0 && deployment->levels[k].load > level->load)
+            return false;
+    return true;
+}
+
+static struct roi_cell choose_level(struct arena *arena, const struct roi_deployment *deployment, enum operating_point at)
 {
     struct roi_cell cell = {0};
+    const struct points *points = deployment->points;
     const struct point *breaking = &points->breaking;
     switch (at) {
     case OPERATING_PEAK:
@@ -72,8 +82,10 @@ static struct roi_cell choose_level(struct arena *arena, const struct points *po
         cell.missing = points->capacity[CAPACITY_TTFT].none;
         break;
     }
-    if (cell.level)
+    if (cell.level) {
         cell.missing = NULL;
+        cell.at_least = (at == OPERATING_HELD || at == OPERATING_UNDER_1S) && is_last(deployment, cell.level);
+    }
     return cell;
 }
 
@@ -110,7 +122,7 @@ static void fill_rows(struct roi *roi, struct arena *arena, const struct roi_dep
     for (size_t k = 0; k < roi->row_count; k++) {
         roi->rows[k].deployment = &deployments[k];
         for (int at = 0; at < OPERATING_COUNT; at++) {
-            roi->rows[k].at[at] = choose_level(arena, deployments[k].points, (enum operating_point)at);
+            roi->rows[k].at[at] = choose_level(arena, &deployments[k], (enum operating_point)at);
             fill_yields(&roi->rows[k].at[at], &deployments[k]);
         }
     }
@@ -177,6 +189,20 @@ static double load_of(const struct roi_cell *cell)
     return cell->level ? cell->level->load : NAN;
 }
 
+static const char *at_least_text(bool at_least)
+{
+    return at_least ? "at least " : "";
+}
+
+/* What the pair was not tested for: behind "at least". */
+static const char *untested_text(struct arena *arena, const struct roi_pair *pair, int at, const char *cheap, const char *dear)
+{
+    bool a = pair->cheap_at_least[at], b = pair->dear_at_least[at];
+    if (a && b)
+        return "; no higher load was tested, so how they compare is not known";
+    return a || b ? arena_printf(arena, "; no higher load of %s was tested", a ? cheap : dear) : "";
+}
+
 static const char *make_statement(const struct roi *roi, struct arena *arena, const struct roi_pair *pair)
 {
     const char *cheap = roi->rows[pair->cheap].deployment->name, *dear = roi->rows[pair->dear].deployment->name;
@@ -186,9 +212,10 @@ static const char *make_statement(const struct roi *roi, struct arena *arena, co
         char many[UNITS_TEXT_SIZE], few[UNITS_TEXT_SIZE];
         if (isnan(x) || isnan(y))
             continue;
-        return arena_printf(arena, "%lld x %s for the price of one %s serve %s against %s %s (%s)", (long long)pair->replicas,
-                            cheap, dear, units_format_load(x, many), units_format_load(y, few), roi->unit,
-                            operating_point_phrase(order[k]));
+        return arena_printf(arena, "%lld x %s for the price of one %s serve %s%s against %s%s %s (%s%s)", (long long)pair->replicas,
+                            cheap, dear, at_least_text(pair->cheap_at_least[order[k]]), units_format_load(x, many),
+                            at_least_text(pair->dear_at_least[order[k]]), units_format_load(y, few), roi->unit,
+                            operating_point_phrase(order[k]), untested_text(arena, pair, order[k], cheap, dear));
     }
     return arena_printf(arena, "%lld x %s for the price of one %s; they have no operating point in common", (long long)pair->replicas,
                         cheap, dear);
@@ -203,6 +230,8 @@ static struct roi_pair make_pair(const struct roi *roi, struct arena *arena, siz
     for (int at = 0; at < OPERATING_COUNT; at++) {
         pair.cheap_load[at] = load_of(&a->at[at]) * (double)pair.replicas;
         pair.dear_load[at] = load_of(&b->at[at]);
+        pair.cheap_at_least[at] = a->at[at].at_least;
+        pair.dear_at_least[at] = b->at[at].at_least;
         pair.break_even[at] = find_break_even(arena, &a->at[at], &b->at[at], a->deployment, b->deployment);
         pair.equal_price_usd[at] = b->at[at].level ? b->at[at].level->rate[RATE_TOTAL_TPS] / a->at[at].yield[YIELD_TOTAL_PER_USD] : NAN;
     }

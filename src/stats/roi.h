@@ -6,6 +6,8 @@
 #ifndef ROIBENCH_STATS_ROI_H
 #define ROIBENCH_STATS_ROI_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "stats/points.h"
 
@@ -54,6 +56,7 @@ const char *yield_name(enum yield yield);
 struct roi_cell {
     const struct level_summary *level; /* NULL: there is no such load */
     const char *missing;               /* then why */
+    bool at_least;                     /* no higher load was tested: the deployment may carry more than this */
     double yield[YIELD_COUNT];
     double ratio; /* of the best total_tps_per_usd_hour to this one's: 1 for the best */
 };
@@ -77,7 +80,8 @@ struct roi_pair {
     double efficiency_delta;  /* broke of dear / broke of cheap */
     struct roi_break_even break_even[OPERATING_COUNT];
     double equal_price_usd[OPERATING_COUNT]; /* what dear would have to cost an hour to yield as much a dollar as cheap */
-    const char *statement;    /* "4 x A for the price of one B serve 20 against 15 streams …" */
+    bool cheap_at_least[OPERATING_COUNT], dear_at_least[OPERATING_COUNT];
+    const char *statement;    /* "4 x A for the price of one B serve 20 against 15 streams …", "… at least 40 …" where the sweep ended */
 };
 
 /* One tested load in the plane of yield against user speed. */

@@ -221,6 +221,30 @@ static void test_an_operating_point_that_does_not_exist_says_why(void **state)
     arena_free(f.arena);
 }
 
+/* A sweep that ended before anything broke tells a lower bound only: it must not be read as a capacity. */
+static void test_what_was_not_tested_is_no_figure(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    level_make(&f.a[0], 5, 300, 100);
+    level_make(&f.a[1], 10, 400, 200);
+    level_make(&f.b[0], 1, 100, 50);
+    level_judge(&f.a[0]);
+    level_judge(&f.a[1]);
+    level_judge(&f.b[0]);
+    compare(&f, 2, 1);
+    const struct roi_pair *pair = &f.roi.pairs[0];
+    assert_true(pair->cheap_at_least[OPERATING_HELD] && pair->dear_at_least[OPERATING_HELD]);
+    assert_non_null(strstr(pair->statement, "serve at least 40 against at least 1 streams"));
+    assert_non_null(strstr(pair->statement, "no higher load was tested, so how they compare is not known"));
+    arena_free(f.arena);
+    begin_simple(&f, 100, 200);
+    assert_false(f.roi.pairs[0].cheap_at_least[OPERATING_HELD]);
+    assert_null(strstr(f.roi.pairs[0].statement, "at least"));
+    arena_free(f.arena);
+}
+
 static void test_pareto(void **state)
 {
     (void)state;
@@ -253,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_the_dear_one_may_come_first),
         cmocka_unit_test(test_without_a_price_there_is_no_money),
         cmocka_unit_test(test_an_operating_point_that_does_not_exist_says_why),
+        cmocka_unit_test(test_what_was_not_tested_is_no_figure),
         cmocka_unit_test(test_pareto),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
