@@ -26,8 +26,10 @@ struct scraper {
     bool stopping;
     uint64_t full_asked, full_done; /* scrapes of all series: asked for, and answered (or failed) */
     bool known, busy;           /* does the newest full scrape tell, and does the server still run or queue requests? */
+    bool ever_known;            /* some scrape told */
     struct error failure;       /* of writing; the first */
     bool told;                  /* that /metrics is missing */
+    bool begun;                 /* the run's first level; of the engine's thread alone */
 };
 
 /* Beside these: whatever ends in _sum, _count or _total of the same families' prefix. */
@@ -153,6 +155,7 @@ static void do_scrape(struct scraper *scraper, bool full)
     scrape_once(scraper, &scrape);
     buf_free(&scrape.line);
     pthread_mutex_lock(&scraper->mutex);
+    scraper->ever_known = scraper->ever_known || scrape.known;
     if (full) {
         scraper->full_done = asked;
         scraper->known = scrape.known;
@@ -189,9 +192,10 @@ static void *scraper_main(void *context)
     }
 }
 
-/* Asks for a scrape of all series and waits for it, at most until `deadline`. False: it is still under way. */
-static bool scrape_all(struct scraper *scraper, int64_t deadline)
+/* Asks for a scrape of all series and waits for it, at most so long. False: it is still under way. */
+static bool scrape_all(struct scraper *scraper, int64_t patience_ns)
 {
+    int64_t deadline = clock_now(scraper->settings.clock) + patience_ns;
     pthread_mutex_lock(&scraper->mutex);
     uint64_t wanted = ++scraper->full_asked;
     pthread_cond_broadcast(&scraper->changed);
@@ -205,26 +209,31 @@ static bool scrape_all(struct scraper *scraper, int64_t deadline)
 void scraper_level_start(void *scraper_pointer)
 {
     struct scraper *scraper = scraper_pointer;
-    scrape_all(scraper, clock_now(scraper->settings.clock) + SCRAPER_FIRST_PATIENCE_NS);
+    pthread_mutex_lock(&scraper->mutex);
+    bool patient = scraper->begun && scraper->ever_known;
+    pthread_mutex_unlock(&scraper->mutex);
+    scraper->begun = true;
+    scrape_all(scraper, patient ? SCRAPE_TIMEOUT_NS : SCRAPER_FIRST_PATIENCE_NS);
 }
 
 int scraper_level_end(void *scraper_pointer, int64_t deadline)
 {
     struct scraper *scraper = scraper_pointer;
     const struct clock *clock = scraper->settings.clock;
+    bool seen_busy = false;
     for (;;) {
-        int64_t patience = clock_now(clock) + SCRAPE_TIMEOUT_NS;
-        bool done = scrape_all(scraper, patience);
+        bool done = scrape_all(scraper, SCRAPE_TIMEOUT_NS);
         pthread_mutex_lock(&scraper->mutex);
-        bool known = done && scraper->known, busy = scraper->busy;
+        bool known = done && scraper->known, busy = scraper->busy, ever_known = scraper->ever_known;
         pthread_mutex_unlock(&scraper->mutex);
-        if (!known)
-            return -1;
-        if (!busy)
+        if (known && !busy)
             return 1;
+        seen_busy = seen_busy || known;
+        if (!ever_known || was_stopped(scraper))
+            return -1;
         int64_t now = clock_now(clock);
-        if (now >= deadline || was_stopped(scraper))
-            return 0;
+        if (now >= deadline)
+            return seen_busy ? 0 : -1;
         clock_sleep_until(clock, now + SETTLE_INTERVAL_NS);
     }
 }

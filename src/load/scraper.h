@@ -3,7 +3,8 @@
  * A thread of its own with a connection of its own, so that a slow /metrics
  * (vLLM takes up to 1.3 s under load) never delays a request's time stamp.
  * Each interval the series of scraper_keeps are written; before a level's first
- * request and after its last one, all of them. A scrape that fails leaves no line; the first that
+ * request and after its last one, all of them. The run's first request does not wait for a slow one: its answer may tell of the
+ * level's first moments. Later levels wait, if the server ever told. A scrape that fails leaves no line; the first that
  * does is said (a server without /metrics has an empty file), and never again.
  *
  * {"t":<ns from the anchor, when the answer was asked for>,"took":<ns>,"series":{"name{labels}":value}} */
@@ -18,7 +19,7 @@
 #include "base/log.h"
 #include "net/http_client.h"
 
-#define SCRAPER_FIRST_PATIENCE_NS (30 * NS_PER_MS) /* the first request must not wait longer for the first scrape */
+#define SCRAPER_FIRST_PATIENCE_NS (30 * NS_PER_MS) /* the run's first request must not wait longer for the first scrape */
 #define SCRAPER_INTERVAL_MIN_NS (100 * NS_PER_MS)  /* wall time, whatever the time scale */
 
 struct scraper_settings {
@@ -36,7 +37,8 @@ struct scraper *scraper_new(const struct scraper_settings *settings, struct erro
 /* Ends a scrape that is under way at once, stops the thread, closes the file; -1 with *err when it could not be written (a full disk). Frees in any case. */
 int scraper_free(struct scraper *scraper, struct error *err);
 
-/* For engine_watch: the pointer is a struct scraper. */
+/* For engine_watch: the pointer is a struct scraper. A scrape that fails is tried again until the deadline, unless none of the run
+ * ever told. -1: so it is, or none of this waiting told, or a signal came. */
 void scraper_level_start(void *scraper_pointer);
 int scraper_level_end(void *scraper_pointer, int64_t deadline);
 

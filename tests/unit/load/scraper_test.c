@@ -25,6 +25,7 @@
 #define IDLE CAPTURES_FOLDER "/vllm/get_metrics.raw"
 #define BUSY CAPTURES_FOLDER "/vllm-v3/metrics-waiting.raw"
 #define LINES_MAX 64
+#define SLOW (10 * SCRAPER_FIRST_PATIENCE_NS)
 #define LONG (20 * NS_PER_S) /* nothing here takes so long unless it is broken */
 
 /* --- the server -------------------------------------------------------------------------------- */
@@ -35,6 +36,7 @@ struct bench {
     pthread_cond_t changed;
     int asked, answered;
     int busy_left;          /* answers that still show requests; -1: for ever */
+    const char *script;     /* one letter an answer: Fails, Slow (and idle), Busy, Idle; NULL or over: by the following */
     bool held;              /* requests are read and not answered */
     bool dead;              /* closes every connection */
     const char *other;      /* this instead of a capture */
@@ -59,11 +61,17 @@ static const char *take_answer(struct bench *bench, size_t *length)
         pthread_cond_wait(&bench->changed, &bench->mutex);
     bool dead = bench->dead;
     const char *other = bench->other;
-    if (bench->busy_left != 0) {
+    char scripted = bench->script && *bench->script ? *bench->script++ : '\0';
+    if (scripted) {
+        other = scripted == 'F' ? "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n" : NULL;
+        capture = scripted == 'B' ? &bench->busy : capture;
+    } else if (bench->busy_left != 0) {
         capture = &bench->busy;
         bench->busy_left -= bench->busy_left > 0;
     }
     pthread_mutex_unlock(&bench->mutex);
+    if (scripted == 'S')
+        clock_sleep_until(clock_system(), clock_now(clock_system()) + SLOW);
     *length = other ? strlen(other) : capture->len;
     return dead ? NULL : other ? other : capture->data;
 }
@@ -308,6 +316,39 @@ static void test_level_end_waits_until_the_server_is_idle(void **state)
     assert_int_equal(stop(bench, NULL), 0);
 }
 
+static void test_level_end_tries_again_what_failed(void **state)
+{
+    struct bench *bench = *state;
+    bench->script = "IFBFFI";
+    assert_non_null(start(bench, 3600 * NS_PER_S, NULL));
+    scraper_level_start(bench->scraper);
+    wait_for(bench, &bench->answered, 1);
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), 1);
+    assert_int_equal(bench->asked, 6);
+    bench->script = "BFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF";
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(200 * NS_PER_MS)), 0); /* busy is the last that was heard of it */
+    assert_int_equal(stop(bench, NULL), 0);
+    struct lines lines = read_lines(bench);
+    assert_int_equal(lines.count, 4);
+    json_decref(lines.last);
+}
+
+/* The first level begins without a slow answer, a later one only with it: else the end would cut it off. */
+static void test_a_later_level_waits_for_its_scrape(void **state)
+{
+    struct bench *bench = *state;
+    bench->script = "SSS";
+    assert_non_null(start(bench, 3600 * NS_PER_S, NULL));
+    scraper_level_start(bench->scraper);
+    wait_for(bench, &bench->answered, 1);
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), 1);
+    scraper_level_start(bench->scraper);
+    assert_int_equal(stop(bench, NULL), 0);
+    struct lines lines = read_lines(bench);
+    assert_int_equal(lines.count, 3);
+    json_decref(lines.last);
+}
+
 static void test_a_signal_ends_the_waiting(void **state)
 {
     struct bench *bench = *state;
@@ -382,8 +423,10 @@ static void test_a_server_that_dies_leaves_what_it_told(void **state)
     pthread_mutex_lock(&bench->mutex);
     bench->dead = true;
     pthread_mutex_unlock(&bench->mutex);
-    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), -1);
-    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), -1);
+    int64_t deadline = from_now(200 * NS_PER_MS);
+    assert_int_equal(scraper_level_end(bench->scraper, deadline), -1); /* it might come back */
+    assert_true(clock_now(clock_system()) >= deadline);
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(0)), -1);
     assert_int_equal(stop(bench, NULL), 0);
     struct lines lines = read_lines(bench);
     assert_int_equal(lines.count, 1);
@@ -447,6 +490,8 @@ int main(void)
         TEST(test_all_series_at_the_ends_and_some_between),
         TEST(test_values_are_those_of_the_server),
         TEST(test_level_end_waits_until_the_server_is_idle),
+        TEST(test_level_end_tries_again_what_failed),
+        TEST(test_a_later_level_waits_for_its_scrape),
         TEST(test_a_signal_ends_the_waiting),
         TEST(test_a_missing_page_is_told_once),
         TEST(test_a_slow_server_delays_no_level),
