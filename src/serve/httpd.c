@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "serve/listener.h"
 
+#define UNSENT_MAX ((size_t)128 << 20) /* more than any caller's reply */
 #define IDLE_TIMEOUT_S 75
 #define LOOK_US 50000
 
@@ -44,7 +46,9 @@ struct httpd_request {
     struct evhttp_request *request;
     struct evhttp_connection *connection;
     struct event *watch; /* tells when the client closes; NULL: not watched */
+    bool chunked;        /* the stream, by HTTP */
     bool split;          /* byte by byte */
+    struct buf unsent;   /* of the stream, with its frames; kept back by us */
     httpd_callback closed;
     void *closed_context;
 };
@@ -171,6 +175,7 @@ static void request_free(struct httpd_request *request)
 {
     if (request->watch)
         event_free(request->watch);
+    buf_free(&request->unsent);
     free(request);
 }
 
@@ -224,6 +229,7 @@ static void take_request(struct evhttp_request *raw, void *context)
     struct httpd *httpd = context;
     struct httpd_request *request = mem_alloc(sizeof *request);
     request->httpd = httpd;
+    request->unsent = BUF_INIT(UNSENT_MAX);
     request->request = raw;
     request->connection = evhttp_request_get_connection(raw);
     request->kept = connection_of(httpd, request->connection);
@@ -335,8 +341,8 @@ void httpd_on_closed(struct httpd_request *request, httpd_callback closed, void 
         event_add(request->watch, NULL);
 }
 
-/* Writes what evhttp has put into the connection's buffer now, instead of in the loop's next turn: one system call a token
- * instead of four, and the caller knows when it happened. Errors are left to the loop, which sees them again. */
+/* Writes what evhttp has put into the connection's buffer now, instead of in the loop's next turn. Errors are left to the
+ * loop, which sees them again. */
 static void write_now(struct httpd_request *request)
 {
     struct bufferevent *stream = stream_of(request);
@@ -352,21 +358,44 @@ void httpd_stream_start(struct httpd_request *request, int status, const char *c
 {
     httpd_reply_header(request, "content-type", content_type);
     evhttp_send_reply_start(request->request, status, NULL);
+    request->chunked = evhttp_find_header(evhttp_request_get_output_headers(request->request), "Transfer-Encoding") != NULL;
     write_now(request);
 }
 
-static void queue_chunk(struct httpd_request *request, const void *bytes, size_t length)
+/* Frames are written by us and not by evhttp: one copy and one system call a token, and the caller knows when it happened.
+ * A client of HTTP/1.0 gets the bytes as they are. */
+static void append_chunk(struct httpd_request *request, const void *bytes, size_t length)
 {
-    evbuffer_add(request->httpd->scratch, bytes, length);
-    evhttp_send_reply_chunk(request->request, request->httpd->scratch);
-    evbuffer_drain(request->httpd->scratch, evbuffer_get_length(request->httpd->scratch));
+    struct buf *unsent = &request->unsent;
+    if (length > 0 && request->chunked)
+        buf_printf(unsent, "%zx\r\n", length);
+    buf_append(unsent, bytes, length);
+    if (length > 0 && request->chunked)
+        buf_append(unsent, "\r\n", 2);
+}
+
+/* What the kernel does not take at once goes the loop's way, and so do errors. */
+static void flush(struct httpd_request *request)
+{
+    struct bufferevent *stream = stream_of(request);
+    struct buf *unsent = &request->unsent;
+    size_t taken = 0;
+    if (httpd_stream_backlog(request) == 0) {
+        ssize_t sent = send(bufferevent_getfd(stream), unsent->data, unsent->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        taken = sent > 0 ? (size_t)sent : 0;
+    }
+    if (taken < unsent->len) {
+        bufferevent_write(stream, unsent->data + taken, unsent->len - taken);
+        bufferevent_enable(stream, EV_WRITE);
+    }
+    buf_reset(unsent);
 }
 
 static void send_split(struct httpd_request *request, const char *bytes, size_t length)
 {
     for (size_t k = 0; k < length; k++) {
-        queue_chunk(request, bytes + k, 1);
-        write_now(request);
+        append_chunk(request, bytes + k, 1);
+        flush(request);
     }
 }
 
@@ -375,13 +404,13 @@ void httpd_stream_queue(struct httpd_request *request, const void *bytes, size_t
     if (request->split)
         send_split(request, bytes, length);
     else
-        queue_chunk(request, bytes, length);
+        append_chunk(request, bytes, length);
 }
 
 void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t length)
 {
     httpd_stream_queue(request, bytes, length);
-    write_now(request);
+    flush(request);
 }
 
 size_t httpd_stream_backlog(const struct httpd_request *request)
@@ -392,6 +421,7 @@ size_t httpd_stream_backlog(const struct httpd_request *request)
 void httpd_stream_end(struct httpd_request *request)
 {
     struct evhttp_request *raw = request->request;
+    bufferevent_write(stream_of(request), request->unsent.data, request->unsent.len);
     let_go(request);
     evhttp_send_reply_end(raw);
 }
@@ -405,15 +435,14 @@ void httpd_stream_split(struct httpd_request *request)
 
 void httpd_stream_raw(struct httpd_request *request, const void *bytes, size_t length)
 {
-    struct bufferevent *stream = stream_of(request);
-    bufferevent_write(stream, bytes, length);
-    bufferevent_enable(stream, EV_WRITE);
-    write_now(request);
+    buf_append(&request->unsent, bytes, length);
+    flush(request);
 }
 
 static void end_connection(struct httpd_request *request, bool reset)
 {
     struct connection *connection = request->kept;
+    flush(request);
     write_now(request);
     request_free(request);
     drop(connection, reset);

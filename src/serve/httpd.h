@@ -81,7 +81,7 @@ void httpd_on_closed(struct httpd_request *request, httpd_callback closed, void 
 void httpd_stream_start(struct httpd_request *request, int status, const char *content_type);
 /* One HTTP chunk, handed to the kernel before the call returns as far as the socket takes it. */
 void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t length);
-/* The same, but written by the loop together with what follows. */
+/* The same, but kept back until the next httpd_stream_send or the end, to go together with it. */
 void httpd_stream_queue(struct httpd_request *request, const void *bytes, size_t length);
 /* Bytes that the kernel has not taken yet: a client that does not read. */
 size_t httpd_stream_backlog(const struct httpd_request *request);
