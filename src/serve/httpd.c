@@ -48,6 +48,7 @@ struct httpd_request {
     struct event *watch; /* tells when the client closes; NULL: not watched */
     bool chunked;        /* the stream, by HTTP */
     bool split;          /* byte by byte */
+    struct evbuffer *output; /* what the kernel has not taken */
     struct buf unsent;   /* of the stream, with its frames; kept back by us */
     httpd_callback closed;
     void *closed_context;
@@ -232,6 +233,7 @@ static void take_request(struct evhttp_request *raw, void *context)
     request->unsent = BUF_INIT(UNSENT_MAX);
     request->request = raw;
     request->connection = evhttp_request_get_connection(raw);
+    request->output = bufferevent_get_output(evhttp_connection_get_bufferevent(request->connection));
     request->kept = connection_of(httpd, request->connection);
     request->kept->request = request;
     httpd->handler(httpd->context, request);
@@ -346,11 +348,10 @@ void httpd_on_closed(struct httpd_request *request, httpd_callback closed, void 
 static void write_now(struct httpd_request *request)
 {
     struct bufferevent *stream = stream_of(request);
-    struct evbuffer *output = bufferevent_get_output(stream);
-    evbuffer_unfreeze(output, 1);
-    evbuffer_write(output, bufferevent_getfd(stream));
-    evbuffer_freeze(output, 1);
-    if (evbuffer_get_length(output) == 0)
+    evbuffer_unfreeze(request->output, 1);
+    evbuffer_write(request->output, bufferevent_getfd(stream));
+    evbuffer_freeze(request->output, 1);
+    if (evbuffer_get_length(request->output) == 0)
         bufferevent_disable(stream, EV_WRITE);
 }
 
@@ -362,13 +363,26 @@ void httpd_stream_start(struct httpd_request *request, int status, const char *c
     write_now(request);
 }
 
+/* As "%zx\r\n", at a tenth of the time: this is done for every token. */
+static void append_chunk_size(struct buf *out, size_t length)
+{
+    char text[2 * sizeof length + 2];
+    size_t k = sizeof text;
+    text[--k] = '\n';
+    text[--k] = '\r';
+    do
+        text[--k] = "0123456789abcdef"[length % 16];
+    while ((length /= 16) > 0);
+    buf_append(out, text + k, sizeof text - k);
+}
+
 /* Frames are written by us and not by evhttp: one copy and one system call a token, and the caller knows when it happened.
  * A client of HTTP/1.0 gets the bytes as they are. */
 static void append_chunk(struct httpd_request *request, const void *bytes, size_t length)
 {
     struct buf *unsent = &request->unsent;
     if (length > 0 && request->chunked)
-        buf_printf(unsent, "%zx\r\n", length);
+        append_chunk_size(unsent, length);
     buf_append(unsent, bytes, length);
     if (length > 0 && request->chunked)
         buf_append(unsent, "\r\n", 2);
@@ -415,7 +429,7 @@ void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t 
 
 size_t httpd_stream_backlog(const struct httpd_request *request)
 {
-    return evbuffer_get_length(bufferevent_get_output(stream_of(request)));
+    return evbuffer_get_length(request->output);
 }
 
 void httpd_stream_end(struct httpd_request *request)

@@ -10,6 +10,8 @@
 
 #define SCRATCH_MAX ((size_t)64 << 20)
 #define LATENESS_MAX NS_PER_S
+#define INSTANT_WRITE_CHUNKS 8  /* in one write */
+#define INSTANT_TURN_TOKENS 64  /* before others have a turn */
 #define DONE "data: [DONE]\n\n"
 
 static int64_t now_of(const struct simulator *simulator)
@@ -74,22 +76,46 @@ static void open_stream(struct answer *answer)
     }
 }
 
+static bool is_instant(const struct simulator *simulator)
+{
+    const struct scheduler_cost *cost = &simulator->settings.scheduler.cost;
+    return cost->base + cost->sequence + cost->context_token + cost->prefill_token <= 0;
+}
+
+/* Steps that take no time make tokens that are due at the same time: they go together, and the first one and the last
+ * ones at once. A fault that counts tokens wants each on its own. */
+static bool is_kept_back(const struct generation *generation)
+{
+    const struct answer *answer = generation->answer;
+    return is_instant(answer->simulator) && answer->simulator->settings.frontend_time == 0 && !answer->fault &&
+           generation->sent_tokens > 0 && !generation->finished && answer->kept_back.chunks + 1 < INSTANT_WRITE_CHUNKS;
+}
+
 /* Hands the tokens not sent yet to the kernel. */
 static void send_tokens(struct generation *generation)
 {
     struct answer *answer = generation->answer;
     struct simulator *simulator = answer->simulator;
     struct buf *out = &simulator->scratch;
+    bool kept_back = is_kept_back(generation);
     if (!answer->opened)
         open_stream(answer);
     buf_reset(out);
     chunk_tokens(generation, out);
+    answer->kept_back.chunks++;
+    answer->kept_back.tokens += generation->scheduled.output_tokens - generation->sent_tokens;
+    generation->sent_tokens = generation->scheduled.output_tokens;
+    if (kept_back) {
+        httpd_stream_queue(answer->request, out->data, out->len);
+        return;
+    }
     httpd_stream_send(answer->request, out->data, out->len);
     int64_t now = now_of(simulator);
-    truth_sent(&simulator->truth, &answer->truth, generation->scheduled.output_tokens - generation->sent_tokens,
-               httpd_stream_backlog(answer->request) == 0, generation->due, now);
+    answer->kept_back.due = generation->due;
+    answer->kept_back.taken = httpd_stream_backlog(answer->request) == 0;
+    truth_sent(&simulator->truth, &answer->truth, &answer->kept_back, now);
+    answer->kept_back = (struct truth_write){0};
     pace_written(answer, now);
-    generation->sent_tokens = generation->scheduled.output_tokens;
 }
 
 static void end_stream(struct answer *answer)
@@ -110,13 +136,13 @@ static void send_whole(struct answer *answer)
 {
     struct simulator *simulator = answer->simulator;
     struct buf *out = &simulator->scratch;
-    int64_t tokens = 0;
+    struct truth_write write = {.chunks = 1, .due = simulator->step_due};
     for (size_t k = 0; k < answer->count; k++)
-        tokens += answer->generations[k].scheduled.output_tokens;
+        write.tokens += answer->generations[k].scheduled.output_tokens;
     buf_reset(out);
     chunk_whole(answer, out);
     httpd_reply(answer->request, 200, "application/json", out->data, out->len);
-    truth_sent(&simulator->truth, &answer->truth, tokens, false, simulator->step_due, now_of(simulator));
+    truth_sent(&simulator->truth, &answer->truth, &write, now_of(simulator));
 }
 
 static void end_answer(struct answer *answer)
@@ -196,12 +222,6 @@ static void begin_step(struct simulator *simulator, int64_t start)
     httpd_timer_set(simulator->step_timer, simulator->step_due);
 }
 
-static bool is_instant(const struct simulator *simulator)
-{
-    const struct scheduler_cost *cost = &simulator->settings.scheduler.cost;
-    return cost->base + cost->sequence + cost->context_token + cost->prefill_token <= 0;
-}
-
 /* The next step begins when the last one was due, not when we came to it: lateness does not add up, except when it is
  * so large (the process was stopped, or cannot keep up) that a burst of overdue tokens would be worse. */
 static int64_t next_start(struct simulator *simulator, int64_t now)
@@ -214,7 +234,8 @@ static int64_t next_start(struct simulator *simulator, int64_t now)
     return now;
 }
 
-static void end_step(struct simulator *simulator, int64_t now)
+/* Returns how many tokens came out. */
+static size_t end_step(struct simulator *simulator, int64_t now)
 {
     size_t count;
     struct scheduler_request *const *tokens = scheduler_end(simulator->scheduler, &count);
@@ -224,6 +245,16 @@ static void end_step(struct simulator *simulator, int64_t now)
     metrics_step(&simulator->metrics);
     simulator_fault_bury(simulator);
     begin_step(simulator, next_start(simulator, now));
+    return count;
+}
+
+/* Steps that take no time follow each other before the loop is asked again, which costs more than a small step. */
+static void end_due_steps(struct simulator *simulator, int64_t now)
+{
+    size_t tokens = 0;
+    do
+        tokens += end_step(simulator, now);
+    while (is_instant(simulator) && scheduler_in_step(simulator->scheduler) && tokens < INSTANT_TURN_TOKENS);
 }
 
 static void step_timer_due(void *context)
@@ -235,7 +266,7 @@ static void step_timer_due(void *context)
     else if (now < simulator->step_due)
         httpd_timer_set(simulator->step_timer, simulator->step_due);
     else
-        end_step(simulator, now);
+        end_due_steps(simulator, now);
 }
 
 /* A request has come: an idle engine waits a little for others sent together with it. */

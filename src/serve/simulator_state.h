@@ -83,6 +83,7 @@ struct answer {
     uint64_t serial;
     bool opened;                /* the roles of a chat's stream are sent */
     struct truth_request truth;
+    struct truth_write kept_back; /* chunks that wait for others to be written with them */
     struct fault *fault;        /* what it will suffer: held; NULL: nothing, or it has */
     struct httpd_timer *fault_timer;
     int64_t fault_bytes;        /* still to come of an endless line */

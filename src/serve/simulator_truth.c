@@ -26,7 +26,7 @@ void truth_due(struct truth *truth, struct truth_request *request, int64_t due)
     truth_file_due(truth->file, &request->times, due);
 }
 
-void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, bool taken, int64_t due, int64_t now)
+void truth_sent(struct truth *truth, struct truth_request *request, const struct truth_write *write, int64_t now)
 {
     if (request->first_sent == TIME_NEVER) {
         request->first_sent = now;
@@ -34,20 +34,20 @@ void truth_sent(struct truth *truth, struct truth_request *request, int64_t toke
         truth_range_add(&truth->ttft, now - request->arrived, 1);
     } else {
         int64_t gap = now - request->last_sent;
-        truth_range_add(&truth->itl, gap / tokens, (uint64_t)tokens);
+        truth_range_add(&truth->itl, gap / write->tokens, (uint64_t)write->tokens);
         request->gap_max = gap > request->gap_max ? gap : request->gap_max;
     }
     request->last_sent = now;
-    request->tokens += tokens;
-    request->chunks++;
-    truth->generation_tokens += (uint64_t)tokens;
-    truth->chunks++;
-    lag_add(&truth->send_lateness, now - due);
-    if (!taken) {
-        request->buffered += tokens;
-        truth->buffered += (uint64_t)tokens;
+    request->tokens += write->tokens;
+    request->chunks += write->chunks;
+    truth->generation_tokens += (uint64_t)write->tokens;
+    truth->chunks += write->chunks;
+    lag_add(&truth->send_lateness, now - write->due);
+    if (!write->taken) {
+        request->buffered += write->tokens;
+        truth->buffered += (uint64_t)write->tokens;
     }
-    truth_file_sent(truth->file, &request->times, tokens, now);
+    truth_file_sent(truth->file, &request->times, write->tokens, now);
 }
 
 void truth_ended(struct truth *truth, struct truth_request *request)

@@ -39,6 +39,14 @@ struct truth_request {
     struct truth_times times;    /* for the file */
 };
 
+/* One hand-over to the kernel. */
+struct truth_write {
+    int64_t tokens; /* > 0 */
+    uint64_t chunks;
+    int64_t due;    /* of the newest token, of the clock */
+    bool taken;     /* by the kernel, all of it */
+};
+
 struct truth {
     uint64_t received;  /* accepted requests; refused ones never count */
     uint64_t completed, disconnected, struck, refused;
@@ -61,8 +69,8 @@ void truth_range_add(struct truth_range *range, int64_t ns, uint64_t times);
 void truth_cached(struct truth *truth, struct truth_request *request, int64_t tokens);
 /* The engine has made a token of the request, which is due to be sent. */
 void truth_due(struct truth *truth, struct truth_request *request, int64_t due);
-/* `tokens` of the request, the newest of them due at `due`, were written at `now`; taken: by the kernel, all of them. */
-void truth_sent(struct truth *truth, struct truth_request *request, int64_t tokens, bool taken, int64_t due, int64_t now);
+/* The request's tokens were written at `now`. */
+void truth_sent(struct truth *truth, struct truth_request *request, const struct truth_write *write, int64_t now);
 /* The request has ended, whole or by the client's going. */
 void truth_ended(struct truth *truth, struct truth_request *request);
 

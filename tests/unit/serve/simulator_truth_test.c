@@ -24,9 +24,9 @@ static void writes_are_summed(void **state)
     struct truth *truth = mem_alloc(sizeof *truth);
     struct truth_request request = arrived_at(1000);
     truth_cached(truth, &request, 16);
-    truth_sent(truth, &request, 1, true, 1490, 1500);
-    truth_sent(truth, &request, 1, true, 1580, 1600);
-    truth_sent(truth, &request, 4, false, 1900, 2000); /* four tokens after 400 ns: four samples of 100 */
+    truth_sent(truth, &request, &(struct truth_write){.tokens = 1, .chunks = 1, .taken = true, .due = 1490}, 1500);
+    truth_sent(truth, &request, &(struct truth_write){.tokens = 1, .chunks = 1, .taken = true, .due = 1580}, 1600);
+    truth_sent(truth, &request, &(struct truth_write){.tokens = 4, .chunks = 1, .taken = false, .due = 1900}, 2000); /* four tokens after 400 ns: four samples of 100 */
     truth_ended(truth, &request);
     assert_int_equal(truth->ttft.sum, 500);
     assert_int_equal(truth->itl.count, 5);
@@ -54,7 +54,7 @@ static void list_keeps_the_latest(void **state)
     for (int64_t k = 0; k < TRUTH_LIST_MAX + 3; k++) {
         struct truth_request request = arrived_at(k);
         request.disconnected = k % 2;
-        truth_sent(truth, &request, 1, true, k, k + 10 + k);
+        truth_sent(truth, &request, &(struct truth_write){.tokens = 1, .chunks = 1, .taken = true, .due = k}, k + 10 + k);
         truth_ended(truth, &request);
     }
     json_t *document = json_object();

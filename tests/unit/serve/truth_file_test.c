@@ -42,10 +42,10 @@ static void request_with_two_tokens(struct truth *truth, int64_t time)
 {
     struct truth_request request = arrived_at(time);
     truth_due(truth, &request, time + 10);
-    truth_sent(truth, &request, 1, true, time + 10, time + 12);
+    truth_sent(truth, &request, &(struct truth_write){.tokens = 1, .chunks = 1, .taken = true, .due = time + 10}, time + 12);
     truth_due(truth, &request, time + 20);
     truth_due(truth, &request, time + 30);
-    truth_sent(truth, &request, 1, false, time + 20, time + 25);
+    truth_sent(truth, &request, &(struct truth_write){.tokens = 1, .chunks = 1, .taken = false, .due = time + 20}, time + 25);
     request.disconnected = true;
     truth_ended(truth, &request);
 }
@@ -143,7 +143,7 @@ static void no_file_no_memory(void **state)
     struct truth *truth = mem_alloc(sizeof *truth);
     struct truth_request request = arrived_at(0);
     truth_due(truth, &request, 1);
-    truth_sent(truth, &request, 1, true, 1, 2);
+    truth_sent(truth, &request, &(struct truth_write){.tokens = 1, .chunks = 1, .taken = true, .due = 1}, 2);
     assert_null(request.times.due.times);
     assert_null(request.times.sent.times);
     truth_ended(truth, &request);
