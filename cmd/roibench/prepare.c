@@ -125,6 +125,14 @@ static int prepare_with_client(const struct app *app, const struct options *opti
     return finish(app, options, plan, folder, err);
 }
 
+/* `run` may work in another folder. */
+static void keep_ca_file(const struct net_settings *net, struct plan *plan)
+{
+    cleanup_free char *absolute = net->ca_file ? realpath(net->ca_file, NULL) : NULL;
+    if (absolute)
+        plan->ca_file = arena_strdup(plan->arena, absolute);
+}
+
 static int prepare_run(struct app *app, struct options *options, struct error *err)
 {
     struct net_settings net;
@@ -141,6 +149,7 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
     cleanup_with(http_client_free) struct http_client *client = http_client_new(&net, err);
     if (!client)
         return -1;
+    keep_ca_file(&net, plan);
     struct probe probe = {
         .client = client,
         .clock = app->clock,

@@ -239,6 +239,17 @@ static int tell_outcome(const struct run *run, const struct engine_result *resul
     return 0;
 }
 
+/* --cacert, or the file that prepare was given. */
+static int choose_ca_file(struct run *run, struct error *err)
+{
+    const char *planned = run->plan->ca_file;
+    if (run->net.ca_file || !planned[0])
+        return 0;
+    run->net.ca_file = planned;
+    return file_exists(planned) ? 0 : error_set(err, ERROR_USAGE, "%s, the CA file that prepare was given, is not here. Give it by --cacert",
+                                                planned);
+}
+
 /* *begun: the engine was started. */
 static int run_plan(struct app *app, const struct options *options, const struct plan *plan, const char *folder, bool *begun,
                     struct error *err)
@@ -251,6 +262,8 @@ static int run_plan(struct app *app, const struct options *options, const struct
     run.prompts = prompts;
     run.url = mem_printf("%s%s", plan->target, endpoint_path(plan->workload.endpoint));
     int status = command_net_settings(app, options, &run.net, &run.key, err);
+    if (status == 0)
+        status = choose_ca_file(&run, err);
     if (status == 0)
         status = carry_out(&run, &result, err);
     status = run_close(&run, status, err);

@@ -37,6 +37,7 @@ struct plan *plan_new(void)
         .arena = arena,
         .run_id = "",
         .target = "",
+        .ca_file = "",
         .model = "",
         .server = {.kind = "", .version = "", .preset = "", .time_scale = 1, .max_model_len = -1},
         .profile = "",

@@ -104,6 +104,7 @@ struct plan {
     const char *run_id;
     int64_t created;           /* realtime ns */
     const char *target;        /* "http(s)://host.../v1", no trailing slash, no secrets */
+    const char *ca_file;       /* that its certificate was verified with, absolute; "": the usual roots */
     const char *model;
     struct server_identity server;
     const char *profile;       /* name of a row of profiles.def */

@@ -119,6 +119,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_text(root, "run_id", plan->run_id);
     json_set_text(root, "created", clock_format_rfc3339(plan->created, 3, date));
     json_array_append_new(json_add_array(root, "target"), json_string(plan->target));
+    json_set_text_if_any(json_add_object(root, "tls"), "ca_file", plan->ca_file);
     json_set_text(root, "model", plan->model);
     json_set_text(root, "endpoint", endpoint_name(plan->workload.endpoint));
     write_server(root, &plan->server);
@@ -356,6 +357,15 @@ static void read_target(struct json_reader *reader, const json_t *root, struct p
     plan->target = keep(plan, target);
 }
 
+/* Plans written before this was kept have none. */
+static void read_tls(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    json_t *object = json_get_object_or_null(reader, root, "tls");
+    size_t mark = json_enter(reader, "tls", -1);
+    plan->ca_file = keep(plan, object ? json_get_text_or(reader, object, "ca_file", "") : "");
+    json_leave(reader, mark);
+}
+
 static void read_nonce(struct json_reader *reader, const json_t *root, struct plan *plan)
 {
     const char *nonce = json_get_text(reader, root, "nonce");
@@ -375,6 +385,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     if (!reader->failed && clock_parse_rfc3339(created, &plan->created) < 0)
         json_fail(reader, "created", "expected a date as in 2026-11-24T04:06:51Z, got \"%.40s\"", created);
     read_target(reader, root, plan);
+    read_tls(reader, root, plan);
     plan->model = keep(plan, json_get_text(reader, root, "model"));
     read_server(reader, root, plan);
     plan->profile = keep(plan, json_get_text(reader, root, "profile"));

@@ -360,6 +360,33 @@ as_nobody() {
     [[ $stderr == *ws/r/prompts.jsonl.gz* ]]
 }
 
+@test "not one request gets through TLS: exit 3 at the end of the first level, with the reason" {
+    start_simulator --preset instant --model tiny
+    prepare --profile sweep --levels concurrent:2,3 --max-requests 4
+    sed -i 's#"http://127#"https://127#' ws/r/plan.json
+    run_plan
+    assert_failure 3
+    [[ $stderr == *"could not be reached during the whole of level 1 (the server speaks plain HTTP, not TLS"* ]]
+    assert_equal "$(records level_end)" 1
+}
+
+@test "the CA file of prepare is used by run, and missed when it is not there" {
+    start_simulator --preset instant --model tiny
+    cp "$BATS_TEST_DIRNAME/../data/ca.pem" ca.pem
+    prepare --cacert ca.pem --profile concurrent --rate 2 --max-requests 4
+    grep -q "\"ca_file\": \"$PWD/ca.pem\"" ws/r/plan.json
+    mv ca.pem other.pem
+    run_plan
+    assert_failure 2
+    [[ $stderr == *"$PWD/ca.pem, the CA file that prepare was given, is not here. Give it by --cacert"* ]]
+    echo nothing >ca.pem
+    run_plan
+    assert_failure 2
+    [[ $stderr == *"cannot read certificates from $PWD/ca.pem"* ]]
+    run_plan --cacert other.pem
+    assert_success
+}
+
 @test "two runs of one plan started together: one measures, the other is refused before any load" {
     start_simulator --preset l4-int4 --model tiny
     prepare --profile concurrent --rate 2 --max-requests 6 --stream-start together

@@ -40,6 +40,7 @@ static struct plan *whole_plan(void)
     plan->run_id = "tiny-1";
     plan->created = INT64_C(1795485938123000000);
     plan->target = "http://127.0.0.1:8000/v1";
+    plan->ca_file = "/etc/own-ca.pem";
     plan->model = "m\"\xc3\xa4";
     plan->server = (struct server_identity){.kind = "simulator", .version = "0.32.0", .preset = "instant", .time_scale = 10,
                                             .max_model_len = 8192, .usage = true, .ignore_eos = true, .metrics = true};
