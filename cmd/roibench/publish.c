@@ -1,7 +1,6 @@
 /* roibench publish: a run, or a comparison with its runs, as one archive to one or more destinations. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -43,13 +42,6 @@ static void publication_add(struct publication *publication, const char *path, c
     publication->folders[publication->count++] = (struct archive_folder){.path = mem_strdup(path), .prefix = mem_strdup(prefix)};
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat status;
-
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 static void warn_without_summary(const struct app *app, const char *folder)
 {
     cleanup_free char *summary = file_join(folder, "summary.json");
@@ -68,7 +60,7 @@ static int choose_run(const struct app *app, const struct options *options, stru
     if (!run_id)
         return -1;
     publication->folder = workspace_run_folder(workspace, run_id);
-    if (!is_folder(publication->folder))
+    if (!file_is_folder(publication->folder))
         return error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, publication->folder);
     warn_without_summary(app, publication->folder);
     publication->name = mem_printf("%s.tar.gz", run_id);
@@ -88,7 +80,7 @@ static int add_compared_run(const struct app *app, const char *workspace, const 
 
     cleanup_free char *folder = workspace_run_folder(workspace, run_id);
 
-    if (!is_folder(folder)) {
+    if (!file_is_folder(folder)) {
         log_warning(&app->log, "the compared run %s is not in the workspace: left out", run_id);
         return 0;
     }
@@ -132,7 +124,7 @@ static int choose_comparison(const struct app *app, const struct options *option
     if (workspace_check_comparison_id(id, err) < 0)
         return -1;
     publication->folder = workspace_comparison_folder(workspace, id);
-    if (!is_folder(publication->folder))
+    if (!file_is_folder(publication->folder))
         return error_set(err, ERROR_USAGE, "there is no comparison %s: %s is no folder", id, publication->folder);
     publication->name = mem_printf("comparison-%s.tar.gz", id);
 

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -40,22 +39,16 @@ static void summarizing_free(struct summarizing *work)
     free(work->output);
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 /* ---- which runs ---- */
 
 /* A folder, or the id of a run in the workspace. NULL with *err. */
 static char *find_folder(const char *workspace, const char *name, struct error *err)
 {
-    if (is_folder(name))
+    if (file_is_folder(name))
         return mem_strdup(name);
     if (!strchr(name, '/') && workspace_check_run_id(name, NULL) == 0) {
         cleanup_free char *folder = workspace_run_folder(workspace, name);
-        if (is_folder(folder))
+        if (file_is_folder(folder))
             return steal_pointer(&folder);
     }
     error_set(err, ERROR_USAGE, "there is no run %s: neither a folder nor a run of the workspace %s", name, workspace);
@@ -69,7 +62,7 @@ static char *current_folder(const struct options *options, struct error *err)
     if (!run_id)
         return NULL;
     cleanup_free char *folder = workspace_run_folder(workspace, run_id);
-    if (is_folder(folder))
+    if (file_is_folder(folder))
         return steal_pointer(&folder);
     error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, folder);
     return NULL;

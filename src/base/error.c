@@ -88,3 +88,10 @@ int error_wrap(struct error *err, const char *format, ...)
     memcpy(err->text, text, sizeof text);
     return -1;
 }
+
+int error_reclass(struct error *err, enum error_class class)
+{
+    if (err)
+        err->class = class;
+    return -1;
+}

@@ -41,4 +41,7 @@ int error_set_errno(struct error *err, enum error_class class, int errno_value, 
 /* Puts "<text>: " before what *err says; keeps the class. Returns -1. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Another class for *err: what failed below is, up here, another kind of trouble. Returns -1. */
+int error_reclass(struct error *err, enum error_class class);
+
 #endif

@@ -22,6 +22,7 @@ int file_make_folder(const char *path, struct error *err);
 int file_check_writable(const char *folder, struct error *err);
 
 bool file_exists(const char *path);
+bool file_is_folder(const char *path);
 
 /* "<a>/<b>"; free() it. */
 char *file_join(const char *a, const char *b);

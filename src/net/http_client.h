@@ -43,6 +43,7 @@ struct http_response {
     int status;           /* 0: none came */
     enum http_trouble trouble;
     struct buf body;      /* buf_free it; whatever the status is */
+    int64_t content_length; /* as the headers say; -1: they do not */
     int64_t connect_ns, total_ns;
     char content_type[128];
     char etag[256];

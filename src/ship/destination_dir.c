@@ -187,27 +187,19 @@ static int write_checksum(const struct archive_file *file, const char *path, str
     return file_write_atomic(beside, line, strlen(line), err);
 }
 
-/* Errors of base name the file, but do not know that this is publishing. */
-static int as_publish_error(struct error *err)
-{
-    if (err)
-        err->class = ERROR_PUBLISH;
-    return -1;
-}
-
 static int dir_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
                    struct delivery *delivery, struct error *err)
 {
     cleanup_free char *folder = dir_folder(to);
 
     if (file_make_folder(folder, err) < 0)
-        return as_publish_error(err);
+        return error_reclass(err, ERROR_PUBLISH);
 
     const int found = look(delivery->to, file, settings->overwrite, err);
 
     if (found < 0 || (found == 0 && place_file(file, folder, delivery->to, settings, err) < 0) ||
         write_checksum(file, delivery->to, err) < 0)
-        return as_publish_error(err);
+        return error_reclass(err, ERROR_PUBLISH);
     delivery->already_there = found == 1;
     return 0;
 }

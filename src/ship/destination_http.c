@@ -1,9 +1,12 @@
 /* A server that takes a PUT: nginx with dav_methods, artifact stores, presigned URLs.
  *
  * A URL whose path ends in '/' is a folder: the archive's name is appended;
- * any other URL is the archive's own. Before the PUT a HEAD asks what is there,
- * and the small "<url>.sha256" tells whether it is the same archive. A URL with
- * a query is taken for one that was made (signed) for this one PUT: it gets just that. */
+ * any other URL is the archive's own. Before the PUT a HEAD asks what is there and
+ * how long it is, and the small "<url>.sha256" tells whether it is meant to be the same
+ * archive. The checksum is put before the archive: when the way breaks off in between, it
+ * says whose archive was to follow, and publishing again completes it without --overwrite.
+ * A URL with a query is taken for one that was made (signed) for this one PUT: it gets just that. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,21 +63,25 @@ static char *http_place(const char *to, const char *name)
     return http_url_redacted(url);
 }
 
-static int as_publish_error(struct error *err)
-{
-    if (err)
-        err->class = ERROR_PUBLISH;
-    return -1;
-}
-
-/* The first line of what the server said, without what could play tricks on a terminal. */
+/* What the server said, as one line: without the tags of HTML and XML, and without what could play tricks on a terminal. */
 static void first_words(const struct buf *body, char *shown, size_t size)
 {
-    const char *text = buf_text(body);
+    bool in_tag = false, gap = false;
     size_t length = 0;
 
-    for (; text[length] && text[length] != '\n' && length + 1 < size; length++)
-        shown[length] = text[length] >= ' ' && text[length] < 0x7f ? text[length] : '?';
+    for (const char *c = buf_text(body); *c && length + 2 < size; c++) {
+        const bool tag = in_tag || *c == '<';
+
+        in_tag = tag && *c != '>';
+        if (tag || isspace((unsigned char)*c)) {
+            gap = length > 0;
+            continue;
+        }
+        if (gap)
+            shown[length++] = ' ';
+        gap = false;
+        shown[length++] = *c > ' ' && *c < 0x7f ? *c : '?';
+    }
     shown[length] = '\0';
 }
 
@@ -97,38 +104,43 @@ static int fail_status(const char *shown, const struct http_response *response, 
 {
     char words[BODY_SHOWN_MAX];
 
-    if (response->status / 100 == 3)
-        return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d: the server sends us elsewhere. Give the URL it redirects to", shown,
-                         response->status);
+    if (response->status / 100 == 3) {
+        cleanup_free char *elsewhere = http_url_redacted(response->location);
+
+        for (char *c = elsewhere; *c; c++)
+            *c = (char)(iscntrl((unsigned char)*c) ? '?' : *c);
+
+        return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d: the server sends us to %s. Give the URL that it means", shown,
+                         response->status, *elsewhere ? elsewhere : "another place, without saying where");
+    }
     first_words(&response->body, words, sizeof words);
-    return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d%s%s%s", shown, response->status, *words && *words != '<' ? ": " : "",
-                     *words != '<' ? words : "", advice(response->status));
+    return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d%s%s%s", shown, response->status, *words ? ": " : "", words, advice(response->status));
 }
 
 /* ---- what is there ---- */
 
-/* Does "<url>.sha256" name our archive's content? */
+/* Does "<url>.sha256" name our archive's content? What lies there may still be a part of it. */
 static int http_is_same(const struct http_target *target, const struct archive_file *file, bool *same, struct error *err)
 {
     cleanup_response struct http_response response = {0};
 
     if (http_client_get(target->client, target->checksum_url, QUESTION_TIMEOUT_NS, &response, err) < 0)
-        return as_publish_error(err);
+        return error_reclass(err, ERROR_PUBLISH);
     *same = response.status == 200 && strncasecmp(buf_text(&response.body), file->sha256, SHA256_HEX) == 0;
     return 0;
 }
 
-/* 1: the same archive is there; 0: nothing, or the server does not tell; -1. */
+/* 1: the same archive is there; 0: nothing, a part of the same archive, or the server does not tell; -1. */
 static int http_look(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
                      struct error *err)
 {
     cleanup_response struct http_response response = {0};
-    bool same;
+    bool same = false;
 
     if (!target->checksum_url || target->settings->overwrite)
         return 0;
     if (http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err) < 0)
-        return as_publish_error(err);
+        return error_reclass(err, ERROR_PUBLISH);
     if (response.status != 200)
         return 0;
     if (http_is_same(target, file, &same, err) < 0)
@@ -136,6 +148,8 @@ static int http_look(const struct http_target *target, const struct archive_file
     if (!same)
         return error_set(err, ERROR_PUBLISH, "%s is there already, with other content or without its .sha256. Give --overwrite to replace it",
                          target->shown);
+    if (response.content_length < 0 || (uint64_t)response.content_length != file->size)
+        return 0;
     delivery->status = response.status;
     memcpy(delivery->etag, response.etag, sizeof delivery->etag);
     return 1;
@@ -160,7 +174,7 @@ static int http_put_archive(const struct http_target *target, const struct archi
         return error_set(err, ERROR_PUBLISH, "cannot open %s", file->path);
     if (http_client_put(target->client, target->url, "application/gzip", file->size, read_file, bytes,
                         target->settings->stall_timeout_ns, &response, err) < 0)
-        return as_publish_error(err);
+        return error_reclass(err, ERROR_PUBLISH);
     delivery->status = response.status;
     memcpy(delivery->etag, response.etag, sizeof delivery->etag);
     return response.status / 100 == 2 ? 0 : fail_status(target->shown, &response, err);
@@ -177,7 +191,7 @@ static int http_put_checksum(const struct http_target *target, const struct arch
         abort();
     if (http_client_put(target->client, target->checksum_url, "text/plain", strlen(line), read_file, bytes,
                         target->settings->stall_timeout_ns, &response, err) < 0)
-        return as_publish_error(err);
+        return error_reclass(err, ERROR_PUBLISH);
     return response.status / 100 == 2 ? 0 : fail_status(shown, &response, err);
 }
 
@@ -190,9 +204,9 @@ static int http_deliver(const struct http_target *target, const struct archive_f
         delivery->already_there = found == 1;
         return found == 1 ? 0 : -1;
     }
-    if (http_put_archive(target, file, delivery, err) < 0)
+    if (target->checksum_url && http_put_checksum(target, file, err) < 0)
         return -1;
-    return target->checksum_url ? http_put_checksum(target, file, err) : 0;
+    return http_put_archive(target, file, delivery, err);
 }
 
 static int http_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,

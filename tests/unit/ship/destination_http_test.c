@@ -114,14 +114,14 @@ static void test_a_folder_url(void **state)
     assert_put(scene, "/dir/", false, false, 201);
     assert_stored(scene, "/dir/r.tar.gz");
     assert_string_equal(put_server_content(scene->server, "/dir/r.tar.gz.sha256", &length), line);
-    assert_requests(scene, "HEAD /dir/r.tar.gz\nPUT /dir/r.tar.gz\nPUT /dir/r.tar.gz.sha256\n");
+    assert_requests(scene, "HEAD /dir/r.tar.gz\nPUT /dir/r.tar.gz.sha256\nPUT /dir/r.tar.gz\n");
 }
 
 static void test_a_url_of_its_own(void **state)
 {
     assert_put(*state, "/mine.tgz", false, false, 201);
     assert_stored(*state, "/mine.tgz");
-    assert_requests(*state, "HEAD /mine.tgz\nPUT /mine.tgz\nPUT /mine.tgz.sha256\n");
+    assert_requests(*state, "HEAD /mine.tgz\nPUT /mine.tgz.sha256\nPUT /mine.tgz\n");
 }
 
 static void test_a_signed_url_gets_one_put(void **state)
@@ -140,12 +140,37 @@ static void test_what_is_there_is_kept(void **state)
 
     assert_put(scene, "/d/", false, false, 201);
     assert_put(scene, "/d/", false, true, 200);
-    assert_requests(scene, "HEAD /d/r.tar.gz\nPUT /d/r.tar.gz\nPUT /d/r.tar.gz.sha256\n"
+    assert_requests(scene, "HEAD /d/r.tar.gz\nPUT /d/r.tar.gz.sha256\nPUT /d/r.tar.gz\n"
                            "HEAD /d/r.tar.gz\nGET /d/r.tar.gz.sha256\n");
     scene->file.sha256[0] = scene->file.sha256[0] == '0' ? '1' : '0';
     assert_not_put(scene, "/d/", "/d/r.tar.gz is there already, with other content or without its .sha256. Give --overwrite");
     assert_put(scene, "/d/", true, false, 201);
     assert_put(scene, "/d/", false, true, 200);
+}
+
+static void expect_later(const struct scene *scene, const char *refused)
+{
+    put_server_refuse_once(scene->server, refused);
+    assert_not_put(scene, "/d/", "HTTP 503: later");
+    assert_put(scene, "/d/", false, false, 201);
+    assert_stored(scene, "/d/r.tar.gz");
+    assert_put(scene, "/d/", false, true, 200);
+}
+
+static void test_what_was_interrupted_is_completed(void **state)
+{
+    const struct scene *scene = *state;
+
+    expect_later(scene, ".sha256");
+    /* A part of it, as a server keeps it that lost the connection. */
+    put_server_store(scene->server, "/d/r.tar.gz", scene->content, CONTENT_SIZE / 2);
+    assert_put(scene, "/d/", false, false, 201);
+    assert_stored(scene, "/d/r.tar.gz");
+}
+
+static void test_an_archive_that_was_refused_once(void **state)
+{
+    expect_later(*state, ".tar.gz");
 }
 
 static void test_a_server_that_takes_no_head(void **state)
@@ -161,12 +186,14 @@ static const struct {
     int status;
     const char *body, *says;
 } refusals[] = {
-    {400, "quota of\033[2J project\nmore", "/d/r.tar.gz: HTTP 400: quota of?[2J project"},
-    {403, "<html>", "HTTP 403. The server wants credentials"},
+    {400, "quota of\033[2J project\nis full", "/d/r.tar.gz.sha256: HTTP 400: quota of?[2J project is full"},
+    {403, "", "HTTP 403. The server wants credentials"},
+    {403, "<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code>\n<Message>no\033</Message></Error>\n",
+     "HTTP 403: AccessDenied no?. The server wants credentials"},
     {404, "", "HTTP 404. Does the folder exist there?"},
     {405, "", "HTTP 405. The server takes no PUT"},
     {413, "", "larger than the server allows"},
-    {302, "", "HTTP 302: the server sends us elsewhere"},
+    {302, "", "/elsewhere/x. Give the URL that it means"},
     {500, "oops", "HTTP 500: oops"},
 };
 
@@ -217,6 +244,8 @@ int main(void)
         HTTP_TEST(test_a_url_of_its_own),
         HTTP_TEST(test_a_signed_url_gets_one_put),
         HTTP_TEST(test_what_is_there_is_kept),
+        HTTP_TEST(test_what_was_interrupted_is_completed),
+        HTTP_TEST(test_an_archive_that_was_refused_once),
         HTTP_TEST(test_a_server_that_takes_no_head),
         HTTP_TEST(test_refusals_are_told),
         HTTP_TEST(test_nobody_listens),

@@ -30,6 +30,7 @@ struct put_server {
     struct buf requests;
     int put_status, head_status;
     char *put_body;
+    const char *refused_once; /* suffix of the path; NULL: none */
 };
 
 static struct stored *find(struct put_server *server, const char *path)
@@ -74,8 +75,15 @@ static void answer(int fd, int status, const char *headers, const char *body, si
 
 static void answer_put(struct put_server *server, int fd, const char *path, const char *body, size_t length)
 {
+    const size_t path_length = strlen(path), suffix_length = server->refused_once ? strlen(server->refused_once) : 0;
+
+    if (server->refused_once && path_length > suffix_length && strcmp(path + path_length - suffix_length, server->refused_once) == 0) {
+        server->refused_once = NULL;
+        answer(fd, 503, "", "later", 5, false);
+        return;
+    }
     if (server->put_status != 0) {
-        answer(fd, server->put_status, "", server->put_body, strlen(server->put_body), false);
+        answer(fd, server->put_status, server->put_status / 100 == 3 ? "Location: /elsewhere/x?token=secret\r\n" : "", server->put_body, strlen(server->put_body), false);
         return;
     }
     store(server, path, body, length);
@@ -146,6 +154,20 @@ static void *run(void *context)
         close(fd);
     }
     return NULL;
+}
+
+void put_server_store(struct put_server *server, const char *path, const char *bytes, size_t length)
+{
+    pthread_mutex_lock(&server->lock);
+    store(server, path, bytes, length);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void put_server_refuse_once(struct put_server *server, const char *suffix)
+{
+    pthread_mutex_lock(&server->lock);
+    server->refused_once = suffix;
+    pthread_mutex_unlock(&server->lock);
 }
 
 struct put_server *put_server_start(void)
