@@ -12,6 +12,7 @@
 
 #define API_KEY_MAX 16384
 #define TEKTON_RESULT_MAX 256
+#define HOST_SIZE 256
 
 const struct option_row common_options[] = {
     {.type = OPTION_GROUP, .name = "Common"},
@@ -84,19 +85,30 @@ int command_tekton_result(const char *dir, const char *name, const char *text, s
     return file_write_atomic(path, text, length, err);
 }
 
+/* host holds HOST_SIZE and lives as long as the step. */
+static struct manifest_step make_step(const struct app *app, const char *step, int64_t started, char *host)
+{
+    snprintf(host, HOST_SIZE, "unknown");
+    gethostname(host, HOST_SIZE);
+    host[HOST_SIZE - 1] = '\0';
+    return (struct manifest_step){
+        .step = step, .version = app->version, .host = host, .started = started, .ended = clock_realtime(app->clock)};
+}
+
 int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,
                      const char *note, struct error *err)
 {
-    char host[256] = "unknown";
-    gethostname(host, sizeof host - 1);
-    struct manifest_step row = {
-        .step = step,
-        .version = app->version,
-        .host = host,
-        .started = started,
-        .ended = clock_realtime(app->clock),
-        .exit_code = exit_code,
-        .note = note,
-    };
+    char host[HOST_SIZE];
+    struct manifest_step row = make_step(app, step, started, host);
+    row.exit_code = exit_code;
+    row.note = note;
     return manifest_update(folder, &row, err);
+}
+
+int command_manifest_complete(const struct app *app, const char *folder, const char *step, int64_t started, struct buf *differing,
+                              struct error *err)
+{
+    char host[HOST_SIZE];
+    const struct manifest_step row = make_step(app, step, started, host);
+    return manifest_complete(folder, &row, differing, err);
 }

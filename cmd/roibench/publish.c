@@ -9,12 +9,14 @@
 #include "base/units.h"
 #include "cmd/roibench/command.h"
 #include "record/manifest.h"
+#include "record/run_lock.h"
 #include "record/workspace.h"
 #include "ship/archive.h"
 #include "ship/destination.h"
 #include "ship/receipt.h"
 
 #define COMPARED_RUNS_MAX 1000
+#define DIFFERING_MAX ((size_t)1 << 20) /* bytes of names */
 #define STALL_TIMEOUT_NS (60 * NS_PER_S)
 
 /* What goes into the archive. */
@@ -213,31 +215,108 @@ static int deliver(const struct app *app, const struct options *options, const s
     };
 
     if (manifest_identity(publication->folder, identity, err) < 0)
-        return -1;
+        return error_reclass(err, ERROR_PUBLISH);
 
     struct delivery_run run = {.app = app, .file = file, .destinations = destinations, .count = count,
                                .rows = mem_calloc(count, sizeof *run.rows)};
     int result = deliver_all(&run, &settings, err);
 
     /* The destinations' own trouble is told first. */
-    if (receipt_write(publication->folder, identity, file, run.rows, run.done, result < 0 ? NULL : err) < 0)
+    if (!file_may_write(publication->folder))
+        log_warning(&app->log, "%s cannot be written: no receipt there", publication->folder);
+    else if (receipt_write(publication->folder, identity, file, run.rows, run.done, result < 0 ? NULL : err) < 0)
         result = -1;
     free_rows(run.rows, run.done);
     return result;
 }
 
+/* ---- before anything is packed ---- */
+
+static int check_not_running(const struct publication *publication, struct error *err)
+{
+    for (size_t k = 0; k < publication->count; k++) {
+        if (run_lock_is_held(publication->folders[k].path))
+            return error_set(err, ERROR_PUBLISH, "%s: roibench run is still writing into it. Publish it when the run is over",
+                             publication->folders[k].path);
+    }
+    return 0;
+}
+
+/* An archive in a folder that it is made of would be in the next one. */
+static int check_outside(const struct publication *publication, const char *to, struct error *err)
+{
+    cleanup_free char *folder = destination_folder(to);
+
+    if (!folder)
+        return 0;
+
+    cleanup_free char *place = file_resolve(folder);
+
+    for (size_t k = 0; k < publication->count; k++) {
+        cleanup_free char *inside = file_resolve(publication->folders[k].path);
+        const size_t length = strlen(inside);
+
+        if (strncmp(place, inside, length) == 0 && (place[length] == '/' || place[length] == '\0'))
+            return error_set(err, ERROR_USAGE, "--to: %s lies in %s, which is to be published. Choose a folder outside", to,
+                             publication->folders[k].path);
+    }
+    return 0;
+}
+
+/* The manifest goes into the archive: it must have every file, and it is not bent to what was changed behind its back. */
+static int complete_manifest(const struct app *app, const char *folder, int64_t started, struct error *err)
+{
+    cleanup_buf struct buf differing = BUF_INIT(DIFFERING_MAX);
+    struct error own = {0};
+    const int result = command_manifest_complete(app, folder, "publish", started, &differing, &own);
+
+    if (differing.len > 0)
+        log_warning(&app->log, "%s: not what its manifest.json says: %s. Published as they are", folder, buf_text(&differing));
+    if (result == 0)
+        return 0;
+    if (own.class == ERROR_INTERNAL && !file_may_write(folder)) {
+        log_warning(&app->log, "%s cannot be written: its manifest.json stays as it is", folder);
+        return 0;
+    }
+    if (err)
+        *err = own;
+    return -1;
+}
+
+static int complete_manifests(const struct app *app, const struct publication *publication, struct error *err)
+{
+    const int64_t started = clock_realtime(app->clock);
+
+    for (size_t k = 0; k < publication->count; k++) {
+        if (complete_manifest(app, publication->folders[k].path, started, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- the command ---- */
 
-static int make_archive(const struct app *app, const struct publication *publication, const char *archives,
+/* Where the archive is made: beside the runs, or, when nothing can be written there, where temporary files belong. */
+static const char *temporary_folder(const char *workspace)
+{
+    const char *named = getenv("TMPDIR");
+
+    if (file_may_write(workspace))
+        return workspace;
+    return named && *named ? named : "/tmp";
+}
+
+static int make_archive(const struct app *app, const struct publication *publication, const char *workspace,
                         struct archive_file *file, struct error *err)
 {
     char size[UNITS_TEXT_SIZE];
     struct archive_request request = {.folders = publication->folders, .folder_count = publication->count,
-                                      .name = publication->name, .temporary = archives, .stop = app->stop};
+                                      .name = publication->name, .temporary = temporary_folder(workspace), .stop = app->stop};
 
-    if (manifest_first_start(publication->folder, &request.mtime, err) < 0 || file_make_folder(archives, err) < 0 ||
-        archive_create(&request, file, err) < 0)
+    if (manifest_first_start(publication->folder, &request.mtime, err) < 0)
         return -1;
+    if (archive_create(&request, file, err) < 0)
+        return error_reclass(err, ERROR_PUBLISH);
     log_info(&app->log, "%s: %zu files, %s", file->name, file->members, units_format_bytes(file->size, size));
     if (file->folders_left_out > 0)
         log_warning(&app->log, "%zu subfolder%s left out: an archive holds the files of a run's folder", file->folders_left_out,
@@ -270,7 +349,8 @@ static int check_destinations(const char *const *destinations, size_t count, str
 
 static int publish_run(struct app *app, struct options *options, struct error *err)
 {
-    cleanup_free char *archives = workspace_archives_folder(options_text(options, "workspace"));
+    const char *workspace = options_text(options, "workspace");
+    cleanup_free char *archives = workspace_archives_folder(workspace);
     __attribute__((cleanup(publication_free))) struct publication publication = {0};
     __attribute__((cleanup(archive_file_free))) struct archive_file file = {0};
     size_t count;
@@ -280,7 +360,13 @@ static int publish_run(struct app *app, struct options *options, struct error *e
         return -1;
     if ((options_given(options, "comparison") ? choose_comparison : choose_run)(app, options, &publication, err) < 0)
         return -1;
-    if (make_archive(app, &publication, archives, &file, err) < 0)
+    if (check_not_running(&publication, err) < 0)
+        return -1;
+    for (size_t k = 0; k < count; k++) {
+        if (check_outside(&publication, destinations[k], err) < 0)
+            return -1;
+    }
+    if (complete_manifests(app, &publication, err) < 0 || make_archive(app, &publication, workspace, &file, err) < 0)
         return -1;
     return deliver(app, options, &publication, &file, destinations, count, err);
 }

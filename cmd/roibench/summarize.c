@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "record/run_lock.h"
 #include "record/workspace.h"
 #include "report/report.h"
 #include "stats/roi.h"
@@ -83,6 +84,14 @@ static int choose_folders(struct summarizing *work, struct error *err)
         work->folders[work->count++] = folder;
     }
     return 0;
+}
+
+static void warn_if_running(const struct summarizing *work)
+{
+    for (size_t k = 0; k < work->count; k++)
+        if (run_lock_is_held(work->folders[k]))
+            log_warning(&work->app->log, "%s: roibench run is still writing into it: what follows is what it had measured so far",
+                        work->folders[k]);
 }
 
 static int read_plans(struct summarizing *work, struct error *err)
@@ -330,7 +339,10 @@ static int summarize_run(struct app *app, struct options *options, struct error 
 {
     __attribute__((cleanup(summarizing_free))) struct summarizing work = {
         .app = app, .options = options, .started = clock_realtime(app->clock)};
-    if (choose_folders(&work, err) < 0 || read_plans(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
+    if (choose_folders(&work, err) < 0)
+        return -1;
+    warn_if_running(&work);
+    if (read_plans(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
         set_facts(&work, "gpus", set_gpus, err) < 0)
         return -1;
     if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -211,6 +212,31 @@ bool file_is_folder(const char *path)
     struct stat status;
 
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool file_may_write(const char *path)
+{
+    return access(path, W_OK) == 0;
+}
+
+char *file_resolve(const char *path)
+{
+    cleanup_free char *partial = mem_strdup(*path ? path : ".");
+
+    for (size_t end = strlen(partial);; partial[end] = '\0') {
+        cleanup_free char *real = end == 0 && path[0] == '/' ? NULL : realpath(end ? partial : ".", NULL);
+
+        if (real)
+            return mem_printf("%s%s%s", real, path[end] == '/' || !path[end] ? "" : "/", path + end);
+        if (end == 0)
+            return mem_strdup(path);
+        while (end > 0 && partial[end - 1] == '/')
+            end--;
+        while (end > 0 && partial[end - 1] != '/')
+            end--;
+        while (end > 0 && partial[end - 1] == '/')
+            end--;
+    }
 }
 
 char *file_join(const char *a, const char *b)

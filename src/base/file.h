@@ -23,6 +23,11 @@ int file_check_writable(const char *folder, struct error *err);
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+/* Do permissions and mount allow us to write to this file or folder? Says nothing about room. */
+bool file_may_write(const char *path);
+
+/* The path without links, "." and ".."; of what does not exist yet as far as it does. free() it. */
+char *file_resolve(const char *path);
 
 /* "<a>/<b>"; free() it. */
 char *file_join(const char *a, const char *b);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -219,6 +220,113 @@ int manifest_update(const char *folder, const struct manifest_step *step, struct
 
     steps = steps ? json_incref(steps) : json_array();
     if (result == 0) {
+        json_t *document = manifest_build(&content, steps, step);
+
+        result = json_write_file(document, path, err);
+        json_decref(document);
+    }
+    json_decref(steps);
+    json_decref(before);
+    return result;
+}
+
+/* ---- completing ---- */
+
+static bool is_as_recorded(const json_t *entry, const struct content_file *file)
+{
+    const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
+
+    return sha256 && strcmp(sha256, file->sha256) == 0;
+}
+
+static bool has_step(const json_t *steps, const char *wanted)
+{
+    const json_t *step;
+    size_t k;
+
+    json_array_foreach(steps, k, step) {
+        const char *name = json_string_value(json_object_get(step, "step"));
+
+        if (name && strcmp(name, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void tell_differing(struct buf *differing, const char *name)
+{
+    buf_printf(differing, "%s%s", differing->len ? ", " : "", name);
+}
+
+/* Puts the recorded entry over the file's own: what differs stays as it was written down. false: there is no such entry. */
+static bool keep_recorded(struct content_file *file, const json_t *entry, struct buf *differing)
+{
+    if (!entry)
+        return false;
+    if (!is_as_recorded(entry, file)) {
+        const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
+
+        tell_differing(differing, file->name);
+        snprintf(file->sha256, sizeof file->sha256, "%s", sha256 ? sha256 : "");
+        file->size = (unsigned long long)json_integer_value(json_object_get(entry, "size"));
+    }
+    return true;
+}
+
+/* Entries of files that are gone stay too. */
+static void keep_missing(struct content *content, const json_t *files, struct buf *differing)
+{
+    const size_t present = content->count;
+    const char *name;
+    const json_t *entry;
+
+    json_object_foreach((json_t *)(uintptr_t)files, name, entry) {
+        const struct content_file wanted = {.name = (char *)(uintptr_t)name};
+        const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
+
+        if (present && bsearch(&wanted, content->files, present, sizeof wanted, compare_files))
+            continue;
+        tell_differing(differing, name);
+        MEM_GROW(content->files, content->capacity, content->count + 1);
+
+        struct content_file *file = &content->files[content->count++];
+
+        *file = (struct content_file){.name = mem_strdup(name),
+                                      .size = (unsigned long long)json_integer_value(json_object_get(entry, "size"))};
+        snprintf(file->sha256, sizeof file->sha256, "%s", sha256 ? sha256 : "");
+    }
+    if (content->count > present)
+        qsort(content->files, content->count, sizeof *content->files, compare_files);
+}
+
+/* What the manifest will list. Returns how many files it did not know. */
+static size_t content_merge(struct content *content, const json_t *files, struct buf *differing)
+{
+    size_t unknown = 0;
+
+    for (size_t k = 0; k < content->count; k++)
+        unknown += !keep_recorded(&content->files[k], json_object_get(files, content->files[k].name), differing);
+    keep_missing(content, files, differing);
+    return unknown;
+}
+
+int manifest_complete(const char *folder, const struct manifest_step *step, struct buf *differing, struct error *err)
+{
+    __attribute__((cleanup(cleanup_content))) struct content content = {0};
+    cleanup_free char *path = NULL;
+    struct json_reader reader;
+    bool failed;
+    json_t *before = manifest_open(folder, &reader, &path, &failed, err);
+
+    if (failed)
+        return -1;
+
+    const json_t *files = before ? json_get_object(&reader, before, "files") : NULL;
+    json_t *steps = before ? json_get_array_or_null(&reader, before, "steps") : NULL;
+    int result = (before && reader.failed) || content_read(&content, folder, err) < 0 ? -1 : 0;
+
+    steps = steps ? json_incref(steps) : json_array();
+    if (result == 0 && (content_merge(&content, files, differing) > 0 || !has_step(steps, step->step))) {
         json_t *document = manifest_build(&content, steps, step);
 
         result = json_write_file(document, path, err);

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 #define MANIFEST_FILES_MAX ((size_t)10000) /* content files of one folder */
@@ -24,6 +25,11 @@ struct manifest_step {
 
 /* Hashes the folder anew, adds the step to those already there (same step: replaced), writes manifest.json. */
 int manifest_update(const char *folder, const struct manifest_step *step, struct error *err);
+/* For a step that measures nothing: adds the files that the manifest lacks, and the step's row, if something was added or it has none;
+ * else nothing is written, so that the folder stays the same byte for byte. Files that are not what the manifest says, or are gone,
+ * keep their entries: it bears witness. Their names are appended to *differing, comma-separated, whatever this returns.
+ * A file is compared with what the last step wrote down, so a run that was killed only lacks entries. */
+int manifest_complete(const char *folder, const struct manifest_step *step, struct buf *differing, struct error *err);
 /* Compares the folder's files with its manifest; *err names the first difference (ERROR_INTERNAL). */
 int manifest_verify(const char *folder, struct error *err);
 /* The identity of the folder's present files. hex holds 65. */

@@ -58,6 +58,13 @@ int destination_check(const char *to, struct error *err)
     return destination ? destination->check(to, err) : -1;
 }
 
+char *destination_folder(const char *to)
+{
+    const struct destination *destination = find(to, NULL);
+
+    return destination && destination->folder ? destination->folder(to) : NULL;
+}
+
 int destination_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
                     struct delivery *delivery, struct error *err)
 {

@@ -35,6 +35,8 @@ struct delivery {
 struct destination {
     /* Is `to` well-formed? Touches nothing. ERROR_USAGE. */
     int (*check)(const char *to, struct error *err);
+    /* The folder on this machine that is meant; NULL: there is none. free() it. The member is NULL where there never is one. */
+    char *(*folder)(const char *to);
     /* Where the archive will be, as it may be shown. free() it. */
     char *(*place)(const char *to, const char *name);
     /* ERROR_PUBLISH. delivery->to is already set. */
@@ -44,6 +46,8 @@ struct destination {
 
 /* ERROR_USAGE: an unknown scheme (the text names the known ones) or a malformed URL. */
 int destination_check(const char *to, struct error *err);
+/* The folder of this machine that `to`, which was checked, means; NULL: none. free() it. */
+char *destination_folder(const char *to);
 /* Delivers; ERROR_PUBLISH (or ERROR_USAGE as above) with a text that names the place. */
 int destination_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
                     struct delivery *delivery, struct error *err);

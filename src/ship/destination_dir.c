@@ -204,4 +204,4 @@ static int dir_put(const char *to, const struct archive_file *file, const struct
     return 0;
 }
 
-const struct destination destination_dir = {.check = dir_check, .place = dir_place, .put = dir_put};
+const struct destination destination_dir = {.check = dir_check, .folder = dir_folder, .place = dir_place, .put = dir_put};

@@ -37,6 +37,15 @@ publish() {
     run --separate-stderr "$ROIBENCH" publish --workspace "$W" --quiet "$@"
 }
 
+# Another user, for whom permissions count; the shell itself when it is one.
+as_nobody() {
+    if (($(id -u) == 0)); then
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+
 # No temporary file stays behind, whatever happened.
 assert_clean() {
     run find "$BATS_TEST_TMPDIR" -name '*.tmp'
@@ -151,7 +160,8 @@ run-1/summary.json"
     assert_line comparisons/int4-bf16/comparison.json
     assert_line run-1/plan.json
     assert_line run-2/records.jsonl.gz
-    [ "${#lines[@]}" -eq 9 ]
+    assert_line comparisons/int4-bf16/manifest.json
+    [ "${#lines[@]}" -eq 10 ]
     [ -e "$W/comparisons/int4-bf16/publish.json" ]
     [ ! -e "$W/run-1/publish.json" ]
 }
@@ -188,6 +198,89 @@ run-1/summary.json"
     [[ $stderr == *'run-1/notes is a symbolic link: only regular files are published'* ]]
     [ ! -e "$W/archives/run-1.tar.gz" ]
     assert_clean
+}
+
+# Its files as the manifest would have them.
+recorded() { # FOLDER
+    (cd "$1" && for name in *; do
+        case $name in manifest.json | publish.json) ;; *) echo "$name $(sha256sum <"$name" | cut -d ' ' -f 1)" ;; esac
+    done)
+}
+
+listed() { # MANIFEST
+    jq -r '.files | to_entries | sort_by(.key)[] | .key + " " + .value.sha256' "$1"
+}
+
+@test "the archive's manifest has every file and the step, also when the run could not write it" {
+    publish
+    assert_success
+    tar -xzf "$W/archives/run-1.tar.gz" -C "$BATS_TEST_TMPDIR"
+    local unpacked=$BATS_TEST_TMPDIR/run-1
+    assert_equal "$(listed "$unpacked/manifest.json")" "$(recorded "$unpacked")"
+    assert_equal "$(jq -r '[.steps[].step] | join(" ")' "$unpacked/manifest.json")" "prepare publish"
+    assert_equal "$(jq -r .identity "$unpacked/manifest.json")" "$(recorded "$unpacked" | sha256sum | cut -d ' ' -f 1)"
+}
+
+@test "what was changed behind the manifest's back is named, and the manifest bears witness" {
+    publish
+    local before
+    before=$(listed "$W/run-1/manifest.json")
+    echo changed >"$W/run-1/plan.json"
+    rm "$W/run-1/summary.json"
+    echo more >"$W/run-1/notes.txt"
+    publish --overwrite
+    assert_success
+    [[ $stderr == *"$W/run-1: not what its manifest.json says: plan.json, summary.json. Published as they are"* ]]
+    assert_equal "$(listed "$W/run-1/manifest.json" | grep -v notes.txt)" "$before"
+    listed "$W/run-1/manifest.json" | grep -q notes.txt
+}
+
+@test "into the folder that is published: refused before anything is written" {
+    local to
+    for to in "$W/run-1" "$W/run-1/archives" "file://$W/run-1/a/b" "$W/x/../run-1/out"; do
+        mkdir -p "$W/x"
+        publish --to "$BATS_TEST_TMPDIR/fine" --to "$to"
+        assert_failure 2
+        [[ $stderr == *"$to lies in $W/run-1, which is to be published"* ]]
+    done
+    [ ! -e "$BATS_TEST_TMPDIR/fine" ]
+    [ ! -e "$W/run-1/publish.json" ]
+    publish --to "$W/run-10"
+    assert_success
+}
+
+@test "a run that is still going on is not published, and summarized with a warning" {
+    flock "$W/run-1/records.jsonl.gz" sleep 20 3>&- &
+    local holder=$!
+    until ! flock -n "$W/run-1/records.jsonl.gz" true; do sleep 0.01; done
+    publish
+    assert_failure 6
+    [[ $stderr == *"$W/run-1: roibench run is still writing into it. Publish it when the run is over"* ]]
+    run "$ROIBENCH" summarize --workspace "$W"
+    assert_output --partial "roibench run is still writing into it"
+    kill "$holder" && wait "$holder" || true
+    [ ! -e "$W/archives" ]
+}
+
+@test "a workspace that cannot be written is published elsewhere, without receipt" {
+    local open
+    open=$(mktemp -d /tmp/roibench-publish.XXXXXX)
+    cp -r "$W" "$ROIBENCH" "$open"
+    mkdir "$open/out"
+    chmod -R a+rX "$open"
+    chmod a+w "$open/out"
+    run --separate-stderr as_nobody env TMPDIR="$open/out" "$open/roibench" publish --workspace "$open/workspace" --to "$open/out"
+    tar -tzf "$open/out/run-1.tar.gz" >"$BATS_TEST_TMPDIR/list"
+    find "$open/out" -name '*.tmp' >"$BATS_TEST_TMPDIR/left"
+    assert_success
+    [[ $stderr == *"run-1 cannot be written: its manifest.json stays as it is"* ]]
+    [[ $stderr == *"run-1 cannot be written: no receipt there"* ]]
+    grep -q run-1/records.jsonl.gz "$BATS_TEST_TMPDIR/list"
+    [ ! -s "$BATS_TEST_TMPDIR/left" ]
+    run --separate-stderr as_nobody "$open/roibench" publish --workspace "$open/workspace"
+    rm -rf "$open"
+    assert_failure 6
+    [[ $stderr == *"$open/workspace/archives"*"Permission denied"* ]]
 }
 
 @test "subfolders stay behind, and that is said" {

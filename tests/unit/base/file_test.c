@@ -174,6 +174,34 @@ static void test_sha256(void **state)
     unlink(path);
 }
 
+static void expect_resolved(const char *rest, const char *expected)
+{
+    cleanup_free char *path = file_join(folder, rest);
+    cleanup_free char *real = realpath(folder, NULL), *wanted = file_join(real, expected), *got = file_resolve(path);
+
+    assert_string_equal(got, *expected ? wanted : real);
+}
+
+static void test_resolving(void **state)
+{
+    cleanup_free char *below = file_join(folder, "there"), *link = file_join(folder, "link");
+
+    (void)state;
+    assert_int_equal(file_make_folder(below, NULL), 0);
+    assert_int_equal(symlink("there", link), 0);
+    expect_resolved("there/.", "there");
+    expect_resolved("there/../link", "there");
+    expect_resolved("link/not/yet", "there/not/yet");
+    expect_resolved("not", "not");
+
+    cleanup_free char *nowhere = file_resolve("/nowhere/at/all"), *here = file_resolve("no-such-name"), *wanted = NULL;
+    cleanup_free char *cwd = getcwd(NULL, 0);
+
+    wanted = file_join(cwd, "no-such-name");
+    assert_string_equal(nowhere, "/nowhere/at/all");
+    assert_string_equal(here, wanted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_reading_names_the_trouble),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_resolving),
         cmocka_unit_test(test_sha256),
     };
 

@@ -115,6 +115,49 @@ static void test_differences_are_named(void **state)
     assert_differs(*state, "c.json is not in the manifest");
 }
 
+static void expect_complete(const char *folder, const char *differing)
+{
+    const struct manifest_step step = make_step("publish", 0);
+    cleanup_buf struct buf names = BUF_INIT(1000);
+    struct error err = {0};
+
+    if (manifest_complete(folder, &step, &names, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(buf_text(&names), differing);
+}
+
+static void test_completing_adds_and_changes_nothing(void **state)
+{
+    cleanup_free char *path = file_join(*state, "b.json");
+
+    expect_complete(*state, "");
+    assert_int_equal(manifest_verify(*state, NULL), 0);
+    assert_int_equal(count_text(*state, "\"publish\""), 1);
+    temp_file_write(*state, "c.json", "c\n", 2);
+    expect_complete(*state, "");
+    assert_int_equal(manifest_verify(*state, NULL), 0);
+
+    size_t length, again;
+    cleanup_free char *before = temp_file_read(*state, "manifest.json", &length);
+
+    temp_file_write(*state, "a.json", "x\n", 2);
+    unlink(path);
+    expect_complete(*state, "a.json, b.json");
+
+    cleanup_free char *after = temp_file_read(*state, "manifest.json", &again);
+
+    assert_int_equal(again, length);
+    assert_memory_equal(after, before, length);
+    temp_file_write(*state, "d.json", "d\n", 2);
+    expect_complete(*state, "a.json, b.json");
+    assert_int_equal(count_text(*state, "\"d.json\""), 1);
+    assert_int_equal(count_text(*state, "\"b.json\""), 1);
+    assert_differs(*state, "b.json is missing");
+    temp_file_write(*state, "b.json", "b\n", 2);
+    temp_file_write(*state, "a.json", "a\n", 2);
+    assert_int_equal(manifest_verify(*state, NULL), 0);
+}
+
 static void test_links_and_folders_are_no_content(void **state)
 {
     cleanup_free char *link = file_join(*state, "link"), *folder = file_join(*state, "folder");
@@ -184,6 +227,7 @@ int main(void)
         MANIFEST_TEST(test_steps_and_files),
         MANIFEST_TEST(test_identity),
         MANIFEST_TEST(test_differences_are_named),
+        MANIFEST_TEST(test_completing_adds_and_changes_nothing),
         MANIFEST_TEST(test_links_and_folders_are_no_content),
         MANIFEST_TEST(test_broken_manifests_are_named),
         MANIFEST_TEST(test_names_that_are_no_text),
