@@ -121,12 +121,14 @@ static void append_continuous_usage(const struct generation *generation, int64_t
 /* Of each prompt, what its first choice found in the cache; *created: what it left there, in whole blocks. */
 static int64_t cached_tokens(const struct answer *answer, int64_t *created)
 {
-    int64_t sum = 0, block = answer->simulator->settings.scheduler.block_size;
+    const struct scheduler_settings *settings = &answer->simulator->settings.scheduler;
+    int64_t sum = 0, block = settings->block_size;
     *created = 0;
     for (size_t k = 0; k < answer->count; k += (size_t)answer->task.choices) {
         const struct scheduler_request *request = &answer->generations[k].scheduled;
         sum += request->cached_tokens;
-        *created += request->prompt_tokens / block * block - request->cached_tokens;
+        if (settings->prefix_caching)
+            *created += request->prompt_tokens / block * block - request->cached_tokens;
     }
     return sum;
 }

@@ -150,6 +150,12 @@ static size_t check_messages(struct reading *reading, const json_t *messages)
     return sum;
 }
 
+/* What the model has said before begins as what it is about to say: its blocks are found in the prefix cache. */
+static bool is_answer(const json_t *message)
+{
+    return strcmp(json_string_value(json_object_get(message, "role")), "assistant") == 0;
+}
+
 void reading_messages(struct reading *reading, bool answer, struct simulator_prompt *prompt)
 {
     const json_t *messages = reading_member(reading, "messages"), *message;
@@ -167,7 +173,7 @@ void reading_messages(struct reading *reading, bool answer, struct simulator_pro
     }
     json_array_foreach(messages, k, message)
     {
-        ids += tokenizer_message_before(ids);
+        ids += is_answer(message) ? tokenizer_answer(ids) : tokenizer_message_before(ids);
         ids += encode_content(json_object_get(message, "content"), ids);
         ids += tokenizer_message_after(ids);
     }

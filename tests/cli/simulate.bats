@@ -195,6 +195,22 @@ truth_has() { # TEXT
     ((first < 5 * second))
 }
 
+@test "the next turn of a conversation finds the last one's answer" {
+    local answer ids
+    start_simulator --preset instant --enable-prompt-tokens-details
+    # The answer's 15th token has no text, but as the last one it is never computed: 18 + 14 tokens are two full blocks.
+    post /v1/chat/completions '{"messages":[{"role":"user","content":"a b c d e f g h i"}],"max_tokens":15}'
+    assert_output --partial '"prompt_tokens":18,'
+    answer=$(grep -o '"content":"[^"]*"' <<<"$output")
+    post /v1/chat/completions '{"messages":[{"role":"user","content":"a b c d e f g h i"},{"role":"assistant",'"$answer"'},{"role":"user","content":"j"}],"max_tokens":1}'
+    assert_output --partial '"prompt_tokens_details":{"cached_tokens":32'
+    ids=$(seq -s, 100 129)
+    post /v1/completions '{"prompt":['"$ids"'],"max_tokens":67,"return_token_ids":true}'
+    ids+=,$(sed -nE 's/.*"token_ids":\[([0-9,]*)\].*/\1/p' <<<"$output")
+    post /v1/completions '{"prompt":['"$ids"'],"max_tokens":1}'
+    assert_output --partial '"prompt_tokens_details":{"cached_tokens":96'
+}
+
 @test "a long prompt leaves budget to others when it must" {
     local ids
     ids=$(seq -s, 100 399)
