@@ -34,9 +34,10 @@ static int64_t wall(const struct simulator *simulator, const struct fault *fault
 
 /* --- the end of an answer ------------------------------------------------------------------------ */
 
-/* No token more. */
+/* No token more, and no comment: also none that is in the line to be sent. */
 static bool silence(struct answer *answer)
 {
+    pace_forget(answer);
     if (!answer->burying)
         TAILQ_INSERT_TAIL(&answer->simulator->struck, answer, struck_link);
     answer->burying = true;

@@ -36,8 +36,7 @@ static void turn_due(void *context)
         leave_line(generation);
         generation->due = simulator->turn;
         simulator->turn += each;
-        if (!generation->answer->burying)
-            simulator_deliver(generation);
+        simulator_deliver(generation);
     }
     simulator_fault_bury(simulator);
     set_turn(simulator);
@@ -78,19 +77,13 @@ static void set_comment(struct simulator *simulator)
         httpd_timer_set(simulator->comment_timer, first->written + simulator->settings.keep_alive);
 }
 
-static bool can_be_written(const struct answer *answer)
-{
-    return answer->request && !answer->burying && answer->fault_bytes == 0 && !answer->simulator->hangs;
-}
-
 static void comment_due(void *context)
 {
     struct simulator *simulator = context;
     struct answer *answer;
     int64_t now = now_of(simulator);
     while ((answer = TAILQ_FIRST(&simulator->quiet)) && answer->written + simulator->settings.keep_alive <= now) {
-        if (can_be_written(answer))
-            httpd_stream_send(answer->request, COMMENT, sizeof COMMENT - 1);
+        httpd_stream_send(answer->request, COMMENT, sizeof COMMENT - 1);
         pace_written(answer, now);
     }
     set_comment(simulator);

@@ -138,7 +138,7 @@ void pace_init(struct simulator *simulator);
 void pace_free(struct simulator *simulator);
 void pace_deliver(struct generation *generation, int64_t now); /* simulator_deliver, now or when the front end comes to it */
 void pace_written(struct answer *answer, int64_t now);         /* something was written to its stream */
-void pace_forget(struct answer *answer);                       /* it ends */
+void pace_forget(struct answer *answer);                       /* it ends, or nothing may be written to it any more */
 
 /* simulator_fault.c. A function that returns true has taken the request over or ended it: hands off. */
 bool simulator_fault_handle(struct simulator *simulator, struct httpd_request *request); /* for every request first */

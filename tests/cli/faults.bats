@@ -4,10 +4,10 @@
 load support/simulator # setup and teardown too
 
 # 27 to 30 requests of 16 tokens in 4 streams: limits are model time, 50 times wall time
-under() { # FAULT [TIMEOUT]
+under() { # FAULT [TIMEOUT [OPTIONS of simulate...]]
     local fault=$1 timeout=${2:-60}
     rm -rf ws
-    start_simulator --preset l4-int4 --time-scale 50 --model tiny
+    start_simulator --preset l4-int4 --time-scale 50 --model tiny "${@:3}"
     "$ROIBENCH" prepare --workspace ws --run-id r --target "$SIM/v1" --prompt-tokens 32 --output-tokens 16 --profile concurrent \
         --rate 4 --max-requests 24 --timeout "$timeout" --stall-timeout 20 >/dev/null 2>&1
     run curl -sSf -X PUT -d "[\"$fault\"]" "$SIM/sim/fault"
@@ -85,6 +85,15 @@ server_is_ready() {
     under stall:every=8,after=2
     assert_all_are stall stall
     assert_equal "$(truth disconnected)" "$(struck stall)"
+}
+
+@test "a stalled stream gets no comment, and nothing that was waiting for the front end" {
+    under stall:every=8,after=2 60 --sse-keep-alive-interval 50ms --frontend-time 20ms
+    assert_all_are stall stall
+    under sigterm:at=10,down=40,loading=0 60 --sse-keep-alive-interval 50ms --frontend-time 20ms
+    (($(records '"error":"stall"') > 0))
+    assert_equal "$(records '"error":"stall"')" "$(truth disconnected)"
+    assert_server_is_left
 }
 
 @test "stall before the headers: stall" {

@@ -85,11 +85,41 @@ static void what_never_happened_is_null(void **state)
     free(truth);
 }
 
+/* A request has one end: whole, by the client, or by a fault that ended it. */
+static void faults_are_counted_by_kind(void **state)
+{
+    (void)state;
+    struct truth *truth = mem_alloc(sizeof *truth);
+    struct truth_request whole = arrived_at(1), cut = arrived_at(2), left = arrived_at(3);
+    cut.fault = fault_name(FAULT_reset);
+    cut.struck = true;
+    left.fault = fault_name(FAULT_stall);
+    left.disconnected = true;
+    truth->faults[FAULT_reset] = truth->faults[FAULT_stall] = 1;
+    truth_ended(truth, &whole);
+    truth_ended(truth, &cut);
+    truth_ended(truth, &left);
+    json_t *document = json_object(), *faults, *recent;
+    truth_write(truth, document);
+    faults = json_object_get(document, "faults");
+    recent = json_object_get(document, "recent");
+    assert_int_equal(json_object_size(faults), 2);
+    assert_int_equal(json_integer_value(json_object_get(faults, "stall")), 1);
+    assert_int_equal(truth->completed, 1);
+    assert_int_equal(truth->disconnected, 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(document, "requests"), "struck")), 1);
+    assert_null(json_object_get(json_array_get(recent, 0), "fault"));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(recent, 1), "fault")), "reset");
+    json_decref(document);
+    free(truth);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_are_summed),
         cmocka_unit_test(list_keeps_the_latest),
+        cmocka_unit_test(faults_are_counted_by_kind),
         cmocka_unit_test(what_never_happened_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
