@@ -33,20 +33,12 @@ static int add_list(struct plan *plan, const struct profile *profile, char *list
     return 0;
 }
 
-/* To as many digits as a person wants to read of a rate. */
-static double four_digits(double load)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.4g", load);
-    return strtod(text, NULL);
-}
-
 /* Closed loops have whole streams: rounded, and each number only once. The ends are as they were given. */
 static int add_progression(struct plan *plan, const struct profile *profile, double low, double high, int64_t count, struct error *err)
 {
     double before = 0;
     for (int64_t k = 0; k < count; k++) {
-        double load = k == 0 ? low : k == count - 1 ? high : four_digits(low * pow(high / low, (double)k / (double)(count - 1)));
+        double load = k == 0 ? low : k == count - 1 ? high : profile_round_rate(low * pow(high / low, (double)k / (double)(count - 1)));
         if (!profile->open_loop)
             load = round(load);
         if (load > before && profile_add_level(plan, profile, load, "--levels", err) < 0)

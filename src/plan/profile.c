@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct profile *const profiles[] = {
@@ -15,6 +16,13 @@ static const struct profile *const profiles[] = {
 const struct profile *profile_at(size_t index)
 {
     return index < PROFILE_COUNT ? profiles[index] : NULL;
+}
+
+double profile_round_rate(double rate)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.4g", rate);
+    return strtod(text, NULL);
 }
 
 const struct profile *profile_find(const char *name)

@@ -36,6 +36,9 @@ int profile_add_level(struct plan *plan, const struct profile *profile, double l
 /* One level a rate, at least one. */
 int profile_levels_of_rates(struct plan *plan, const struct profile *profile, const double *rates, size_t count, struct error *err);
 
+/* To four digits, as many as a person wants to read: for rates that are computed. */
+double profile_round_rate(double rate);
+
 /* NULL: no such profile. */
 const struct profile *profile_find(const char *name);
 /* By position, NULL behind the last: for --help and "known:" lists. */

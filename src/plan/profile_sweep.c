@@ -41,7 +41,7 @@ static int next_level(const struct plan *plan, const struct level_result *done, 
     }
     double low = done[0].request_rps, high = done[1].request_rps;
     double share = (double)(done_count - 1) / (double)(plan->sweep_levels - 1);
-    set_level(next, plan->sweep_arrivals, low + (high - low) * share, LOAD_REQUESTS_PER_S);
+    set_level(next, plan->sweep_arrivals, profile_round_rate(low + (high - low) * share), LOAD_REQUESTS_PER_S);
     return next->load > 0;
 }
 

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#define FEW_REQUESTS 20
+
 static const char *value_text(struct arena *arena, const struct level_summary *level, const struct sla *sla, int metric)
 {
     double values[SLA_METRIC_COUNT];
@@ -34,6 +36,20 @@ static int excluding_metric(const struct verdict *verdict, enum capacity_set set
     return excluded ? verdict->decided_by : -1;
 }
 
+static bool is_invalid(const struct level_summary *level)
+{
+    return level->validity.verdict == VALIDITY_INVALID;
+}
+
+/* Why its measurement is invalid: the reason that was found first. */
+static const char *first_reason(const struct level_summary *level)
+{
+    for (size_t k = 0; k < level->validity.count; k++)
+        if (level->validity.reasons[k].verdict == VALIDITY_INVALID)
+            return level->validity.reasons[k].tag;
+    return "no reason is known";
+}
+
 /* What goes wrong at the next tested load. */
 static const char *limit_text(struct arena *arena, const struct level_summary *chosen, const struct level_summary *next,
                               const struct sla *sla, enum capacity_set set)
@@ -41,6 +57,8 @@ static const char *limit_text(struct arena *arena, const struct level_summary *c
     if (!next)
         return "it is the highest load tested, so what limits it was not seen";
     const char *load = points_load_text(arena, next->load, chosen->unit);
+    if (is_invalid(next))
+        return arena_printf(arena, "the measurement at %s is invalid (%s)", load, first_reason(next));
     int metric = excluding_metric(&next->verdict, set);
     if (metric >= 0)
         return arena_printf(arena, "at %s %s (%s)", load, value_text(arena, next, sla, metric),
@@ -53,13 +71,27 @@ static const char *limit_text(struct arena *arena, const struct level_summary *c
     return arena_printf(arena, "%s gives %s throughput", load, tps < chosen_tps ? "less" : "no more");
 }
 
-/* What is not acceptable even at the level advised. */
+/* What is not acceptable even at the level advised, and on how little the advice rests. */
 static const char *reservation_text(struct arena *arena, const struct level_summary *level, const struct sla *sla)
 {
-    if (level->verdict.level <= SLA_ACCEPTABLE)
-        return "";
-    return arena_printf(arena, " Even there %s: %s.", value_text(arena, level, sla, level->verdict.decided_by),
-                        sla_class_name(level->verdict.level));
+    const char *class = "", *few = "";
+    if (level->verdict.level > SLA_ACCEPTABLE)
+        class = arena_printf(arena, " Even at %s %s: %s.", points_load_text(arena, level->load, level->unit),
+                             value_text(arena, level, sla, level->verdict.decided_by), sla_class_name(level->verdict.level));
+    if (level->requests.members > 0 && level->requests.members < FEW_REQUESTS)
+        few = arena_printf(arena, " It rests on %llu request%s only.", (unsigned long long)level->requests.members,
+                           level->requests.members == 1 ? "" : "s");
+    return arena_printf(arena, "%s%s", class, few);
+}
+
+/* A client that was in the way has not measured the server. Returns how many are left in *kept. */
+static size_t keep_valid(const struct level_summary *const *levels, size_t count, const struct level_summary **kept)
+{
+    size_t left = 0;
+    for (size_t k = 0; k < count; k++)
+        if (!is_invalid(levels[k]))
+            kept[left++] = levels[k];
+    return left;
 }
 
 /* By the strictest set of objectives that any level meets, but never one that some other metric calls breaking. */
@@ -94,7 +126,14 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
         [CAPACITY_TTFT_2S] = "95 % of the requests wait at most 2 s for their first token",
     };
     enum capacity_set set;
-    const struct level_summary *chosen = choose(levels, count, &set);
+    const struct level_summary **valid = ARENA_ARRAY(arena, count + 1, const struct level_summary *);
+    size_t valid_count = keep_valid(levels, count, valid);
+    if (count > 0 && valid_count == 0) {
+        points->advice = arena_printf(arena, "No load can be advised for production: the measurement is invalid at each of them (%s).",
+                                      first_reason(levels[0]));
+        return;
+    }
+    const struct level_summary *chosen = choose(valid, valid_count, &set);
     if (!chosen) {
         points->advice = arena_printf(arena, "No tested load can be advised for production (%s).", refusal_text(arena, points, sla));
         return;

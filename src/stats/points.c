@@ -34,7 +34,8 @@ const char *capacity_name(enum capacity_set set)
 const char *points_load_text(struct arena *arena, double load, const char *unit)
 {
     char number[UNITS_TEXT_SIZE];
-    return arena_printf(arena, "%s %s", units_format_load(load, number), unit);
+    int one = load == 1 && strcmp(unit, "streams") == 0; /* "1 stream" */
+    return arena_printf(arena, "%s %.*s", units_format_load(load, number), (int)strlen(unit) - one, unit);
 }
 
 static int compare_loads(const void *a, const void *b)

@@ -59,7 +59,8 @@ struct points {
     struct sweet_spot sweet_spot;
     struct capacity capacity[CAPACITY_COUNT];
     const struct level_summary *max_throughput; /* NULL: no level has a throughput */
-    /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named). */
+    /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named; one whose
+     * measurement is invalid never is). */
     const struct level_summary *advised;
     const char *advice;
 };

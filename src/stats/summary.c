@@ -145,7 +145,7 @@ static size_t count_unit(const struct run_summary *summary, const char *unit)
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
 {
     const char *const units[SUMMARY_UNITS_MAX] = {load_unit_name(LOAD_STREAMS), load_unit_name(LOAD_REQUESTS_PER_S)};
-    size_t first = count_unit(summary, units[1]) > count_unit(summary, units[0]);
+    size_t first = count_unit(summary, units[1]) >= count_unit(summary, units[0]); /* a sweep of its own has two levels of streams as its ends */
     summary->points_count = 0;
     for (size_t k = 0; k < SUMMARY_UNITS_MAX; k++) {
         const char *unit = units[(first + k) % SUMMARY_UNITS_MAX];

@@ -433,6 +433,22 @@ static void test_a_limit_that_is_just_missed_says_what_it_needs(void **state)
     assert_string_equal(find(levels, 1).capacity[CAPACITY_ALL].none, "none: user_tps 12 < 20 at every load");
 }
 
+static void test_advice_names_no_level_whose_measurement_is_invalid(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {5, 200, 200}};
+    static const struct validity_reason late = {.verdict = VALIDITY_INVALID, .tag = "client late", .text = "the client was late"};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    levels[1].validity = (struct validity_summary){.verdict = VALIDITY_INVALID, .reasons = {late}, .count = 1};
+    struct points points = find(levels, 2);
+    assert_true(points.advised->load == 1);
+    assert_non_null(strstr(points.advice, "the measurement at 5 streams is invalid (client late)"));
+    points = find(levels + 1, 1);
+    assert_null(points.advised);
+    assert_non_null(strstr(points.advice, "the measurement is invalid at each of them (client late)"));
+}
+
 static void test_no_level_at_all(void **state)
 {
     (void)state;
@@ -467,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_units_are_never_mixed),
         cmocka_unit_test(test_advice_names_a_level_and_its_limit),
         cmocka_unit_test(test_advice_never_names_a_level_that_breaks),
+        cmocka_unit_test(test_advice_names_no_level_whose_measurement_is_invalid),
         cmocka_unit_test(test_advice_says_less_throughput_only_where_it_is_so),
         cmocka_unit_test(test_a_level_where_all_failed_is_no_step),
         cmocka_unit_test(test_equal_loads_are_one),
