@@ -1,10 +1,12 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/terminal.h"
 
 #define LOG_MESSAGE_MAX 8192
 
@@ -26,13 +28,10 @@ static const char *log_level_name(enum log_level level)
 /* What a server sent must not steer the terminal, nor add lines to the one that a message is: no control characters but tabs. */
 static void log_disarm(char *text)
 {
-    for (unsigned char *c = (unsigned char *)text; *c; c++) {
-        if (*c == '\n')
-            *c = ' ';
-        else if ((*c < 0x20 && *c != '\t') || *c == 0x7F)
-            *c = '?';
-        else if (*c == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0)
-            c[0] = c[1] = '?';
+    while (*text) {
+        size_t control = *text == '\t' ? 0 : terminal_control_length(text, SIZE_MAX);
+        memset(text, *text == '\n' ? ' ' : '?', control);
+        text += control > 0 ? control : 1;
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "report/missing.h"
 #include "report/report.h"
 
 static void set_positive(json_t *object, const char *key, int64_t value)
@@ -42,6 +43,7 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     set_positive(run, "gpus", facts->gpus);
     set_price(run, "price_per_hour", facts->price_micro_usd);
     json_set_text_if_any(run, "price_source", facts->price_source);
+    missing_explain_run(run);
     json_object_set(run, "plan", facts->plan);
 }
 
@@ -80,6 +82,7 @@ static void write_gauge(json_t *server, const char *key, const struct gauge *gau
     json_set_number(object, "max", gauge->max);
     json_set_number(object, "limit", gauge->limit);
     json_set_number(object, "share_above", gauge->share_above);
+    json_set_number(object, "covered", gauge->covered);
 }
 
 static void write_server(json_t *level, const struct server_summary *server)
@@ -104,7 +107,8 @@ static void write_server(json_t *level, const struct server_summary *server)
     json_set_number(both, "client_ttft_mean_ms", sums->client_ttft_mean_ms);
     json_set_number(both, "itl_mean_ms", sums->itl_mean_ms);
     json_set_number(both, "client_itl_mean_ms", sums->client_itl_mean_ms);
-    json_set_text(both, "disagreement", sums->disagreement);
+    if (sums->disagreement)
+        json_set_text(both, "disagreement", sums->disagreement);
 }
 
 static void write_classes(json_t *level, const struct verdict *verdict)
@@ -125,6 +129,7 @@ static void write_requests(json_t *object, const struct level_summary *level)
     json_set_integer(requests, "error", (int64_t)level->requests.error);
     json_set_integer(requests, "incomplete", (int64_t)level->requests.incomplete);
     json_set_integer(requests, "no_first_token", (int64_t)level->requests.no_first_token);
+    json_set_integer(requests, "left_out", (int64_t)level->requests.left_out);
     json_set_integer(requests, "never_sent", (int64_t)level->requests.never_sent);
     json_t *errors = json_add_object(object, "errors");
     for (size_t k = 0; k < level->failure_count; k++)
@@ -141,23 +146,6 @@ static void write_numbers(json_t *object, const struct level_summary *level)
     for (int k = 0; k < RATE_COUNT; k++)
         json_set_number(object, rate_name((enum rate)k), level->rate[k]);
     json_set_null(object, "goodput_rps");
-}
-
-static void write_missing(json_t *object, const struct level_summary *level)
-{
-    json_t *missing = json_add_object(object, "missing");
-    for (size_t k = 0; k < level->missing_count; k++)
-        json_set_text(missing, level->missing[k].field, level->missing[k].reason);
-    json_set_text(missing, "goodput_rps", "no objectives were given");
-    for (int k = 0; k < LATENCY_COUNT; k++) {
-        const char *key = latency_name((enum latency)k);
-        if (level->latency[k].count == 0 && !json_object_get(missing, key))
-            json_set_text(missing, key, k == LATENCY_TTFT_WITHOUT_FIRST && level_is_open_loop(level)
-                                            ? "an open loop has no streams"
-                                            : "no request of this level has it");
-    }
-    if (isinf(level_ttft_p95(level)))
-        json_set_text(missing, "ttft_censored_ms.p95", "too many requests never got a first token: see ttft_p95_at_least_ms");
 }
 
 static void write_validity(json_t *object, const struct validity_summary *summary)
@@ -188,7 +176,7 @@ static json_t *level_to_json(const struct level_summary *level)
     write_server(object, &level->server);
     write_classes(object, &level->verdict);
     write_validity(object, &level->validity);
-    write_missing(object, level);
+    missing_explain_level(object, level);
     return object;
 }
 
@@ -259,6 +247,7 @@ static void write_points(json_t *object, const struct points *points)
     }
     json_set_number(object, "advised_load", points->advised ? points->advised->load : NAN);
     json_set_text(object, "advice", points->advice);
+    missing_explain_points(object);
 }
 
 static json_t *summary_to_json(const struct run_summary *summary)
@@ -271,8 +260,10 @@ static json_t *summary_to_json(const struct run_summary *summary)
         json_array_append_new(levels, level_to_json(&summary->levels[k]));
     if (summary->points_count > 0)
         write_points(json_add_object(root, "points"), &summary->points[0]);
-    else
+    else {
         json_set_null(root, "points");
+        json_set_text(root, "points_missing", "no level was measured");
+    }
     if (summary->points_count > 1) /* a sweep that has loads of both units */
         write_points(json_add_object(root, "points_other_unit"), &summary->points[1]);
     json_t *notes = json_add_array(root, "notes");
@@ -283,7 +274,17 @@ static json_t *summary_to_json(const struct run_summary *summary)
 
 /* ---- a comparison ---- */
 
-static void write_cell(json_t *row, enum operating_point at, const struct roi_cell *cell)
+/* Why a figure of a cell is null, by what it is made of. */
+static const char *yield_missing(enum yield yield, const struct roi_deployment *deployment, const struct level_summary *level)
+{
+    bool of_output = yield == YIELD_OUTPUT_PER_USD || yield == YIELD_USD_PER_M_OUTPUT || yield == YIELD_OUTPUT_PER_GPU;
+    if (!(level->rate[of_output ? RATE_OUTPUT_TPS : RATE_TOTAL_TPS] > 0))
+        return "this level has no such throughput";
+    return yield == YIELD_TOTAL_PER_GPU || yield == YIELD_OUTPUT_PER_GPU ? "no number of GPUs is known"
+                                                                         : roi_price_missing(deployment->price_micro_usd);
+}
+
+static void write_cell(json_t *row, enum operating_point at, const struct roi_cell *cell, const struct roi_deployment *deployment)
 {
     json_t *object = json_add_object(row, operating_point_name(at));
     if (!cell->level) {
@@ -294,10 +295,17 @@ static void write_cell(json_t *row, enum operating_point at, const struct roi_ce
     json_set_bool(object, "at_least", cell->at_least);
     json_set_number(object, "total_tps", cell->level->rate[RATE_TOTAL_TPS]);
     json_set_number(object, "output_tps", cell->level->rate[RATE_OUTPUT_TPS]);
-    for (int k = 0; k < YIELD_COUNT; k++)
+    json_t *missing = json_add_object(object, "missing");
+    for (int k = 0; k < YIELD_COUNT; k++) {
         json_set_number(object, yield_name((enum yield)k), cell->yield[k]);
+        if (isnan(cell->yield[k]))
+            json_set_text(missing, yield_name((enum yield)k), yield_missing((enum yield)k, deployment, cell->level));
+    }
     json_set_number(object, "best_to_this", cell->ratio);
-    json_set_text(object, "missing", cell->missing);
+    if (isnan(cell->ratio))
+        json_set_text(missing, "best_to_this", yield_missing(YIELD_TOTAL_PER_USD, deployment, cell->level));
+    if (isnan(cell->level->rate[RATE_OUTPUT_TPS]))
+        json_set_text(missing, "output_tps", "see the missing of this level");
 }
 
 static void write_rows(json_t *roi, const struct comparison *comparison)
@@ -311,7 +319,7 @@ static void write_rows(json_t *roi, const struct comparison *comparison)
         set_price(object, "price_per_hour", row->deployment->price_micro_usd);
         set_positive(object, "gpus", row->deployment->gpus);
         for (int at = 0; at < OPERATING_COUNT; at++)
-            write_cell(object, (enum operating_point)at, &row->at[at]);
+            write_cell(object, (enum operating_point)at, &row->at[at], row->deployment);
         json_array_append_new(rows, object);
     }
 }
@@ -389,6 +397,7 @@ static json_t *comparison_to_json(const struct comparison *comparison)
         json_array_append_new(differences, json_string(comparison->differences[k]));
     if (!comparison->unit) {
         json_set_null(root, "roi");
+        json_set_text(root, "roi_missing", "the loads of these runs have no unit in common");
         return root;
     }
     json_t *roi = json_add_object(root, "roi");
@@ -397,6 +406,7 @@ static json_t *comparison_to_json(const struct comparison *comparison)
     write_ratios(roi, comparison);
     write_pairs(roi, comparison);
     write_pareto(roi, comparison);
+    missing_explain_roi(roi);
     return root;
 }
 

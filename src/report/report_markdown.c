@@ -178,10 +178,31 @@ static void add_pair(struct buf *out, const struct comparison *comparison, const
     table_end(&table, out);
 }
 
+static bool have_two_prices(const struct roi *roi)
+{
+    size_t known = 0;
+    for (size_t k = 0; k < roi->row_count; k++)
+        known += roi->rows[k].deployment->price_micro_usd >= 0;
+    return known >= 2;
+}
+
+static void add_free_ones(struct buf *out, const struct comparison *comparison)
+{
+    for (size_t k = 0; k < comparison->roi.row_count; k++) {
+        int64_t price = comparison->roi.rows[k].deployment->price_micro_usd;
+        if (price != 0)
+            continue;
+        markdown_text(out, name_of(comparison, k));
+        buf_printf(out, ": %s.\n\n", roi_price_missing(price));
+    }
+}
+
 static void add_pairs(struct buf *out, const struct comparison *comparison)
 {
+    add_free_ones(out, comparison);
     if (comparison->roi.pair_count == 0) {
-        buf_append_text(out, "No two deployments have a price: --price NAME=USD gives one.\n\n");
+        if (!have_two_prices(&comparison->roi))
+            buf_append_text(out, "No two deployments have a price: --price NAME=USD gives one.\n\n");
         return;
     }
     for (size_t k = 0; k < comparison->roi.pair_count; k++)

@@ -1,22 +1,27 @@
 #include "report/table.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/terminal.h"
 #include "base/units.h"
 
 void markdown_text(struct buf *out, const char *text)
 {
     for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
+        size_t control = terminal_control_length(c, SIZE_MAX);
+        if (control > 0) {
             buf_append_char(out, ' ');
-        else if (*c == '<')
+            c += control - 1;
+        } else if (*c == '<') {
             buf_append_text(out, "&lt;");
-        else if (strchr("|`*[\\", *c))
+        } else if (strchr("|`*[\\", *c)) {
             buf_printf(out, "\\%c", *c);
-        else
+        } else {
             buf_append_char(out, *c);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ struct table {
 void table_begin(struct table *table, const struct table_column *columns);
 /* Our own text, as it is. */
 void table_printf(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Somebody else's text: nothing in it ends the cell or begins markup. NULL or "": a dash. */
+/* Somebody else's text: nothing in it ends the cell, begins markup or steers a terminal (base/terminal.h). NULL or "": a dash. */
 void table_text(struct table *table, const char *text);
 /* "-" for NAN, "never" for infinity, thousands separated. */
 void table_number(struct table *table, double number, int decimals);

@@ -1,5 +1,6 @@
 #include "stats/compare.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,9 @@
 #define IDS_MAX ((size_t)1 << 20)
 #define ID_HEAD 100
 #define ID_HASH 12
-#define FACTS_COMPARED 7
+#define DIFFERENCES_MAX 13       /* of two runs */
+#define TOKENS_TOLERANCE 0.02    /* of the larger mean */
+#define STANDARD_ERRORS 2        /* of the difference of two means: what drawn lengths explain */
 
 static int check_runs(const struct run_summary *const *runs, size_t count, struct error *err)
 {
@@ -72,29 +75,59 @@ static const char *const *make_names(struct arena *arena, const struct run_summa
 
 /* ---- differences ---- */
 
-static const char *fact_of(const struct run_facts *facts, int which)
+struct differences {
+    struct comparison *comparison;
+    const char **list;
+    size_t other; /* the run that is compared with the first */
+};
+
+static void add_difference(struct differences *differences, const char *title, const char *a, const char *b)
 {
-    const char *const texts[FACTS_COMPARED] = {facts->scenario, facts->endpoint, facts->tokens,      facts->profile,
-                                               facts->limits,   facts->stream_start, facts->simulated ? "simulated" : "real"};
-    return texts[which];
+    struct comparison *comparison = differences->comparison;
+    if (strcmp(a, b) != 0)
+        differences->list[comparison->difference_count++] =
+            arena_printf(comparison->arena, "%s differs: %s (%s) against %s (%s)", title, a[0] ? a : "none", comparison->names[0],
+                         b[0] ? b : "none", comparison->names[differences->other]);
+}
+
+static const char *integer_text(struct arena *arena, int64_t integer)
+{
+    return arena_printf(arena, "%lld", (long long)integer);
+}
+
+/* Equal plans are not equal work where a server stops before it was asked to, or counts other prompts. */
+static void compare_tokens(struct differences *differences, const char *title, const struct mean_tokens *a, const struct mean_tokens *b)
+{
+    struct arena *arena = differences->comparison->arena;
+    double tolerance = fmax(TOKENS_TOLERANCE * fmax(a->mean, b->mean), STANDARD_ERRORS * hypot(a->std_error, b->std_error));
+    if (a->requests > 0 && b->requests > 0 && fabs(a->mean - b->mean) > tolerance)
+        add_difference(differences, title, arena_printf(arena, "%.4g", a->mean), arena_printf(arena, "%.4g", b->mean));
+}
+
+static void compare_facts(struct differences *differences, const struct run_facts *a, const struct run_facts *b)
+{
+    struct arena *arena = differences->comparison->arena;
+    add_difference(differences, "scenario", a->scenario, b->scenario);
+    add_difference(differences, "endpoint", a->endpoint, b->endpoint);
+    add_difference(differences, "length of prompts and outputs", a->tokens, b->tokens);
+    add_difference(differences, "profile", a->profile, b->profile);
+    add_difference(differences, "limits of a level", a->limits, b->limits);
+    add_difference(differences, "stream start", a->stream_start, b->stream_start);
+    add_difference(differences, "warm-up", a->warmup, b->warmup);
+    add_difference(differences, "cool-down", a->cooldown, b->cooldown);
+    add_difference(differences, "drain", a->drain, b->drain);
+    add_difference(differences, "--max-concurrency", integer_text(arena, a->max_concurrency), integer_text(arena, b->max_concurrency));
+    add_difference(differences, "kind of server", a->simulated ? "simulated" : "real", b->simulated ? "simulated" : "real");
+    compare_tokens(differences, "mean length of the prompts that the server counted", &a->prompt, &b->prompt);
+    compare_tokens(differences, "mean length of the outputs that came", &a->output, &b->output);
 }
 
 static void find_differences(struct comparison *comparison)
 {
-    static const char *const titles[FACTS_COMPARED] = {"scenario",      "endpoint",     "length of prompts and outputs", "profile",
-                                                       "limits of a level", "stream start", "kind of server"};
-    const char **list = ARENA_ARRAY(comparison->arena, comparison->count * FACTS_COMPARED, const char *);
-    const struct run_facts *first = &comparison->runs[0]->facts;
-    for (size_t k = 1; k < comparison->count; k++) {
-        for (int fact = 0; fact < FACTS_COMPARED; fact++) {
-            const char *a = fact_of(first, fact), *b = fact_of(&comparison->runs[k]->facts, fact);
-            if (strcmp(a, b) != 0)
-                list[comparison->difference_count++] =
-                    arena_printf(comparison->arena, "%s differs: %s (%s) against %s (%s)", titles[fact], a[0] ? a : "none",
-                                 comparison->names[0], b[0] ? b : "none", comparison->names[k]);
-        }
-    }
-    comparison->differences = list;
+    struct differences differences = {comparison, ARENA_ARRAY(comparison->arena, comparison->count * DIFFERENCES_MAX, const char *), 0};
+    for (differences.other = 1; differences.other < comparison->count; differences.other++)
+        compare_facts(&differences, &comparison->runs[0]->facts, &comparison->runs[differences.other]->facts);
+    comparison->differences = differences.list;
 }
 
 /* ---- what a dollar buys ---- */

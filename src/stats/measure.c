@@ -241,9 +241,10 @@ static void finish_throughput(struct sums *sums, double seconds)
     else
         level_add_missing(out, "output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl");
     double prompts = count_prompts(&sums->prompts_in_window);
-    if (!isnan(prompts))
-        rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + prompts / seconds;
-    else
+    rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + prompts / seconds;
+    if (isnan(rate[RATE_OUTPUT_TPS]))
+        level_add_missing(out, "total_tps", "output_tps is not known");
+    else if (isnan(prompts))
         level_add_missing(out, "total_tps", "the server did not say how many prompt tokens it counted");
 }
 
@@ -280,7 +281,11 @@ static double dispersion(const struct sums *sums, size_t bins, double width_ns)
     }
     free(sends);
     double mean = total / (double)bins;
-    return mean > 0 ? (squares / (double)bins - mean * mean) / mean : NAN;
+    if (!(mean > 0)) {
+        level_add_missing(sums->out, "synchrony", "nothing was sent in the window");
+        return NAN;
+    }
+    return (squares / (double)bins - mean * mean) / mean;
 }
 
 static void finish_synchrony(struct sums *sums)
@@ -303,7 +308,10 @@ static void finish_rates(struct sums *sums)
         finish_open_loop(sums, seconds);
         finish_synchrony(sums);
     } else {
-        level_add_missing(sums->out, "output_tps", "the measurement window is empty");
+        static const enum rate of_window[] = {RATE_OUTPUT_TPS,  RATE_TOTAL_TPS, RATE_REQUEST_RPS,   RATE_CONCURRENCY,
+                                              RATE_OFFERED_RPS, RATE_DRAWN_RPS, RATE_DELIVERED_RPS, RATE_SYNCHRONY};
+        for (size_t k = 0; k < sizeof of_window / sizeof of_window[0]; k++)
+            level_add_missing(sums->out, rate_name(of_window[k]), "the measurement window is empty");
     }
     double tpot = sums->out->latency[LATENCY_TPOT].percentile[P95];
     if (tpot > 0)

@@ -99,6 +99,13 @@ double roi_usd_per_million(int64_t price_micro_usd, double tps)
     return tps > 0 ? usd_per_hour(price_micro_usd) / (tps * SECONDS_PER_HOUR) * MILLION : NAN;
 }
 
+const char *roi_price_missing(int64_t price_micro_usd)
+{
+    if (price_micro_usd > 0)
+        return NULL;
+    return price_micro_usd == 0 ? "price 0: no ratio" : "no price is known";
+}
+
 static void fill_yields(struct roi_cell *cell, const struct roi_deployment *deployment)
 {
     for (int k = 0; k < YIELD_COUNT; k++)

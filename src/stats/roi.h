@@ -29,7 +29,7 @@ const char *operating_point_phrase(enum operating_point at); /* inside a sentenc
 
 struct roi_deployment {
     const char *name;            /* what the report calls it */
-    int64_t price_micro_usd;     /* an hour; <= 0: not known */
+    int64_t price_micro_usd;     /* an hour; -1: not known; 0: free, and so without ratios */
     int64_t gpus;                /* 0: not known */
     const struct points *points; /* of the unit compared */
     const struct level_summary *levels;
@@ -105,6 +105,9 @@ struct roi {
 
 /* $/hour / (tps x 3600) x 1e6; NAN without a price (<= 0) or throughput. */
 double roi_usd_per_million(int64_t price_micro_usd, double tps);
+
+/* Why a price gives no figure per dollar; NULL: it does. */
+const char *roi_price_missing(int64_t price_micro_usd);
 
 #define ROI_REPLICAS_MAX 64
 

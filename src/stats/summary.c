@@ -33,6 +33,29 @@ static const char *limits_text(struct arena *arena, const struct limits *limits)
     return arena_printf(arena, "%s or %lld requests a level", duration, requests);
 }
 
+static const char *lengths_text(struct arena *arena, const struct token_lengths *lengths)
+{
+    long long mean = (long long)lengths->mean;
+    if (lengths->stddev == 0)
+        return arena_printf(arena, "%lld", mean);
+    return arena_printf(arena, "%lld (std %lld, %lld to %lld)", mean, (long long)lengths->stddev, (long long)lengths->min,
+                        (long long)lengths->max);
+}
+
+static const char *duration_text(struct arena *arena, int64_t ns)
+{
+    char text[UNITS_TEXT_SIZE];
+    units_format_duration(ns, text);
+    return arena_strdup(arena, text);
+}
+
+static const char *trim_text(struct arena *arena, const struct trim *trim)
+{
+    if (trim->kind == TRIM_SHARE)
+        return arena_printf(arena, "%.4g %%", 100 * trim->share);
+    return trim->kind == TRIM_TIME ? duration_text(arena, trim->ns) : "none";
+}
+
 static void fill_facts(struct run_facts *facts, struct arena *arena, const struct plan *plan)
 {
     *facts = (struct run_facts){
@@ -46,9 +69,13 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .stream_start = stream_start_name(plan->stream_start),
         .scenario = arena_strdup(arena, plan->workload.scenario),
         .endpoint = endpoint_name(plan->workload.endpoint),
-        .tokens = arena_printf(arena, "%lld + %lld tokens", (long long)plan->workload.prompt.mean,
-                               (long long)plan->workload.output.mean),
+        .tokens = arena_printf(arena, "%s + %s tokens", lengths_text(arena, &plan->workload.prompt),
+                               lengths_text(arena, &plan->workload.output)),
         .limits = limits_text(arena, &plan->limits),
+        .warmup = trim_text(arena, &plan->limits.warmup),
+        .cooldown = trim_text(arena, &plan->limits.cooldown),
+        .drain = duration_text(arena, plan->limits.drain_ns),
+        .max_concurrency = plan->limits.max_concurrency,
         .prompt_tokens = plan->workload.prompt.mean,
         .output_tokens = plan->workload.output.mean,
         .hardware = arena_strdup(arena, plan->deployment.hardware),
@@ -115,6 +142,36 @@ static void fill_levels(struct run_summary *summary, const struct run_data *data
         summary->any_ended |= data->file.records[k].outcome != OUTCOME_INCOMPLETE;
 }
 
+/* ---- what was really asked and answered ---- */
+
+static void add_tokens(struct series *series, int64_t tokens)
+{
+    if (tokens >= 0)
+        series_add(series, (double)tokens);
+}
+
+static struct mean_tokens mean_of(struct series *series)
+{
+    struct distribution all = series_describe(series);
+    double std_error = all.count > 1 ? all.std / sqrt((double)all.count) : 0;
+    series_free(series);
+    return (struct mean_tokens){all.count, all.mean, std_error};
+}
+
+static void fill_mean_tokens(struct run_facts *facts, const struct run_data *data)
+{
+    struct series prompt = {0}, output = {0};
+    for (size_t k = 0; k < data->file.record_count; k++) {
+        const struct record *record = &data->file.records[k];
+        if (!data->member[k] || record->outcome != OUTCOME_OK)
+            continue;
+        add_tokens(&prompt, record->prompt_tokens);
+        add_tokens(&output, record->output_tokens);
+    }
+    facts->prompt = mean_of(&prompt);
+    facts->output = mean_of(&output);
+}
+
 static void note_run(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
 {
     note_unreached(summary, data, load_unit_name(LOAD_STREAMS));
@@ -176,6 +233,7 @@ struct run_summary *run_summary_make(const char *folder, const struct plan *plan
     fill_facts(&summary->facts, summary->arena, plan);
     summary->facts.anchor_realtime_ns = data.file.anchor_realtime_ns;
     fill_levels(summary, &data, plan, sla);
+    fill_mean_tokens(&summary->facts, &data);
     note_run(summary, &data, plan);
     run_summary_find_points(summary, sla);
     run_data_free(&data);

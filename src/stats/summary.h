@@ -25,8 +25,15 @@ struct run_facts {
     const char *profile;
     const char *stream_start;  /* "spread", "together" */
     const char *scenario, *endpoint; /* scenario "": none of the named ones */
-    const char *tokens;        /* "256 + 256 tokens" */
+    const char *tokens;        /* "256 + 256 tokens"; where lengths are drawn "256 (std 64, 1 to 512) + 256 tokens" */
     const char *limits;        /* "60 s a level" */
+    const char *warmup, *cooldown; /* "10 %", "5 s", "none" */
+    const char *drain;         /* "60 s" */
+    int64_t max_concurrency;
+    struct mean_tokens {
+        uint64_t requests;     /* members that ended ok and whose tokens the server counted; 0: the others are NAN */
+        double mean, std_error;
+    } prompt, output;          /* as measured, over all levels: a server may have stopped short of what was asked for */
     int64_t prompt_tokens, output_tokens; /* means asked for */
     const char *hardware;      /* "" unknown */
     int64_t gpus;              /* 0 unknown */

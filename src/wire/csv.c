@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/terminal.h"
+
 static void begin_field(struct csv *csv)
 {
     if (csv->fields++ > 0)
         buf_append_char(csv->out, ',');
 }
 
-static bool is_control(char byte)
+/* A line end may stay: it is quoted. */
+static size_t control_length(const char *text)
 {
-    unsigned char value = (unsigned char)byte;
-    return (value < 0x20 && value != '\n') || value == 0x7F;
+    return *text == '\n' ? 0 : terminal_control_length(text, SIZE_MAX);
 }
 
 /* What spreadsheets take for the begin of a formula. */
@@ -28,7 +30,7 @@ static bool needs_quotes(const char *text)
     if (text[0] == ' ' || (text[0] != '\0' && text[strlen(text) - 1] == ' '))
         return true;
     for (; *text; text++) {
-        if (is_control(*text) || strchr(",\"\n", *text))
+        if (control_length(text) > 0 || strchr(",\"\n", *text))
             return true;
     }
     return false;
@@ -38,10 +40,12 @@ static void append_quoted(struct buf *out, const char *prefix, const char *text)
 {
     buf_append_char(out, '"');
     buf_append_text(out, prefix);
-    for (; *text; text++) {
+    while (*text) {
+        size_t control = control_length(text);
         if (*text == '"')
             buf_append_char(out, '"');
-        buf_append_char(out, is_control(*text) ? ' ' : *text);
+        buf_append_char(out, control > 0 ? ' ' : *text);
+        text += control > 0 ? control : 1;
     }
     buf_append_char(out, '"');
 }

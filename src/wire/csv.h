@@ -2,7 +2,7 @@
  *
  * A missing value is an empty field, never 0. Text comes from servers and users and is opened in spreadsheets: a text
  * that a spreadsheet would take for a formula (it begins with = + - @, a tab or a line end) gets a ' in front. Numbers do not.
- * Any other control character but LF becomes a space; broken UTF-8 stays as it is.
+ * Any other control character (base/terminal.h) but LF becomes a space; broken UTF-8 stays as it is.
  *
  *     struct csv csv;
  *     csv_begin(&csv, out, (const char *const[]){"load", "unit", NULL});

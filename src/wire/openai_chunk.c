@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/terminal.h"
+
 void openai_choice_clear(struct openai_choice *choice)
 {
     *choice = (struct openai_choice){.token_ids = -1, .logprobs = -1};
@@ -59,11 +61,11 @@ size_t openai_character(const unsigned char *at, size_t length)
     return overlong || surrogate || beyond ? 0 : size;
 }
 
-/* White space and the control characters C0, DEL and C1: a terminal must never see them. */
+/* White space and control characters: a terminal must never see them. */
 static bool is_blank(const unsigned char *character, size_t size)
 {
-    return (size == 1 && (character[0] <= 0x20 || character[0] == 0x7F)) ||
-           (size == 2 && character[0] == 0xC2 && character[1] <= 0xA0);
+    return (size == 1 && character[0] == ' ') || (size == 2 && character[0] == 0xC2 && character[1] == 0xA0) || character[0] == '\0' ||
+           terminal_control_length((const char *)character, size) > 0;
 }
 
 void openai_copy_line(char *target, size_t size, const char *text, size_t length)

@@ -53,10 +53,10 @@ static void test_control_characters_do_not_reach_the_terminal(void **state)
     const struct log log = {.stream = stream, .clock = clock_system(), .command = "run", .threshold = LOG_LEVEL_INFO};
 
     (void)state;
-    log_error(&log, "%s", "a\x1B[2Jb\r\xC2\x9Bz \xC3\xA9\tq\nroibench run: fine");
+    log_error(&log, "%s", "a\x1B[2Jb\r\xC2\x9Bz \xC3\xA9\tq\nroibench run: fine\xE2\x80\xAEx");
     log_write(NULL, LOG_LEVEL_ERROR, "nobody listens");
     fclose(stream);
-    assert_string_equal(text, "roibench run: a?[2Jb???z \xC3\xA9\tq roibench run: fine\n");
+    assert_string_equal(text, "roibench run: a?[2Jb???z \xC3\xA9\tq roibench run: fine???x\n");
     free(text);
 }
 

@@ -1,6 +1,7 @@
 /* docs/schema tells the truth: every golden document fits its schema, and a document that lost or gained a member does not.
  *
  * The validator below knows the part of JSON Schema that these four files use, and fails on anything else. */
+#include <fnmatch.h>
 #include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,8 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+
+#include "report/missing.h"
 
 static json_t *load(const char *path)
 {
@@ -248,6 +251,57 @@ static void test_a_changed_document_does_not_fit(void **state)
     json_decref(schema);
 }
 
+/* ---- reasons ---- */
+
+static void check_nulls(const json_t *missing, const json_t *value, const char *path, const char *file)
+{
+    const char *key;
+    json_t *member, *reason;
+    size_t index;
+    char inner[512];
+    const json_t *own = json_object_get(value, "missing");
+    if (own) { /* its own reasons are for what is below it */
+        missing = own;
+        path = "";
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
+        const char *pattern;
+        bool found = strcmp(key, "plan") == 0;
+        snprintf(inner, sizeof inner, "%s%s%s", path, path[0] ? "." : "", key);
+        if (!json_is_null(member)) {
+            if (!found)
+                check_nulls(missing, member, inner, file);
+            continue;
+        }
+        json_object_foreach((json_t *)(uintptr_t)missing, pattern, reason)
+        {
+            found |= fnmatch(pattern, inner, 0) == 0 && strcmp(json_string_value(reason), MISSING_UNEXPLAINED) != 0;
+        }
+        snprintf(inner, sizeof inner, "%s_missing", key); /* of members of a whole document */
+        if (!found && !json_object_get(value, inner))
+            fail_msg("%s: %s%s%s is null and nothing says why", file, path, path[0] ? "." : "", key);
+    }
+    json_array_foreach(value, index, member)
+    {
+        snprintf(inner, sizeof inner, "%s%s%zu", path, path[0] ? "." : "", index);
+        check_nulls(missing, member, inner, file);
+    }
+}
+
+static void test_every_null_has_a_reason(void **state)
+{
+    (void)state;
+    glob_t found;
+    assert_int_equal(glob("tests/golden/*/expect.json", 0, NULL, &found), 0);
+    for (size_t k = 0; k < found.gl_pathc; k++) {
+        json_t *document = load(found.gl_pathv[k]);
+        check_nulls(NULL, document, "", found.gl_pathv[k]);
+        json_decref(document);
+    }
+    globfree(&found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_plans_fit),
         cmocka_unit_test(test_records_fit),
         cmocka_unit_test(test_a_changed_document_does_not_fit),
+        cmocka_unit_test(test_every_null_has_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,9 @@ static void test_without_a_price_there_is_no_money(void **state)
     assert_int_equal(f.roi.best[OPERATING_PEAK], -1);
     for (int k = 0; k < YIELD_COUNT; k++)
         assert_true(isnan(f.roi.rows[1].at[OPERATING_PEAK].yield[k]));
+    assert_string_equal(roi_price_missing(-1), "no price is known");
+    assert_string_equal(roi_price_missing(0), "price 0: no ratio");
+    assert_null(roi_price_missing(1));
     arena_free(f.arena);
 }
 

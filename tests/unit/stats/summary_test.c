@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -184,7 +185,7 @@ static void begin_cut_off(const char *folder)
 {
     struct record_writer *writer = begin(folder, "a");
     add_journal(writer, json_pack("{s:{s:i,s:i,s:I,s:I}}", "level_start", "index", 0, "repeat", 0, "start",
-                                  (json_int_t)(500 * MODEL_MS), "measure_start", (json_int_t)(1500 * MODEL_MS)));
+                                  (json_int_t)500 * MODEL_MS, "measure_start", (json_int_t)1500 * MODEL_MS));
     for (int k = 0; k < 8; k++)
         add_request(writer, k, 600 + 1000 * k, 700 + 1000 * k, 1500 + 1000 * k, FAILURE_NONE);
     assert_int_equal(record_writer_close(writer, NULL), 0);
@@ -308,6 +309,73 @@ static void test_comparison(void **state)
     run_summary_free(b);
 }
 
+/* Means alone do not make workloads equal. */
+static void test_what_makes_workloads_differ(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    finish(writer);
+    struct run_summary *a = summarize(*state, "a");
+    struct plan *plan = make_plan("b");
+    plan->workload.prompt.stddev = 2;
+    plan->workload.prompt.min = 1;
+    plan->workload.prompt.max = 9;
+    plan->limits.warmup = (struct trim){.kind = TRIM_SHARE, .share = 0.1};
+    plan->limits.cooldown = (struct trim){.kind = TRIM_TIME, .ns = 5 * NS_PER_S};
+    plan->limits.drain_ns = 30 * NS_PER_S;
+    plan->limits.max_concurrency = 8;
+    struct run_summary *b = summarize_plan(*state, plan);
+    const struct run_summary *pair[] = {a, b};
+    struct comparison *comparison = comparison_make(pair, 2, NULL);
+    static const char *const expected[] = {
+        "length of prompts and outputs differs: 3 + 3 tokens (a) against 3 (std 2, 1 to 9) + 3 tokens (b)",
+        "warm-up differs: none (a) against 10 % (b)",
+        "cool-down differs: none (a) against 5.0 s (b)",
+        "drain differs: 0 ms (a) against 30.0 s (b)",
+        "--max-concurrency differs: 0 (a) against 8 (b)",
+    };
+    assert_int_equal(comparison->difference_count, 5);
+    for (size_t k = 0; k < 5; k++)
+        assert_string_equal(comparison->differences[k], expected[k]);
+    comparison_free(comparison);
+    run_summary_free(a);
+    run_summary_free(b);
+}
+
+static struct comparison *compare_outputs(const struct run_summary *const *pair, struct mean_tokens a, struct mean_tokens b)
+{
+    ((struct run_summary *)(uintptr_t)pair[0])->facts.output = a;
+    ((struct run_summary *)(uintptr_t)pair[1])->facts.output = b;
+    return comparison_make(pair, 2, NULL);
+}
+
+/* A server that does not know ignore_eos stops when it likes. */
+static void test_measured_lengths_are_compared(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    add_request(writer, 1, 1000, 1100, 2000, FAILURE_HTTP_5XX);
+    add_request(writer, 2, 9500, 9600, 9900, FAILURE_NONE); /* no member */
+    finish(writer);
+    struct run_summary *a = summarize(*state, "a"), *b = summarize(*state, "b");
+    assert_int_equal(a->facts.output.requests, 1);
+    assert_true(a->facts.output.mean == 3 && a->facts.prompt.mean == 3);
+    const struct run_summary *pair[] = {a, b};
+    struct mean_tokens full = {100, 256, 0}, nearly = {100, 252, 0}, shorter = {100, 250, 0}, drawn = {100, 250, 4}, none = {0, NAN, 0};
+    struct comparison *comparison = compare_outputs(pair, full, shorter);
+    assert_int_equal(comparison->difference_count, 1);
+    assert_string_equal(comparison->differences[0], "mean length of the outputs that came differs: 256 (a) against 250 (b)");
+    comparison_free(comparison);
+    const struct mean_tokens alike[] = {nearly, drawn, none};
+    for (size_t k = 0; k < 3; k++) {
+        comparison = compare_outputs(pair, full, alike[k]);
+        assert_int_equal(comparison->difference_count, 0);
+        comparison_free(comparison);
+    }
+    run_summary_free(a);
+    run_summary_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +387,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_levels_that_were_never_reached, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_nothing_ended, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_comparison, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_what_makes_workloads_differ, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_measured_lengths_are_compared, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

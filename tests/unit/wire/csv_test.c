@@ -57,6 +57,8 @@ static const struct example TEXTS[] = {
     {"a\tb", "\"a b\""},
     {"a\x1B[31m", "\"a [31m\""},
     {"a\x7F", "\"a \""},
+    {"a\xC2\x9B" "31m", "\"a 31m\""},
+    {"\xE2\x80\xAE" "gnp.exe", "\" gnp.exe\""},
     {"=1+1", "'=1+1"},
     {"+1", "'+1"},
     {"-1", "'-1"},

@@ -40,6 +40,7 @@ static const struct message_example MESSAGES[] = {
     {"<html>\r\n<head><TITLE>502 Bad\nGateway</TITLE></head>", "502 Bad Gateway"},
     {"<html><title>unfinished", "<html><title>unfinished"},
     {"{\"error\":{\"message\":\"cut of", "{\"error\":{\"message\":\"cut of"},
+    {"a\xC2\x9B" "b\xE2\x80\xAE" "c\xC2\xA0" "d", "a b c d"},
     {"broken \xFF\xC3( bytes", "broken \xEF\xBF\xBD\xEF\xBF\xBD( bytes"},
 };
 
