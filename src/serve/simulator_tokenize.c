@@ -17,7 +17,7 @@ static struct vocabulary *vocabulary_of(struct simulator *simulator)
 
 static void append_strings(const struct reading *reading, const uint32_t *ids, size_t count)
 {
-    const struct vocabulary *vocabulary = reading->simulator->vocabulary;
+    struct vocabulary *vocabulary = reading->simulator->vocabulary;
     buf_append_char(reading->reply, '[');
     for (size_t k = 0; k < count; k++) {
         size_t length;
@@ -112,7 +112,7 @@ int simulator_tokenize(struct simulator *simulator, const char *body, size_t len
 static void detokenize(struct simulator *simulator, struct reading *reading)
 {
     const json_t *ids = reading_member(reading, "tokens"), *id;
-    const struct vocabulary *vocabulary = vocabulary_of(simulator);
+    struct vocabulary *vocabulary = vocabulary_of(simulator);
     cleanup_buf struct buf text = BUF_INIT(SIMULATOR_BODY_MAX * TOKENIZER_BYTES_MAX);
     size_t k;
     if (!reading->status && !json_is_array(ids))

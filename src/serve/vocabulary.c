@@ -1,5 +1,6 @@
 #include "serve/vocabulary.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct entry {
 };
 
 struct vocabulary {
+    bool complete; /* no entry is empty but those of special tokens */
     struct entry entries[TOKENIZER_VOCABULARY];
 };
 
@@ -29,7 +31,9 @@ static void set(struct entry *entry, const char *bytes, size_t length)
 static void make_words(struct vocabulary *vocabulary)
 {
     char word[1 + WORD_LETTERS] = {' ', 'a', 'a', 'a', 'a', 'a'};
-    size_t missing = TOKENIZER_VOCABULARY - TOKENIZER_SPECIAL, place = 0;
+    size_t missing = 0, place = 0;
+    for (size_t id = TOKENIZER_SPECIAL; id < TOKENIZER_VOCABULARY; id++)
+        missing += vocabulary->entries[id].length == 0;
     while (missing > 0 && place < WORD_LETTERS) {
         struct entry *entry = &vocabulary->entries[tokenizer_id(word, sizeof word)];
         missing -= entry->length == 0;
@@ -43,7 +47,6 @@ static void make_words(struct vocabulary *vocabulary)
 struct vocabulary *vocabulary_new(void)
 {
     struct vocabulary *vocabulary = mem_alloc(sizeof *vocabulary);
-    make_words(vocabulary);
     for (int64_t k = 0; k < GENERATED_LOOKED_AT; k++) {
         const char *word = tokenizer_output(0, k);
         vocabulary_learn(vocabulary, word, strlen(word));
@@ -66,8 +69,12 @@ void vocabulary_learn(struct vocabulary *vocabulary, const char *text, size_t le
     }
 }
 
-const char *vocabulary_text(const struct vocabulary *vocabulary, uint32_t id, size_t *length)
+const char *vocabulary_text(struct vocabulary *vocabulary, uint32_t id, size_t *length)
 {
+    if (id >= TOKENIZER_SPECIAL && vocabulary->entries[id].length == 0 && !vocabulary->complete) {
+        make_words(vocabulary);
+        vocabulary->complete = true;
+    }
     *length = vocabulary->entries[id].length;
     return vocabulary->entries[id].bytes;
 }

@@ -89,6 +89,77 @@ truth_has() { # TEXT
     assert_line --partial '"text":"say \"hi\" '
 }
 
+@test "stops where a string, a token or chance says so" {
+    start_simulator --model tiny --preset instant
+    post /v1/completions '{"prompt":[7],"max_tokens":8,"return_token_ids":true}'
+    ids=$(sed -n 's/.*"token_ids":\[\([0-9,]*\)\].*/\1/p' <<<"$output")
+    # Each request has words of its own, but every request says some of these within so many tokens.
+    post /v1/completions '{"prompt":[7],"max_tokens":200,"stop":[" fox who"],"stream":true,"stream_options":{"include_usage":true}}'
+    assert_line --partial '"finish_reason":"stop","stop_reason":" fox who"'
+    refute_line --partial '" who"'
+    post /v1/completions '{"prompt":[7],"max_tokens":200,"stop":" fox who","include_stop_str_in_output":true}'
+    assert_line --regexp '"text":"[^"]* fox who","logprobs":null,"finish_reason":"stop","stop_reason":" fox who"'
+    post /v1/completions "{\"prompt\":[7],\"max_tokens\":200,\"stop_token_ids\":[${ids%%,*}]}"
+    assert_line --partial "\"finish_reason\":\"stop\",\"stop_reason\":${ids%%,*},"
+    get /metrics
+    assert_line 'vllm:request_success_total{engine="0",finished_reason="stop",model_name="tiny"} 3.0'
+    assert_line 'vllm:request_success_total{engine="0",finished_reason="length",model_name="tiny"} 1.0'
+    start_simulator --model tiny --preset instant --eos-probability 1
+    post /v1/completions '{"prompt":[7],"max_tokens":9,"min_tokens":4}'
+    assert_line --partial '"finish_reason":"stop","stop_reason":null'
+    assert_line --partial '"completion_tokens":5,'
+    post /v1/completions '{"prompt":[7],"max_tokens":9,"ignore_eos":true}'
+    assert_line --partial '"completion_tokens":9,'
+    post /v1/completions '{"prompt":[7],"stop":""}'
+    assert_line --partial 'stop cannot contain an empty string.'
+    assert_line 400
+}
+
+@test "tells ids, texts and log probabilities apart" {
+    start_simulator --model tiny --preset instant
+    post /tokenize '{"prompt":"Ask me why","return_token_strs":true}'
+    assert_line --regexp '"token_strs":\["<special 1>","Ask"," me"," why"\]'
+    ids=$(sed -n 's/.*"tokens":\[\([0-9,]*\)\].*/\1/p' <<<"$output")
+    post /detokenize "{\"model\":\"tiny\",\"tokens\":[$ids]}"
+    assert_line '{"prompt":"Ask me why"}'
+    post /detokenize '{"tokens":[131072]}'
+    assert_line 400
+    post /v1/completions '{"prompt":[7],"max_tokens":2,"logprobs":2}'
+    assert_line --regexp '"logprobs":\{"text_offset":\[0,[0-9]+\],"token_logprobs":\[-[0-9.e-]+,-[0-9.e-]+\],"tokens":\["[^"]+","[^"]+"\],"top_logprobs":\[\{'
+    post /v1/chat/completions '{"messages":[{"role":"user","content":"hi"}],"top_logprobs":2}'
+    assert_line 400
+    get /load
+    assert_output $'{"server_load":0}\n200'
+}
+
+@test "reasons, and calls the tool it has to call" {
+    start_simulator --model tiny --preset instant --reasoning-tokens 3
+    local chat='"messages":[{"role":"user","content":"hi"}],"max_tokens":7,"tools":[{"type":"function","function":{"name":"look"}},{"type":"function","function":{"name":"go"}}]'
+    post /v1/chat/completions "{$chat,\"stream\":true,\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"go\"}}}"
+    run sed -nE 's/.*"delta":\{"([a-z_]+)".*"finish_reason":("[a-z_]+"|null).*/\1 \2/p' <<<"$output"
+    assert_output $'role null\nreasoning null\nreasoning null\nreasoning null\ntool_calls null\ntool_calls null\ntool_calls null\ntool_calls "tool_calls"'
+    post /v1/chat/completions "{$chat,\"tool_choice\":\"required\"}"
+    assert_line --regexp '"content":null,.*"tool_calls":\[\{"id":"chatcmpl-tool-[0-9a-f]+","type":"function","function":\{"name":"look","arguments":"\{\\"text\\":\\"[^"]*\\"\}"\}\}\],"reasoning":"[^"]+"\}'
+    assert_line --partial '"finish_reason":"tool_calls"'
+    post /v1/chat/completions "{$chat}"
+    assert_line --regexp '"content":"[^"]+",.*"reasoning":"[^"]+"'
+    assert_line --partial '"finish_reason":"length"'
+    post /v1/chat/completions "{$chat,\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"run\"}}}"
+    assert_line --partial 'does not match any of the specified'
+    assert_line 400
+}
+
+@test "a front end that is behind puts several tokens into a chunk" {
+    start_simulator --preset instant --frontend-time 5ms --sse-keep-alive-interval 1ms --enable-per-request-metrics
+    post /v1/completions '{"prompt":[1],"max_tokens":50,"stream":true,"stream_options":{"include_usage":true}}'
+    assert_line --partial '"completion_tokens":50}'
+    assert_line --partial '"metrics":{"time_to_first_token_ms":'
+    assert_line ': keep-alive'
+    chunks=$(grep -c '"index":0' <<<"$output")
+    ((chunks < 50))
+    truth_has "\"generation_tokens\":50,\"chunks\":$chunks,"
+}
+
 @test "tells who it is" {
     start_simulator --model tiny --preset 4xl4-bf16 --time-scale 20 --max-model-len 1000
     get /v1/models

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "serve/simulator_state.h"
 #include "serve/tokenizer.h"
+#include "serve/vocabulary.h"
 #include "support/captures.h"
 
 #define REFUSALS "tests/data/simulate/refusals.tsv"
@@ -219,6 +220,7 @@ static void tokenize_counts_what_a_request_counts(void **state)
     assert_int_equal(simulator_tokenize(simulator, bare, strlen(bare), &reply), 0);
     assert_memory_equal(buf_text(&reply), "{\"count\":2,", 11);
     assert_int_equal(simulator_tokenize(simulator, "{}", 2, &reply), 400);
+    vocabulary_free(simulator->vocabulary);
     free(simulator);
 }
 
