@@ -1,9 +1,9 @@
 /* A server that behaves like vLLM's: OpenAI API, /metrics, and the serving model of serve/scheduler behind it.
  *
- * What it answers: POST /v1/chat/completions, /v1/completions, /tokenize; GET /v1/models, /health, /version, /metrics,
- * /sim/truth, which says what was really sent and when, the measure for every client, and /sim/fault, which makes it
- * fail on purpose (serve/fault.h). The shapes are vLLM
- * 0.32's. Every generation has exactly the length asked for (finish_reason "length"), of words that mean nothing.
+ * What it answers: POST /v1/chat/completions, /v1/completions, /tokenize, /detokenize; GET /v1/models, /health, /load,
+ * /version, /metrics, /sim/truth, which says what was really sent and when, the measure for every client, and
+ * /sim/fault, which makes it fail on purpose (serve/fault.h). The shapes are vLLM 0.32's. A generation is words that mean
+ * nothing, and has the length asked for, unless a stop or eos_probability ends it.
  *
  * time_scale X makes the model's steps X times shorter; every number it reports is wall time. Steps are scheduled by
  * absolute due times, so lateness does not add up. An engine that is idle waits for INTAKE_QUIET_NS without a
