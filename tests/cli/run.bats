@@ -95,6 +95,20 @@ as_nobody() {
     (($(records '"reused":false') <= 5))
 }
 
+@test "a plan that is run again meets its own prompts in the cache, and the summary says so" {
+    start_simulator --preset instant --enable-prompt-tokens-details
+    prepare --profile concurrent --rate 2 --max-requests 20
+    cp -r ws again
+    run_plan
+    assert_success
+    assert_equal "$(sum cached_tokens)" 0
+    "$ROIBENCH" run --workspace again >/dev/null 2>&1
+    run --separate-stderr "$ROIBENCH" summarize --workspace ws
+    refute_output --partial "in its cache"
+    run --separate-stderr "$ROIBENCH" summarize --workspace again
+    assert_output --partial "the server found more of a prompt in its cache than the shared template"
+}
+
 @test "open loop: requests are sent when they are due" {
     start_simulator --preset instant --model tiny
     prepare --profile constant --rate 50 --max-seconds 1
