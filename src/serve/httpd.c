@@ -21,6 +21,7 @@
 struct httpd {
     const struct clock *clock;
     httpd_handler handler;
+    httpd_observer observer;
     void *context;
     struct event_base *base;
     struct evhttp *http;
@@ -46,6 +47,9 @@ struct httpd_request {
     struct evhttp_request *request;
     struct evhttp_connection *connection;
     struct event *watch; /* tells when the client closes; NULL: not watched */
+    int64_t arrived;
+    int status;          /* of the reply, once it is sent or begun */
+    size_t reply_length;
     bool chunked;        /* the stream, by HTTP */
     bool split;          /* byte by byte */
     struct evbuffer *output; /* what the kernel has not taken */
@@ -99,7 +103,7 @@ static void make_base(struct httpd *httpd)
 struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler handler, void *context, struct error *err)
 {
     struct httpd *httpd = mem_alloc(sizeof *httpd);
-    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .context = context};
+    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .observer = settings->observer, .context = context};
     event_set_log_callback(say_nothing);
     make_base(httpd);
     evhttp_set_default_content_type(httpd->http, NULL);
@@ -172,8 +176,26 @@ void httpd_stop(struct httpd *httpd)
 
 /* --- a request's life ---------------------------------------------------------------------- */
 
+static void tell_observer(const struct httpd_request *request)
+{
+    const struct httpd *httpd = request->httpd;
+    const struct httpd_exchange exchange = {
+        .method = httpd_method(request),
+        .path = httpd_path(request),
+        .status = request->status,
+        .request_length = evbuffer_get_length(evhttp_request_get_input_buffer(request->request)),
+        .reply_length = request->reply_length,
+        .arrived = request->arrived,
+        .ended = clock_now(httpd->clock),
+    };
+    if (httpd->observer)
+        httpd->observer(httpd->context, &exchange);
+}
+
+/* evhttp's part of it must still be there. */
 static void request_free(struct httpd_request *request)
 {
+    tell_observer(request);
     if (request->watch)
         event_free(request->watch);
     buf_free(&request->unsent);
@@ -197,9 +219,10 @@ static void connection_closed(struct evhttp_connection *raw, void *context)
         return;
     if (request->closed)
         request->closed(request->closed_context);
-    if (!evhttp_request_get_connection(request->request))
-        evhttp_request_free(request->request);
+    struct evhttp_request *ours = evhttp_request_get_connection(request->request) ? NULL : request->request;
     request_free(request);
+    if (ours)
+        evhttp_request_free(ours);
 }
 
 /* Our reply is complete as far as the caller goes; the rest is evhttp's. Frees the request. */
@@ -236,6 +259,7 @@ static void take_request(struct evhttp_request *raw, void *context)
     request->output = bufferevent_get_output(evhttp_connection_get_bufferevent(request->connection));
     request->kept = connection_of(httpd, request->connection);
     request->kept->request = request;
+    request->arrived = clock_now(httpd->clock);
     httpd->handler(httpd->context, request);
 }
 
@@ -307,6 +331,8 @@ void httpd_reply(struct httpd_request *request, int status, const char *content_
     if (content_type)
         httpd_reply_header(request, "content-type", content_type);
     evbuffer_add(scratch, body, length);
+    request->status = status;
+    request->reply_length = length;
     let_go(request);
     evhttp_send_reply(raw, status, NULL, scratch);
     evbuffer_drain(scratch, evbuffer_get_length(scratch)); /* a reply to HEAD takes none of it */
@@ -358,6 +384,7 @@ static void write_now(struct httpd_request *request)
 void httpd_stream_start(struct httpd_request *request, int status, const char *content_type)
 {
     httpd_reply_header(request, "content-type", content_type);
+    request->status = status;
     evhttp_send_reply_start(request->request, status, NULL);
     request->chunked = evhttp_find_header(evhttp_request_get_output_headers(request->request), "Transfer-Encoding") != NULL;
     write_now(request);

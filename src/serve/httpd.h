@@ -28,10 +28,21 @@ struct httpd_timer;
 typedef void (*httpd_handler)(void *context, struct httpd_request *request);
 typedef void (*httpd_callback)(void *context);
 
+/* A request that has its answer, or whose client has gone. Texts are valid during the call. */
+struct httpd_exchange {
+    const char *method, *path;   /* as httpd_method and httpd_path say */
+    int status;                  /* 0: none yet when the client went */
+    size_t request_length, reply_length; /* of the bodies; reply_length 0: a stream */
+    int64_t arrived, ended;      /* of the clock */
+};
+
+typedef void (*httpd_observer)(void *context, const struct httpd_exchange *exchange);
+
 struct httpd_settings {
     const char *listen; /* "127.0.0.1:8000", "[::1]:8000", "localhost:0"; an address, no other name; port 0: any free one */
     size_t body_max;
     const struct clock *clock;
+    httpd_observer observer; /* has the handler's context; NULL: nobody looks */
 };
 
 /* Binds and listens; nothing is served before httpd_run. ERROR_USAGE: no such address; ERROR_INTERNAL: cannot be bound. */

@@ -251,10 +251,9 @@ static size_t end_step(struct simulator *simulator, int64_t now)
 /* Steps that take no time follow each other before the loop is asked again, which costs more than a small step. */
 static void end_due_steps(struct simulator *simulator, int64_t now)
 {
-    size_t tokens = 0;
-    do
-        tokens += end_step(simulator, now);
-    while (is_instant(simulator) && scheduler_in_step(simulator->scheduler) && tokens < INSTANT_TURN_TOKENS);
+    size_t tokens = end_step(simulator, now);
+    while (is_instant(simulator) && scheduler_in_step(simulator->scheduler) && tokens < INSTANT_TURN_TOKENS)
+        tokens += end_step(simulator, now_of(simulator));
 }
 
 static void step_timer_due(void *context)
@@ -330,6 +329,7 @@ static struct answer *answer_new(struct simulator *simulator, struct httpd_reque
 static void refuse_busy(struct simulator *simulator, struct httpd_request *request)
 {
     struct buf *out = &simulator->scratch;
+    metrics_rejected(&simulator->metrics);
     buf_reset(out);
     simulator_error(out, 503, "Service Unavailable", NULL,
                     "The engine is currently busy and cannot accept new requests. Please try again later.");
@@ -389,6 +389,13 @@ static int check_settings(const struct simulator_settings *settings, struct erro
     return 0;
 }
 
+static void count_exchange(void *context, const struct httpd_exchange *exchange)
+{
+    struct simulator *simulator = context;
+    int64_t date = simulator->started_realtime + exchange->ended - simulator->started;
+    http_metrics_count(&simulator->metrics.http, exchange, (double)date / (double)NS_PER_S);
+}
+
 static int open_truth(struct simulator *simulator, struct error *err)
 {
     const struct simulator_settings *settings = &simulator->settings;
@@ -420,7 +427,8 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
     json_append_quoted(&simulator->model_json, settings->model, strlen(settings->model));
     metrics_init(&simulator->metrics, settings->max_model_len);
     simulator->scheduler = scheduler_new(&simulator->settings.scheduler);
-    struct httpd_settings httpd = {.listen = settings->listen, .body_max = SIMULATOR_BODY_MAX, .clock = settings->clock};
+    struct httpd_settings httpd = {.listen = settings->listen, .body_max = SIMULATOR_BODY_MAX, .clock = settings->clock,
+                                   .observer = count_exchange};
     simulator->httpd = httpd_new(&httpd, simulator_handle, simulator, err);
     if (!simulator->httpd) {
         simulator_free(simulator);

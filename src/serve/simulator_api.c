@@ -144,6 +144,7 @@ static void answer_metrics(struct simulator *simulator, struct httpd_request *re
         .kv_blocks = simulator->settings.scheduler.kv_blocks,
         .block_size = simulator->settings.scheduler.block_size,
         .prefix_caching = simulator->settings.scheduler.prefix_caching,
+        .process = process_stats_read(),
     };
     metrics_write(&simulator->metrics, &identity, simulator->scheduler, &simulator->scratch);
     httpd_reply(request, 200, "text/plain; version=1.0.0; charset=utf-8", simulator->scratch.data, simulator->scratch.len);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "wire/promwrite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -137,6 +138,11 @@ void metrics_prompt_finished(struct metrics *metrics, int64_t choices, int64_t l
     observe(metrics, METRICS_PARAMS_N, (double)choices);
 }
 
+void metrics_rejected(struct metrics *metrics)
+{
+    metrics->rejected++;
+}
+
 void metrics_aborted(struct metrics *metrics)
 {
     metrics->aborted++;
@@ -144,51 +150,25 @@ void metrics_aborted(struct metrics *metrics)
 
 /* --- the page -------------------------------------------------------------------------------- */
 
+#define ENGINE "engine=\"0\","
+
 struct page {
     const struct metrics *metrics;
     const struct metrics_identity *identity;
     const struct scheduler *scheduler;
     struct buf *out;
-    struct buf model; /* the name, escaped for a label */
+    struct buf model;   /* the name, escaped for a label */
+    struct buf *labels; /* scratch */
 };
 
-/* As the Python client prints a double: shortest text that reads back, with ".0", and an exponent from 10^6 on. */
-static void append_number(struct buf *out, double value)
-{
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*e", digits - 1, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
-    if (exponent < 6) {
-        int decimals = (int)(strchr(text, 'e') - text) - 2 - exponent;
-        snprintf(text, sizeof text, "%.*f", decimals > 1 ? decimals : 1, value);
-    }
-    char *mantissa_end = strchr(text, 'e');
-    size_t length = mantissa_end ? (size_t)(mantissa_end - text) : strlen(text);
-    while (length > 1 && text[length - 1] == '0' && (mantissa_end || text[length - 2] != '.'))
-        length--;
-    if (mantissa_end && text[length - 1] == '.')
-        length--;
-    buf_append(out, text, length);
-    if (mantissa_end)
-        buf_append_text(out, mantissa_end);
-}
-
-static void append_head(const struct page *page, const char *name, const char *suffix, const char *type, const char *help)
-{
-    buf_printf(page->out, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, help, name, suffix, type);
-}
-
-/* Labels come in alphabetical order: `before` and `after` are those that stand before and after model_name. */
+/* before and after are labels that stand before and after model_name. */
 static void append_sample(const struct page *page, const char *name, const char *suffix, const char *before,
                           const char *after, double value)
 {
-    buf_printf(page->out, "%s%s{engine=\"0\",%smodel_name=\"%s\"%s} ", name, suffix, before, buf_text(&page->model), after);
-    append_number(page->out, value);
-    buf_append_char(page->out, '\n');
+    struct buf *labels = page->labels;
+    buf_reset(labels);
+    buf_printf(labels, "%smodel_name=\"%s\"%s", before, buf_text(&page->model), after);
+    promwrite_sample(page->out, name, suffix, buf_text(labels), value);
 }
 
 static void append_histogram(const struct page *page, size_t which)
@@ -197,22 +177,34 @@ static void append_histogram(const struct page *page, size_t which)
     const struct metrics_buckets *buckets = &page->metrics->histograms[which];
     cleanup_buf struct buf bound = BUF_INIT(64);
     uint64_t sum = 0;
-    append_head(page, row->name, "", "histogram", row->help);
+    promwrite_head(page->out, row->name, "", "histogram", row->help);
     for (size_t k = 0; k <= buckets->count; k++) {
         buf_reset(&bound);
-        buf_append_text(&bound, "le=\"");
+        buf_append_text(&bound, ENGINE "le=\"");
         if (k < buckets->count)
-            append_number(&bound, buckets->bounds[k]);
+            promwrite_number(&bound, buckets->bounds[k]);
         else
             buf_append_text(&bound, "+Inf");
         buf_append_text(&bound, "\",");
         sum += buckets->counts[k];
         append_sample(page, row->name, "_bucket", buf_text(&bound), "", (double)sum);
     }
-    append_sample(page, row->name, "_count", "", "", (double)sum);
-    append_sample(page, row->name, "_sum", "", "", buckets->sum);
-    append_head(page, row->name, "_created", "gauge", row->help);
-    append_sample(page, row->name, "_created", "", "", page->identity->created);
+    append_sample(page, row->name, "_count", ENGINE, "", (double)sum);
+    append_sample(page, row->name, "_sum", ENGINE, "", buckets->sum);
+    promwrite_head(page->out, row->name, "_created", "gauge", row->help);
+    append_sample(page, row->name, "_created", ENGINE, "", page->identity->created);
+}
+
+static double zero(const struct page *page, size_t k)
+{
+    (void)page, (void)k;
+    return 0;
+}
+
+/* There is a limit of requests, and none of tokens. */
+static double rejected(const struct page *page, size_t k)
+{
+    return k == 0 ? (double)page->metrics->rejected : 0;
 }
 
 static double only_first_is_one(const struct page *page, size_t k)
@@ -292,46 +284,65 @@ static double finished(const struct page *page, size_t k)
 
 #define LABEL_VALUES_MAX 6
 
-/* Gauges and counters in vLLM's order. A counter's samples end in _total, and it has a gauge _created beside it. */
+enum label_place { AFTER_MODEL, BEFORE_MODEL, WITHOUT_ENGINE /* after the model, and there is no label engine */ };
+
+/* Gauges and counters in vLLM's order. A counter's samples end in _total, and it has a gauge _created beside it. Those that
+ * are always zero are zero on vLLM's page, too, as long as what they count is not switched on. */
 static const struct family {
     const char *name, *help;
-    bool counter, label_first; /* label_first: it stands before model_name */
+    bool counter;
+    enum label_place place;
     const char *label, *values[LABEL_VALUES_MAX];
     double (*value)(const struct page *page, size_t k);
 } families[] = {
-    {"vllm:num_requests_running", "Requests in the running batch.", false, false, NULL, {NULL}, running},
-    {"vllm:num_requests_waiting", "Requests in the waiting queue.", false, false, NULL, {NULL}, waiting},
-    {"vllm:num_requests_waiting_by_reason", "Requests in the waiting queue, by what they wait for.", false, false, "reason",
+    {"vllm:estimated_flops_per_gpu", "Floating point operations a GPU, estimated; not switched on.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:estimated_read_bytes_per_gpu", "Bytes read a GPU, estimated; not switched on.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:estimated_write_bytes_per_gpu", "Bytes written a GPU, estimated; not switched on.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:num_requests_running", "Requests in the running batch.", false, AFTER_MODEL, NULL, {NULL}, running},
+    {"vllm:num_requests_waiting", "Requests in the waiting queue.", false, AFTER_MODEL, NULL, {NULL}, waiting},
+    {"vllm:num_requests_waiting_by_reason", "Requests in the waiting queue, by what they wait for.", false, AFTER_MODEL, "reason",
      {"capacity", "deferred"}, waiting},
-    {"vllm:engine_sleep_state", "Whether the engine is awake.", false, false, "sleep_state",
+    {"vllm:engine_sleep_state", "Whether the engine is awake.", false, AFTER_MODEL, "sleep_state",
      {"awake", "weights_offloaded", "discard_all"}, only_first_is_one},
-    {"vllm:kv_cache_usage_perc", "Share of the KV cache's blocks in use, 0 to 1.", false, false, NULL, {NULL}, kv_usage},
-    {"vllm:prefix_cache_queries", "Tokens looked up in the prefix cache.", true, false, NULL, {NULL}, cache_queries},
-    {"vllm:prefix_cache_hits", "Tokens found in the prefix cache.", true, false, NULL, {NULL}, cache_hits},
-    {"vllm:num_preemptions", "Preemptions.", true, false, NULL, {NULL}, preemptions},
-    {"vllm:prompt_tokens", "Prompt tokens of requests that have a first token.", true, false, NULL, {NULL}, prompt_tokens},
-    {"vllm:prompt_tokens_by_source", "The same by where they came from.", true, false, "source",
+    {"vllm:kv_cache_usage_perc", "Share of the KV cache's blocks in use, 0 to 1.", false, AFTER_MODEL, NULL, {NULL}, kv_usage},
+    {"vllm:prefix_cache_queries", "Tokens looked up in the prefix cache.", true, AFTER_MODEL, NULL, {NULL}, cache_queries},
+    {"vllm:prefix_cache_hits", "Tokens found in the prefix cache.", true, AFTER_MODEL, NULL, {NULL}, cache_hits},
+    {"vllm:external_prefix_cache_queries", "Tokens looked up in a prefix cache elsewhere; there is none.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:external_prefix_cache_hits", "Tokens found there.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:mm_cache_queries", "Images and the like looked up; there are none.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:mm_cache_hits", "Images and the like found.", true, AFTER_MODEL, NULL, {NULL}, zero},
+    {"vllm:num_preemptions", "Preemptions.", true, AFTER_MODEL, NULL, {NULL}, preemptions},
+    {"vllm:prompt_tokens", "Prompt tokens of requests that have a first token.", true, AFTER_MODEL, NULL, {NULL}, prompt_tokens},
+    {"vllm:prompt_tokens_by_source", "The same by where they came from.", true, AFTER_MODEL, "source",
      {"local_compute", "local_cache_hit", "external_kv_transfer"}, prompt_tokens_by_source},
-    {"vllm:prompt_tokens_cached", "Prompt tokens found in a cache.", true, false, NULL, {NULL}, cached_tokens},
-    {"vllm:prompt_tokens_cached_by_source", "Tokens found in a prefix cache, by where that is.", true, false, "source",
+    {"vllm:prompt_tokens_cached", "Prompt tokens found in a cache.", true, AFTER_MODEL, NULL, {NULL}, cached_tokens},
+    {"vllm:prompt_tokens_cached_by_source", "Tokens found in a prefix cache, by where that is.", true, AFTER_MODEL, "source",
      {"device", "host", "p2p", "disk", "external_unspecified"}, cache_hits},
-    {"vllm:generation_tokens", "Generated tokens.", true, false, NULL, {NULL}, generation_tokens},
-    {"vllm:request_success", "Ended requests by reason.", true, true, "finished_reason",
+    {"vllm:generation_tokens", "Generated tokens.", true, AFTER_MODEL, NULL, {NULL}, generation_tokens},
+    {"vllm:request_success", "Ended requests by reason.", true, BEFORE_MODEL, "finished_reason",
      {"stop", "length", "abort", "error", "repetition"}, finished},
+    {"vllm:admission_rejections", "Requests refused because too many were open.", true, WITHOUT_ENGINE, "reason",
+     {"max_num_queued_reqs", "max_num_queued_tokens"}, rejected},
 };
+
+static void append_labelled(const struct page *page, const struct family *family, const char *suffix, size_t k, double value)
+{
+    char label[128];
+    const char *format = family->place == BEFORE_MODEL ? ENGINE "%s=\"%s\"," : ",%s=\"%s\"";
+    snprintf(label, sizeof label, format, family->label, family->values[k]);
+    if (family->place == BEFORE_MODEL)
+        append_sample(page, family->name, suffix, label, "", value);
+    else
+        append_sample(page, family->name, suffix, family->place == WITHOUT_ENGINE ? "" : ENGINE, label, value);
+}
 
 static void append_samples(const struct page *page, const struct family *family, const char *suffix,
                            double (*value)(const struct page *, size_t))
 {
-    cleanup_buf struct buf label = BUF_INIT(256);
     if (!family->label)
-        append_sample(page, family->name, suffix, "", "", value(page, 0));
-    for (size_t k = 0; family->label && k < LABEL_VALUES_MAX && family->values[k]; k++) {
-        bool first = family->label_first;
-        buf_reset(&label);
-        buf_printf(&label, "%s%s=\"%s\"%s", first ? "" : ",", family->label, family->values[k], first ? "," : "");
-        append_sample(page, family->name, suffix, first ? buf_text(&label) : "", first ? "" : buf_text(&label), value(page, k));
-    }
+        append_sample(page, family->name, suffix, ENGINE, "", value(page, 0));
+    for (size_t k = 0; family->label && k < LABEL_VALUES_MAX && family->values[k]; k++)
+        append_labelled(page, family, suffix, k, value(page, k));
 }
 
 static double created(const struct page *page, size_t k)
@@ -343,55 +354,57 @@ static double created(const struct page *page, size_t k)
 static void append_family(const struct page *page, const struct family *family)
 {
     const char *suffix = family->counter ? "_total" : "";
-    append_head(page, family->name, suffix, family->counter ? "counter" : "gauge", family->help);
+    promwrite_head(page->out, family->name, suffix, family->counter ? "counter" : "gauge", family->help);
     append_samples(page, family, suffix, family->value);
     if (!family->counter)
         return;
-    append_head(page, family->name, "_created", "gauge", family->help);
+    promwrite_head(page->out, family->name, "_created", "gauge", family->help);
     append_samples(page, family, "_created", created);
 }
 
-static void append_start_time(const struct page *page)
+static void append_process(const struct page *page)
 {
-    append_head(page, "process_start_time_seconds", "", "gauge", "When the process began, seconds since 1970.");
-    buf_append_text(page->out, "process_start_time_seconds ");
-    append_number(page->out, page->identity->created);
-    buf_append_char(page->out, '\n');
+    const struct process_stats *stats = &page->identity->process;
+    const struct {
+        const char *name, *type, *help;
+        double value;
+    } rows[] = {
+        {"process_virtual_memory_bytes", "gauge", "Virtual memory.", stats->virtual_bytes},
+        {"process_resident_memory_bytes", "gauge", "Resident memory.", stats->resident_bytes},
+        {"process_start_time_seconds", "gauge", "When the process began, seconds since 1970.", page->identity->created},
+        {"process_cpu_seconds_total", "counter", "User and system time.", stats->cpu_seconds},
+        {"process_open_fds", "gauge", "Open file descriptors.", stats->open_fds},
+        {"process_max_fds", "gauge", "File descriptors that may be open.", stats->max_fds},
+    };
+    for (size_t k = 0; k < COUNT(rows); k++) {
+        promwrite_head(page->out, rows[k].name, "", rows[k].type, rows[k].help);
+        promwrite_sample(page->out, rows[k].name, "", "", rows[k].value);
+    }
 }
 
 static void append_cache_config(const struct page *page)
 {
     const struct metrics_identity *identity = page->identity;
-    append_head(page, "vllm:cache_config_info", "", "gauge", "The KV cache.");
+    promwrite_head(page->out, "vllm:cache_config_info", "", "gauge", "The KV cache.");
     buf_printf(page->out,
                "vllm:cache_config_info{block_size=\"%" PRId64 "\",enable_prefix_caching=\"%s\",engine=\"0\","
                "kv_cache_size_tokens=\"%" PRId64 "\",num_gpu_blocks=\"%" PRId64 "\"} 1.0\n",
                identity->block_size, identity->prefix_caching ? "True" : "False", identity->kv_blocks * identity->block_size, identity->kv_blocks);
 }
 
-/* Prometheus escapes in label values: backslash, quote and newline. */
-static void escape_label(const char *text, struct buf *out)
-{
-    for (; *text; text++) {
-        if (*text == '\\' || *text == '"')
-            buf_append_char(out, '\\');
-        if (*text == '\n')
-            buf_append_text(out, "\\n");
-        else
-            buf_append_char(out, *text);
-    }
-}
-
 void metrics_write(const struct metrics *metrics, const struct metrics_identity *identity,
                    const struct scheduler *scheduler, struct buf *out)
 {
-    struct page page = {.metrics = metrics, .identity = identity, .scheduler = scheduler, .out = out, .model = BUF_INIT(1 << 16)};
-    escape_label(identity->model, &page.model);
-    append_start_time(&page);
+    cleanup_buf struct buf labels = BUF_INIT(1 << 17);
+    struct page page = {.metrics = metrics, .identity = identity, .scheduler = scheduler, .out = out, .model = BUF_INIT(1 << 16),
+                        .labels = &labels};
+    promwrite_label_value(&page.model, identity->model);
+    append_process(&page);
     for (size_t k = 0; k < COUNT(families); k++)
         append_family(&page, &families[k]);
     for (size_t k = 0; k < METRICS_HISTOGRAMS; k++)
         append_histogram(&page, k);
     append_cache_config(&page);
+    http_metrics_write(&metrics->http, identity->created, out);
     buf_free(&page.model);
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "serve/http_metrics.h"
+#include "serve/process_stats.h"
 #include "serve/scheduler.h"
 
 /* Points of one request's life, ns of one clock; TIME_NEVER: not yet. */
@@ -46,7 +48,8 @@ struct metrics_buckets {
 struct metrics {
     struct metrics_buckets histograms[METRICS_HISTOGRAMS];
     double length_bounds[METRICS_BUCKETS_MAX]; /* 1, 2, 5, 10, ... up to max_model_len */
-    uint64_t prompt_tokens, cached_tokens, generation_tokens, finished_length, finished_stop, aborted;
+    uint64_t prompt_tokens, cached_tokens, generation_tokens, finished_length, finished_stop, aborted, rejected;
+    struct http_metrics http;
     int64_t step_tokens; /* computed for prompts that have their first token, and generated, since the last step's end */
 };
 
@@ -62,12 +65,15 @@ void metrics_finished(struct metrics *metrics, const struct metrics_times *times
 /* So have all choices of its prompt; longest: tokens of the longest of them. */
 void metrics_prompt_finished(struct metrics *metrics, int64_t choices, int64_t longest);
 void metrics_aborted(struct metrics *metrics);
+/* A request was refused because too many are open. */
+void metrics_rejected(struct metrics *metrics);
 
 struct metrics_identity {
     const char *model;
     double created;    /* seconds since 1970 when the server began */
     int64_t kv_blocks, block_size;
     bool prefix_caching;
+    struct process_stats process;
 };
 /* Appends the whole page. */
 void metrics_write(const struct metrics *metrics, const struct metrics_identity *identity,

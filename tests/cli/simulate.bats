@@ -292,6 +292,22 @@ truth_has() { # TEXT
     metric_is iteration_tokens_total_sum 603
 }
 
+@test "/metrics counts HTTP requests and the process, as vLLM's does" {
+    http_has() { curl -sS "$SIM/metrics" | grep -qxF "$1"; }
+    start_simulator --model tiny --preset instant
+    post /v1/completions '{"prompt":[1],"max_tokens":3,"stream":true}'
+    post /v1/completions '{"prompt":'
+    get /v1/nothing
+    get /v1/models
+    http_has 'http_requests_total{handler="/v1/completions",method="POST",status="2xx"} 1.0'
+    http_has 'http_requests_total{handler="/v1/completions",method="POST",status="4xx"} 1.0'
+    http_has 'http_requests_total{handler="none",method="GET",status="4xx"} 1.0'
+    http_has 'http_request_duration_highr_seconds_count 4.0'
+    http_has 'http_request_size_bytes_sum{handler="/v1/completions"} 53.0'
+    curl -sS "$SIM/metrics" | grep -qE '^process_resident_memory_bytes [1-9]'
+    curl -sS "$SIM/metrics" | grep -qE '^process_open_fds [1-9]'
+}
+
 @test "sends several tokens a chunk after the first" {
     start_simulator --preset instant --stream-interval 4
     post /v1/completions '{"prompt":[1],"max_tokens":14,"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}'

@@ -176,6 +176,8 @@ static void names_types_and_buckets_are_vllms(void **state)
     struct metrics *metrics = mem_alloc(sizeof *metrics);
     struct scheduler *scheduler = scheduler_new(&SETTINGS);
     metrics_init(metrics, 2048);
+    const struct httpd_exchange exchange = {.method = "GET", .path = "/v1/models", .status = 200};
+    http_metrics_count(&metrics->http, &exchange, 1);
     cleanup_buf struct buf page = write_page(metrics, scheduler, "m");
     size_t types = 0;
     for (const char *line = strstr(page.data, "# TYPE "); line; line = strstr(line + 1, "# TYPE ")) {
@@ -195,6 +197,33 @@ static void names_types_and_buckets_are_vllms(void **state)
         types++;
     }
     assert_true(types > 25);
+    scheduler_free(scheduler);
+    free(metrics);
+}
+
+/* All but what is Python's. */
+static void all_of_vllms_series_are_there(void **state)
+{
+    (void)state;
+    struct metrics *metrics = mem_alloc(sizeof *metrics);
+    struct scheduler *scheduler = scheduler_new(&SETTINGS);
+    metrics_init(metrics, 2048);
+    cleanup_buf struct buf page = write_page(metrics, scheduler, "m");
+    FILE *list = fopen(SERIES, "r");
+    assert_non_null(list);
+    char line[4096], name[128], type[16], wanted[256];
+    size_t count = 0;
+    while (fgets(line, sizeof line, list)) {
+        assert_int_equal(sscanf(line, "%127s %15s", name, type), 2);
+        if (strncmp(name, "python_", 7) == 0 || strcmp(name, "name") == 0)
+            continue;
+        snprintf(wanted, sizeof wanted, "\n# TYPE %s %s\n", name, type);
+        if (!strstr(page.data, wanted))
+            fail_msg("%s is not on the page", name);
+        count++;
+    }
+    fclose(list);
+    assert_int_equal(count, 50);
     scheduler_free(scheduler);
     free(metrics);
 }
@@ -230,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_those_of_the_requests),
         cmocka_unit_test(names_types_and_buckets_are_vllms),
+        cmocka_unit_test(all_of_vllms_series_are_there),
         cmocka_unit_test(longer_models_have_more_length_buckets),
         cmocka_unit_test(model_names_are_escaped),
     };
