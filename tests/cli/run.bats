@@ -433,6 +433,21 @@ as_nobody() {
     assert_equal "$(records '"outcome":"ok"')" "$(records '"id"')"
 }
 
+@test "a start that fails before any load leaves nothing: the plan can be run afterwards" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 4
+    cp ws/r/plan.json plan.json
+    sed -i "s|$SIM/v1|http://nobody.invalid:1/v1|" ws/r/plan.json
+    run_plan
+    assert_failure 3
+    [[ $stderr == *nobody.invalid* ]]
+    [ ! -e ws/r/records.jsonl.gz ]
+    cp plan.json ws/r/plan.json
+    run_plan
+    assert_success
+    [[ $stderr != *"written over"* ]]
+}
+
 @test "a manifest that cannot be read is told before any load" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 2 --max-requests 4
