@@ -82,16 +82,6 @@ int buf_vprintf(struct buf *buf, const char *format, va_list arguments)
     return 0;
 }
 
-void buf_consume(struct buf *buf, size_t length)
-{
-    if (length == 0)
-        return;
-    if (length > buf->len)
-        abort();
-    buf->len -= length;
-    memmove(buf->data, buf->data + length, buf->len + 1);
-}
-
 void buf_reset(struct buf *buf)
 {
     buf->len = 0;

@@ -26,9 +26,6 @@ int buf_append_char(struct buf *buf, char c);
 int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *buf, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
-/* Removes the first `length` bytes (length <= len). */
-void buf_consume(struct buf *buf, size_t length);
-
 /* Empties, keeps the memory. */
 void buf_reset(struct buf *buf);
 void buf_free(struct buf *buf);

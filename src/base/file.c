@@ -248,13 +248,6 @@ char *file_join(const char *a, const char *b)
     return mem_printf("%s%s%s", a, a[length - 1] == '/' ? "" : "/", b);
 }
 
-const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 CLEANUP_DEFINE(EVP_MD_CTX, EVP_MD_CTX_free)
 
 static EVP_MD_CTX *file_digest_new(void)

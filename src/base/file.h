@@ -31,8 +31,6 @@ char *file_resolve(const char *path);
 
 /* "<a>/<b>"; free() it. */
 char *file_join(const char *a, const char *b);
-/* The part after the last '/'. Points into path. */
-const char *file_name(const char *path);
 
 /* Lower-case hex sha256 of a file's bytes, size in *size. hex holds 65. */
 int file_sha256(const char *path, char *hex, unsigned long long *size, struct error *err);

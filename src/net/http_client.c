@@ -185,21 +185,17 @@ static void http_client_note(struct http_exchange *exchange)
 {
     struct http_response *response = exchange->response;
     CURL *easy = exchange->client->easy;
-    curl_off_t connect = 0, handshake = 0, total = 0, length = -1;
+    curl_off_t total = 0, length = -1;
     const char *location = NULL;
     long status = 0;
 
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect);
-    curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
     curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &total);
     curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &location);
     response->status = (int)status;
     response->content_length = length;
-    response->connect_ns = (handshake > connect ? handshake : connect) * NS_PER_US;
     response->total_ns = total * NS_PER_US;
-    http_client_copy_header(easy, "Content-Type", response->content_type, sizeof response->content_type);
     http_client_copy_header(easy, "ETag", response->etag, sizeof response->etag);
     snprintf(response->location, sizeof response->location, "%s", location ? location : "");
 }

@@ -44,8 +44,7 @@ struct http_response {
     enum http_trouble trouble;
     struct buf body;      /* buf_free it; whatever the status is */
     int64_t content_length; /* as the headers say; -1: they do not */
-    int64_t connect_ns, total_ns;
-    char content_type[128];
+    int64_t total_ns;
     char etag[256];
     char location[1024];  /* of a redirect, made absolute; "" otherwise */
     char message[512];    /* of trouble: "connection refused" */

@@ -1,7 +1,6 @@
 #include "wire/openai_request.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -18,12 +17,6 @@ static void write_true(struct buf *out, const char *key, bool wanted)
 {
     if (wanted)
         buf_printf(out, ",\"%s\":true", key);
-}
-
-static void write_count(struct buf *out, const char *key, int64_t count)
-{
-    if (count > 0)
-        buf_printf(out, ",\"%s\":%" PRId64, key, count);
 }
 
 /* Digits and a comma behind `at`; returns the length. printf would be most of the cost of a body. */
@@ -60,22 +53,11 @@ static void write_token_ids(struct buf *out, const int32_t *ids, size_t count)
     buf_append_char(out, ']');
 }
 
-static void write_message(struct buf *out, const char *role, const char *text, size_t length)
-{
-    buf_printf(out, "{\"role\":\"%s\",", role);
-    write_text_member(out, "content", text, length);
-    buf_append_char(out, '}');
-}
-
 static void write_messages(struct buf *out, const struct openai_request *request)
 {
-    buf_append_text(out, "\"messages\":[");
-    if (request->system) {
-        write_message(out, "system", request->system, strlen(request->system));
-        buf_append_char(out, ',');
-    }
-    write_message(out, "user", request->text, request->text_length);
-    buf_append_char(out, ']');
+    buf_append_text(out, "\"messages\":[{\"role\":\"user\",");
+    write_text_member(out, "content", request->text, request->text_length);
+    buf_append_text(out, "}]");
 }
 
 static void write_prompt(struct buf *out, const struct openai_request *request)
@@ -86,16 +68,6 @@ static void write_prompt(struct buf *out, const struct openai_request *request)
         write_token_ids(out, request->token_ids, request->token_count);
     else
         write_text_member(out, "prompt", request->text, request->text_length);
-}
-
-static void write_limits(struct buf *out, const struct openai_request *request)
-{
-    bool new_name = request->chat && request->max_completion_tokens;
-    write_count(out, new_name ? "max_completion_tokens" : "max_tokens", request->max_tokens);
-    write_count(out, "min_tokens", request->min_tokens);
-    write_true(out, "ignore_eos", request->ignore_eos);
-    if (request->has_temperature && isfinite(request->temperature))
-        buf_printf(out, ",\"temperature\":%.9g", request->temperature);
 }
 
 /* vLLM answers 400 to stream_options without stream. */
@@ -117,11 +89,12 @@ int openai_request_write(const struct openai_request *request, struct buf *out)
     write_text_member(out, "model", request->model, strlen(request->model));
     buf_append_char(out, ',');
     write_prompt(out, request);
-    write_limits(out, request);
+    if (request->max_tokens > 0)
+        buf_printf(out, ",\"max_tokens\":%" PRId64, request->max_tokens);
+    write_true(out, "ignore_eos", request->ignore_eos);
     write_streaming(out, request);
     if (request->no_prompt_cache)
         buf_append_text(out, ",\"cache_prompt\":false");
-    write_true(out, "return_token_ids", request->return_token_ids);
     buf_append_char(out, '}');
     int result = out->overflowed ? -1 : 0;
     out->overflowed = out->overflowed || overflowed;

@@ -20,22 +20,15 @@ struct openai_request {
     size_t token_count;
     const char *text;         /* any bytes; broken UTF-8 becomes U+FFFD */
     size_t text_length;
-    const char *system;       /* chat: a system message in front; NULL: none */
 
     int64_t max_tokens;         /* 0: leave it to the server */
-    bool max_completion_tokens; /* chat: call it so. vLLM takes both, OpenAI's reasoning models only this one, llama.cpp's server and older ones
-                                   only max_tokens; /completions knows max_tokens alone */
-    int64_t min_tokens;         /* 0: none */
     bool ignore_eos;
-    bool has_temperature;
-    double temperature;         /* with has_temperature; must be finite */
 
     bool stream;
     bool include_usage;         /* a last chunk with usage; only with stream */
     bool continuous_usage;      /* vLLM: usage in every chunk; only with include_usage */
 
     bool no_prompt_cache;       /* llama.cpp: "cache_prompt": false */
-    bool return_token_ids;      /* vLLM: the ids of every chunk */
 };
 
 /* Appends the body to *out. Returns 0, or -1: it does not fit below out->max (what is in *out then is no body). */

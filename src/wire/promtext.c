@@ -202,38 +202,3 @@ size_t promtext_read(const char *text, size_t length, promtext_handler handler, 
         *broken = bad;
     return samples;
 }
-
-static bool copy_unescaped(struct span from, char *value, size_t size)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < from.length; i++) {
-        char byte = from.bytes[i];
-        if (byte == '\\' && i + 1 < from.length) {
-            byte = from.bytes[++i];
-            byte = byte == 'n' ? '\n' : byte;
-        }
-        if (used + 1 >= size)
-            return false;
-        value[used++] = byte;
-    }
-    if (size == 0)
-        return false;
-    value[used] = '\0';
-    return true;
-}
-
-bool promtext_label(const struct promtext_sample *sample, const char *label, char *value, size_t size)
-{
-    struct cursor cursor = {sample->series + sample->name_length, sample->series + sample->series_length};
-    struct span name, text;
-    skip_blank(&cursor);
-    if (!take_byte(&cursor, '{'))
-        return false;
-    while (take_label(&cursor, &name, &text)) {
-        if (name.length == strlen(label) && memcmp(name.bytes, label, name.length) == 0)
-            return copy_unescaped(text, value, size);
-        if (!take_byte(&cursor, ','))
-            return false;
-    }
-    return false;
-}

@@ -24,7 +24,4 @@ typedef void (*promtext_handler)(void *context, const struct promtext_sample *sa
 /* Returns the number of samples; *broken (may be NULL) lines that could not be read. */
 size_t promtext_read(const char *text, size_t length, promtext_handler handler, void *context, size_t *broken);
 
-/* One label's value with escapes undone, NUL-terminated. False: the sample has no such label, or its value does not fit. */
-bool promtext_label(const struct promtext_sample *sample, const char *label, char *value, size_t size);
-
 #endif

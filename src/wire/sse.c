@@ -26,18 +26,12 @@ void sse_reset(struct sse *sse)
     buf_reset(&sse->data);
     buf_reset(&sse->line);
     sse->has_data = sse->skip_lf = sse->begun = false;
-    sse->comments = 0;
 }
 
 void sse_free(struct sse *sse)
 {
     buf_free(&sse->data);
     buf_free(&sse->line);
-}
-
-bool sse_unfinished(const struct sse *sse)
-{
-    return sse->has_data || sse->line.len > 0;
 }
 
 /* The data line that was only looked at so far goes into the buffer, since its bytes will not stay. */
@@ -98,10 +92,6 @@ static int take_line(struct sse *sse, struct view line, bool stays, struct view 
     sse->begun = true;
     if (line.length == 0)
         return end_event(sse, direct);
-    if (line.bytes[0] == ':') {
-        sse->comments++;
-        return 0;
-    }
     if (line.length < 4 || memcmp(line.bytes, "data", 4) != 0)
         return 0;
     struct view value = {line.bytes + 4, line.length - 4};

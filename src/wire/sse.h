@@ -7,8 +7,7 @@
  * handed out without a copy. How the stream was cut never changes what is
  * delivered. One event (or any one line) larger than SSE_EVENT_MAX is an
  * error: no server sends that, and memory has a ceiling. An event cut off by
- * the end of the stream is not delivered (as the standard says);
- * sse_unfinished tells. */
+ * the end of the stream is not delivered (as the standard says). */
 #ifndef ROIBENCH_WIRE_SSE_H
 #define ROIBENCH_WIRE_SSE_H
 
@@ -29,7 +28,6 @@ struct sse {
     struct buf line;   /* the line so far */
     bool has_data, skip_lf;
     bool begun;        /* the first line, which may carry a byte order mark, is over */
-    unsigned comments; /* seen so far */
 };
 
 void sse_init(struct sse *sse, sse_event event, void *context);
@@ -39,7 +37,5 @@ void sse_free(struct sse *sse);
 /* 0; the handler's non-zero value; or -1: an event beyond SSE_EVENT_MAX. After a non-zero value the rest of the
  * piece is lost: only sse_reset and sse_free make sense then. The handler must not feed the same struct. */
 int sse_feed(struct sse *sse, const char *bytes, size_t length);
-/* The bytes fed so far end inside an event or a line. */
-bool sse_unfinished(const struct sse *sse);
 
 #endif

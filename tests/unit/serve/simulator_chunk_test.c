@@ -104,7 +104,7 @@ static struct events events_of(const char *bytes, size_t length)
     struct sse sse;
     sse_init(&sse, events_add, &events);
     assert_int_equal(sse_feed(&sse, bytes, length), 0);
-    assert_false(sse_unfinished(&sse));
+    assert_false(stream_is_cut(&sse));
     sse_free(&sse);
     return events;
 }

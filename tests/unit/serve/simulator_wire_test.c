@@ -209,7 +209,7 @@ static struct buf structure_of(const struct buf *reply)
     struct sse sse;
     sse_init(&sse, events_add, &events);
     assert_int_equal(sse_feed(&sse, body.data, body.len), 0);
-    assert_false(sse_unfinished(&sse));
+    assert_false(stream_is_cut(&sse));
     sse_free(&sse);
     for (size_t k = 0; k < events.count; k++) {
         size_t length;

@@ -13,6 +13,11 @@
 #include "base/mem.h"
 #include "support/http_body.h"
 
+bool stream_is_cut(const struct sse *sse)
+{
+    return sse->has_data || sse->line.len > 0;
+}
+
 struct buf capture_read(const char *path)
 {
     struct buf bytes = BUF_INIT(CAPTURE_MAX);

@@ -10,6 +10,9 @@
 #define CAPTURES_FOLDER "tests/data/wire"
 #define CAPTURE_MAX ((size_t)1 << 20)
 
+/* The bytes fed so far end inside an event or a line. */
+bool stream_is_cut(const struct sse *sse);
+
 /* Whole file; path from the top of the repository. buf_free it. */
 struct buf capture_read(const char *path);
 /* Without the head and the chunk framing; *status may be NULL. */

@@ -98,30 +98,6 @@ static void test_nul_bytes(void **state)
     buf_free(&log);
 }
 
-/* --- labels --- */
-
-static void log_label(void *context, const struct promtext_sample *sample)
-{
-    char value[8];
-    const char *const LABELS[] = {"engine", "le", "none", "gine"};
-    for (size_t i = 0; i < sizeof LABELS / sizeof *LABELS; i++) {
-        if (promtext_label(sample, LABELS[i], value, sizeof value))
-            buf_printf(context, "%s=%s;", LABELS[i], value);
-    }
-    buf_append_char(context, '\n');
-}
-
-static void test_labels(void **state)
-{
-    static const char TEXT[] = "a 1\na{} 1\na{engine=\"0\"} 1\na{x=\"engine\",engine=\"1\",le=\"0.5\"} 1\n"
-                               "a{ le = \"+Inf\" , engine=\"a\\\"b\\\\c\\nd\",} 1\na{engine=\"12345678\",le=\"1234567\"} 1\n";
-    struct buf log = BUF_INIT(65536);
-    (void)state;
-    assert_int_equal(promtext_read(TEXT, strlen(TEXT), log_label, &log, NULL), 6);
-    assert_string_equal(buf_text(&log), "\n\nengine=0;\nengine=1;le=0.5;\nengine=a\"b\\c\nd;le=+Inf;\nle=1234567;\n");
-    buf_free(&log);
-}
-
 /* --- captures --- */
 
 /* Three of vLLM's, then llama.cpp's. */
@@ -209,7 +185,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_nul_bytes),
-        cmocka_unit_test(test_labels),
         cmocka_unit_test(test_captures_are_whole),
         cmocka_unit_test(test_values_of_a_capture),
         cmocka_unit_test(test_captures_cut_at_drawn_places),
