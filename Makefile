@@ -1,7 +1,7 @@
 # make            build/roibench: one static, hardened, stripped binary
 # make demo       builds it and shows the whole path on two simulated deployments
 # make test       unit tests and command tests; SAN=1 runs them with ASan and UBSan
-# make lint       layers, clang-tidy, cppcheck, shellcheck
+# make lint       layers, golden numbers, clang-tidy, cppcheck, shellcheck
 # make bench      speed and memory;  make fuzz  hostile input;  make e2e  real servers;  make install  PREFIX, DESTDIR
 # Whatever a target needs is brought by scripts/deps.sh the first time (as root; otherwise it
 # names what is missing).

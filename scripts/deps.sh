@@ -24,7 +24,7 @@ packages_of() {
     case $1 in
     build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev zlib1g-dev libssl-dev libevent-dev ;;
     test) echo libcmocka-dev bats bats-assert bats-support curl jq ;;
-    lint) echo clang clang-tidy cppcheck shellcheck ;;
+    lint) echo clang clang-tidy cppcheck shellcheck python3 ;;
     fuzz) echo clang libclang-rt-14-dev libjansson-dev libssl-dev zlib1g-dev ;;
     *) fail "unknown set '$1': build, test, lint and fuzz are known" ;;
     esac

@@ -169,9 +169,10 @@ static void judge_end(struct level_summary *out, const struct run_level *level, 
         return;
     const char *text = strcmp(level->health.reason, "stopped") == 0 ? "cut off: the run was stopped in this level"
                                                                      : "cut off: the target refused every request";
-    if (out->requests.left_out > 0)
-        text = arena_printf(arena, "%s; %llu requests without a first token are left out, as they had waited no longer than %.3g s", text,
-                            (unsigned long long)out->requests.left_out, sla->row[SLA_TTFT].bound[2].limit / 1000);
+    unsigned long long left_out = out->requests.left_out;
+    if (left_out > 0)
+        text = arena_printf(arena, "%s; %llu request%s without a first token %s left out, having waited no longer than %.3g s", text,
+                            left_out, left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are", sla->row[SLA_TTFT].bound[2].limit / 1000);
     level_add_reason(out, VALIDITY_SUSPECT, "cut off", text);
 }
 

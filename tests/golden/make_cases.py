@@ -77,12 +77,21 @@ class Run:
     def level_start(self, spec, start, measure_start):
         self.journal.append({"level_start": dict(spec, repeat=0, start=self.ns(start), measure_start=self.ns(measure_start))})
 
-    def level_end(self, spec, start, end, window_start, window_end, drawn, lag_ms=0.05, cpu=0.03):
+    def fail(self, index, i, sent, end, **changes):
+        """A request that brought no token; sent None: it never was."""
+        changes = dict(dict(outcome="error", error="http_5xx", status=503), **changes)
+        self.request(index, i, sent, sent, None, [], end=end, output_tokens=None, first_tokens=None, prompt_tokens=None,
+                     chunk_tokens=None, **changes)
+
+    def cancel(self, index, i, sent, end, **changes):
+        self.fail(index, i, sent, end, outcome="incomplete", error="cancelled", status=None, **changes)
+
+    def level_end(self, spec, start, end, window_start, window_end, drawn, lag_ms=0.05, cpu=0.03, reason="max_seconds"):
         bounds = dict(spec, repeat=0, start=self.ns(start), end=self.ns(end))
         self.records.append({"level_end": dict(bounds, window_start=self.ns(window_start), window_end=self.ns(window_end))})
         lag = {"p50": self.ns(lag_ms / 2), "p99": self.ns(lag_ms), "max": self.ns(2 * lag_ms)}
         self.journal.append({"level_end": dict(bounds, drawn=drawn, sent=drawn, lag_ns=lag, slip_ns=lag, cpu=[cpu], throttled_ns=0,
-                                               reason="max_seconds")})
+                                               reason=reason)})
 
     def scrape(self, t, **values):
         names = {"running": "vllm:num_requests_running", "waiting": "vllm:num_requests_waiting", "kv": "vllm:kv_cache_usage_perc",
@@ -100,7 +109,7 @@ class Run:
             if lines:
                 with open(os.path.join(self.folder, name + ".jsonl"), "w", encoding="utf-8") as out:
                     out.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-        if self.tokens:
+        if self.tokens is not None:
             with open(os.path.join(self.folder, "tokens.tsv"), "w", encoding="utf-8") as out:
                 out.writelines("\t".join([name] + [str(gap) for gap in gaps]) + "\n" for name, gaps in self.tokens)
 
@@ -162,7 +171,7 @@ def open_loop():
         for tick in range(1, LENGTH // 100 + 20):
             run.journal.append({"tick": {"t": run.ns(start + 100 * tick), "tokens": 3 * (1 + spec["index"])}})
         run.level_end(spec, start, start + 30_000, start, start + LENGTH, i)
-    run.tokens = []
+    run.tokens = None  # --no-token-gaps
     run.write()
 
 
@@ -182,15 +191,95 @@ def cut_off():
     run.write()
 
 
+def streams(loads):
+    return [level(k, "concurrent", load, "streams") for k, load in enumerate(loads)]
+
+
+def all_failed():
+    """Not one request brought a token: a throughput of 0, no knee, nothing to advise."""
+    levels = streams((1, 2))
+    run = Run("all-failed", plan("failed", "model-failed", levels, deployment__price_per_hour=None))
+    for spec in levels:
+        start = 1000 + 10_000 * spec["index"]
+        for i in range(80):
+            run.fail(spec["index"], i, start + 100 * i, start + 100 * i + 40 + i % 7, stream=i % spec["load"])
+        run.level_start(spec, start, start)
+        run.level_end(spec, start, start + LENGTH, start, start + LENGTH, 80)
+    run.write()
+
+
+def without_members():
+    """The first level's only request was sent in its warm-up: the server's idle gauges make no excellent level of it."""
+    levels = streams((1, 2))
+    run = Run("without-members", plan("idle", "model-idle", levels, limits__warmup={"seconds": 2}))
+    for spec in levels:
+        start = 1000 + 10_000 * spec["index"]
+        run.level_start(spec, start, start)
+        for second in range(-1, 10):
+            run.scrape(start + 1000 * second, running=0, waiting=0, kv=0.0)
+        if spec["index"] == 0:
+            run.cancel(0, 0, start + 100, start + LENGTH + 1000, stream=0)
+        else:
+            for i in range(40):
+                run.request(1, i, start + 200 * i, start + 200 * i, 120.0 + i, [15.0] * 7, stream=i % 2)
+        run.level_end(spec, start, start + LENGTH, start + 2000, start + LENGTH, 1 if spec["index"] == 0 else 40)
+    run.write()
+
+
+def equal_loads():
+    """Two streams twice, and only the second time it breaks; metrics are there for the first two levels, and end in the second."""
+    levels = streams((1, 2, 2, 4))
+    run = Run("equal-loads", plan("twice", "model-twice", levels))
+    for spec in levels:
+        start = 1000 + 20_000 * spec["index"]
+        run.level_start(spec, start, start)
+        for second in range(-1, 10):
+            if start + 1000 * second <= 25_000:
+                run.scrape(start + 1000 * second, running=spec["load"], waiting=0, kv=0.25)
+        ttft = (200.0, 300.0, 2500.0, 2800.0)[spec["index"]]
+        for i in range(25):
+            run.request(spec["index"], i, start + 300 * i, start + 300 * i, ttft + i, [20.0] * 7, stream=i % spec["load"])
+        run.level_end(spec, start, start + LENGTH, start, start + LENGTH, 25)
+    run.write()
+
+
+def stopped():
+    """The first level's drain ends with two requests cancelled; SIGTERM in the middle of the second. Of what it cancels, one had waited
+    for 0.7 s and is left out, one for 2.4 s and is late whatever would have become of it; a third had its first token."""
+    levels = streams((4, 8))
+    run = Run("stopped", plan("sigterm", "model-sigterm", levels, limits__drain_seconds=5))
+    run.level_start(levels[0], 1000, 1000)
+    for i in range(30):
+        run.request(0, i, 1000 + 250 * i, 1000 + 250 * i, 150.0 + i, [20.0] * 7, stream=i % 4)
+    run.cancel(0, 30, 8500, 9000 + 5000, stream=2)
+    run.cancel(0, 31, 8800, 9000 + 5000, stream=3)
+    run.level_end(levels[0], 1000, 9000, 1000, 9000, 32)
+    run.level_start(levels[1], 20_000, 20_000)
+    for i in range(20):
+        run.request(1, i, 20_000 + 100 * i, 20_000 + 100 * i, 150.0 + i, [20.0] * 7, stream=i % 8)
+    run.cancel(1, 20, 22_000, 24_400, stream=4)
+    run.cancel(1, 21, 23_700, 24_400, stream=5)
+    run.request(1, 22, 23_900, 23_900, 200.0, [20.0] * 3, stream=6, end=24_400, outcome="incomplete", error="cancelled",
+                output_tokens=None, prompt_tokens=None)
+    run.level_end(levels[1], 20_000, 24_400, 20_000, 24_400, 23, reason="stopped")
+    run.write()
+
+
 def main():
     closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load)
-    closed_loop("sweep-scaled", "scaled", "model_x|<b>", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
+    closed_loop("sweep-scaled", "scaled", "model_x|<b>\u202e\u009b", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
                 scale=10, server__kind="simulator", server__preset="l4-int4", server__time_scale=10, stream_start="together")
     closed_loop("comparison", "small", "small", (1, 2, 4, 8), lambda load, k: 300 * load, lambda load: 20 + load)
     closed_loop("comparison", "large", "large", (1, 4, 8), lambda load, k: 100 * load, lambda load: 15 + load,
                 deployment__price_per_hour=3.4, deployment__gpus=4, deployment__hardware="4 x L4", workload__scenario="stress")
+    closed_loop("comparison-free", "free", "free", (1, 2), lambda load, k: 300 * load, lambda load: 20 + load, deployment__price_per_hour=0)
+    closed_loop("comparison-free", "paid", "paid", (1, 2), lambda load, k: 100 * load, lambda load: 15 + load)
     open_loop()
     cut_off()
+    all_failed()
+    without_members()
+    equal_loads()
+    stopped()
 
 
 main()

@@ -1,38 +1,50 @@
 #!/usr/bin/env python3
-"""Computes the main numbers of every golden case from its inputs with numpy, and compares them with expect.json.
+"""Computes the main numbers of every golden case from its inputs, and compares them with expect.json.
 
-    python3 tests/golden/referee.py        (needs numpy)
+    python3 tests/golden/referee.py        (make lint runs it; needs nothing but Python)
 
-It shares no code and no shortcut with the program: plain arrays, the definitions of docs/metrics.md. Prints the largest relative
+It shares no code and no shortcut with the program: plain lists, the definitions of docs/metrics.md. Prints the largest relative
 difference and ends 1 when one is above 1e-8 (files hold 9 digits).
 """
 import glob
 import json
+import math
 import os
 import sys
 
-import numpy as np
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVER_FAILURES = {"connect", "timeout", "stall", "reset", "truncated", "protocol", "http_429", "http_5xx", "error_event"}
-worst = 0.0
+BREAKING_TTFT_MS = 2000
+HOLDS = 3  # a scrape's value, in intervals
+CLASSES = ("excellent", "acceptable", "degraded", "breaking")
+GAUGES = (("queue_depth", "vllm:num_requests_waiting", 0), ("kv_cache", "vllm:kv_cache_usage_perc", 0.95),
+          ("running", "vllm:num_requests_running", None))
+# metric: whether more is better, three limits, whether each limit is still of the better class
+SLA = (("ttft", False, (500, 1000, 2000), (False, False, True)), ("user_tps", True, (50, 20, 10), (False, False, True)),
+       ("kv_cache", False, (0.70, 0.85, 0.95), (False, False, True)), ("queue_depth", False, (0.05, 1, 5), (True, True, True)),
+       ("error_rate", False, (0, 0.001, 0.05), (True, True, True)))
+worst, compared = 0.0, 0
 
 
-def lines(path):
+def lines(folder, name):
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        return []
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
 def rank(values, per_mille):
-    values = np.sort(values)
-    return values[max(1, -(-len(values) * per_mille // 1000)) - 1]
+    return sorted(values)[max(1, -(-len(values) * per_mille // 1000)) - 1]
 
 
 def compare(where, got, wanted):
-    global worst
-    if wanted is None or (isinstance(wanted, float) and not np.isfinite(wanted)):
-        if got is not None:
-            sys.exit(f"{where}: got {got}, wanted nothing")
+    global worst, compared
+    compared += 1
+    if wanted is None or isinstance(wanted, str) or not math.isfinite(wanted):
+        wanted = wanted if isinstance(wanted, str) else None
+        if got != wanted:
+            sys.exit(f"{where}: got {got}, wanted {wanted or 'nothing'}")
         return
     if got is None:
         sys.exit(f"{where}: got nothing, wanted {wanted}")
@@ -43,36 +55,92 @@ def compare(where, got, wanted):
 
 
 def distribution(where, got, values):
-    if len(values) == 0:
-        compare(where, got, None)
+    if not values:
+        if got is not None:
+            sys.exit(f"{where}: got {got}, wanted nothing")
         return
-    values = np.asarray(values, float)
     compare(where + ".count", got["count"], len(values))
-    if np.isfinite(values).all():
-        compare(where + ".mean", got["mean"], values.mean())
-        compare(where + ".std", got["std"], values.std(ddof=1) if len(values) > 1 else None)
+    mean = math.fsum(values) / len(values)
+    spread = len(values) > 1 and math.isfinite(mean)
+    compare(where + ".mean", got["mean"], mean)
+    compare(where + ".std", got["std"],
+            math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)) if spread else None)
+    compare(where + ".min", got["min"], min(values))
+    compare(where + ".max", got["max"], max(values))
     for name, p in (("p1", 10), ("p50", 500), ("p90", 900), ("p95", 950), ("p99", 990), ("p99.9", 999)):
-        compare(f"{where}.{name}", got[name], float(rank(values, p)))
+        compare(f"{where}.{name}", got[name], rank(values, p))
 
 
-def check_level(where, got, bounds, records, tokens, ticks, scale):
-    ms = scale / 1e6
+def gauge(scrapes, name, start, end, limit):
+    """Mean, maximum, share above the limit and share known; None: nothing is known."""
+    times = [scrape["t"] for scrape in scrapes]
+    hold = HOLDS * rank([b - a for a, b in zip(times, times[1:])], 500)
+    known = area = above = 0
+    most = -math.inf
+    for scrape, after in zip(scrapes, times[1:] + [math.inf]):
+        values = [value for key, value in scrape["series"].items() if key.split("{")[0] == name]
+        length = min(after, scrape["t"] + hold, end) - max(scrape["t"], start)
+        if not values or length <= 0:
+            continue
+        value = sum(values)  # one series each
+        known, area, most = known + length, area + value * length, max(most, value)
+        above += length if limit is not None and value > limit else 0
+    if known == 0:
+        return None
+    return area / known, most, above / known if limit is not None else None, known / (end - start)
+
+
+def class_of(value, more_is_better, limits, included):
+    if value is None:
+        return None
+    for name, limit, with_it in zip(CLASSES, limits, included):
+        if (value > limit if more_is_better else value < limit) or (with_it and value == limit):
+            return name
+    return CLASSES[3]
+
+
+def check_classes(where, got, values):
+    worst_class, decided_by = None, None
+    for metric, *row in SLA:
+        name = class_of(values[metric], *row)
+        compare(f"{where}.classes.{metric}", got["classes"][metric], name)
+        if name and (worst_class is None or CLASSES.index(name) > CLASSES.index(worst_class)):
+            worst_class, decided_by = name, metric
+    if values["ttft"] is None and not values["error_rate"]:
+        worst_class = decided_by = None
+    compare(where + ".classes.level", got["classes"]["level"], worst_class)
+    compare(where + ".classes.decided_by", got["classes"]["decided_by"], decided_by)
+
+
+def check_level(where, got, bounds, records, run):
+    ms = run["scale"] / 1e6
     open_loop = bounds["unit"] == "req/s"
     start, end = bounds["window_start"], bounds["window_end"]
-    seconds = (end - start) * scale / 1e9
+    seconds = (end - start) * run["scale"] / 1e9
+    stopped = run["reasons"].get(bounds["index"]) in ("stopped", "target_refuses")
+    compare(where + ".window.start_s", got["window"]["start_s"], start * run["scale"] / 1e9)
+    compare(where + ".window.end_s", got["window"]["end_s"], end * run["scale"] / 1e9)
 
     def inside(t):
         return t is not None and start <= t < end
 
-    members = [r for r in records if inside(r["intended"] if open_loop else r.get("sent"))]
+    def is_lost(r):
+        if "first_token" in r or not (r["outcome"] == "incomplete" or r.get("error") in SERVER_FAILURES):
+            return False
+        early = stopped and r.get("error") == "cancelled" and (r["end"] - r.get("sent", r["intended"])) * ms <= BREAKING_TTFT_MS
+        return not early
+
+    members = [r for r in records if inside(r["intended"] if open_loop else r.get("sent", r["intended"]))]
     ok = [r for r in members if r["outcome"] == "ok"]
     came = [r for r in members if "first_token" in r]
-    lost = [r for r in members if "first_token" not in r and (r["outcome"] == "incomplete" or r.get("error") in SERVER_FAILURES)]
+    lost = [r for r in members if is_lost(r)]
     ttft = [(r["first_token"] - r["sent"]) * ms for r in came]
+    censored = ttft + [math.inf] * len(lost)
     distribution(where + ".ttft_ms", got["ttft_ms"], ttft)
-    distribution(where + ".ttft_censored_ms", got["ttft_censored_ms"], ttft + [np.inf] * len(lost))
+    distribution(where + ".ttft_censored_ms", got["ttft_censored_ms"], censored)
     if not open_loop:
         later = [(r["first_token"] - r["sent"]) * ms for r in came if r["i"] >= bounds["load"]]
+        later += [math.inf for r in lost if r["i"] >= bounds["load"]]
         distribution(where + ".ttft_without_first_ms", got["ttft_without_first_ms"], later)
     distribution(where + ".e2e_ms", got["e2e_ms"], [(r["end"] - r["sent"]) * ms for r in ok])
     distribution(where + ".e2e_intended_ms", got["e2e_intended_ms"], [(r["end"] - r["intended"]) * ms for r in ok])
@@ -80,57 +148,100 @@ def check_level(where, got, bounds, records, tokens, ticks, scale):
     distribution(where + ".tpot_ms", got["tpot_ms"], tpot)
     distribution(where + ".tpot_with_first_ms", got["tpot_with_first_ms"],
                  [(r["last_token"] - r["sent"]) * ms / r["output_tokens"] for r in ok])
-    compare(where + ".user_tps", got["user_tps"], 1000 / rank(tpot, 950))
-    gaps = [gap * ms for r in ok for gap in tokens.get(r["id"], [])[1:]]
-    distribution(where + ".itl_ms", got["itl_ms"], gaps)
-    if tokens:
-        out = sum(inside(t) for r in records if r["id"] in tokens for t in r["sent"] + np.cumsum(tokens[r["id"]]))
+    user_tps = 1000 / rank(tpot, 950) if tpot else None
+    compare(where + ".user_tps", got["user_tps"], user_tps)
+    tokens = run["tokens"]
+    distribution(where + ".itl_ms", got["itl_ms"], [gap * ms for r in ok for gap in (tokens or {}).get(r["id"], [])[1:]])
+    if tokens is not None:
+        out = 0
+        for r in records:
+            at = r.get("sent")
+            for gap in tokens.get(r["id"], []):
+                at += gap
+                out += inside(at)
     else:
-        out = sum(tick["tokens"] for tick in ticks if start < tick["t"] <= end)
+        out = sum(tick["tokens"] for tick in run["ticks"] if start < tick["t"] <= end)
+    first = [r for r in records if inside(r.get("first_token"))]
+    known = [r["prompt_tokens"] for r in first if "prompt_tokens" in r]
+    prompts = sum(known) * len(first) / len(known) if known else 0
     compare(where + ".output_tps", got["output_tps"], out / seconds)
-    prompts = sum(r["prompt_tokens"] for r in records if inside(r.get("first_token")))
     compare(where + ".total_tps", got["total_tps"], (out + prompts) / seconds)
     compare(where + ".request_rps", got["request_rps"], sum(r["outcome"] == "ok" and inside(r["end"]) for r in records) / seconds)
     busy = sum(max(0, min(r["end"], end) - max(r["sent"], start)) for r in records if "sent" in r)
     compare(where + ".concurrency", got["concurrency"], busy / (end - start))
     ended = [r for r in members if r["outcome"] != "incomplete"]
-    compare(where + ".error_rate", got["error_rate"], sum(r.get("error") in SERVER_FAILURES for r in ended) / len(ended))
+    error_rate = sum(r.get("error") in SERVER_FAILURES for r in ended) / len(ended) if ended else None
+    compare(where + ".error_rate", got["error_rate"], error_rate)
     if open_loop:
         compare(where + ".drawn_rps", got["drawn_rps"], len(members) / seconds)
         compare(where + ".delivered_rps", got["delivered_rps"],
                 sum("sent" in r and r["sent"] < bounds["end"] for r in members) / seconds)
-    else:
-        width = float(rank([(r["end"] - r["sent"]) for r in ok], 500)) / 10
-        bins = int((end - start) / width)
-        counts = np.bincount([int((r["sent"] - start) / width) for r in members], minlength=bins)[:bins]
-        compare(where + ".synchrony", got["synchrony"], counts.var() / counts.mean())
+    elif ok:
+        width = rank([r["end"] - r["sent"] for r in ok], 500) / 10
+        sends = [0] * int((end - start) / width)
+        for r in members:
+            at = int((r["sent"] - start) / width)
+            if at < len(sends):
+                sends[at] += 1
+        mean = sum(sends) / len(sends)
+        compare(where + ".synchrony", got["synchrony"], math.fsum((n - mean) ** 2 for n in sends) / len(sends) / mean)
+    values = {"ttft": rank(censored, 950) if censored else None, "user_tps": user_tps, "error_rate": error_rate}
+    for name, series, limit in GAUGES:
+        told = gauge(run["scrapes"], series, start, end, limit) if run["scrapes"] else None
+        values[name] = told[0] if told else None
+        if told is None:
+            compare(f"{where}.server.{name}", got["server"][name], None)
+            continue
+        for key, value in zip(("mean", "max", "share_above", "covered"), told):
+            compare(f"{where}.server.{name}.{key}", got["server"][name][key], value)
+    check_classes(where, got, values)
+
+
+def planned_bounds(spec, started, records, limits):
+    """Of a level that was cut off: what was to be measured, as far as it was seen. Wall times, a plan without a time scale."""
+    start, measure_start = started["start"], started["measure_start"]
+    end = max(r["end"] for r in records) + 1
+    planned_end = measure_start + limits["max_seconds"] * 10**9
+
+    def trim(what):
+        return 0 if not what else what["share"] * (planned_end - start) if "share" in what else what["seconds"] * 10**9
+
+    return dict(spec, start=start, end=end, window_start=max(measure_start, int(start + trim(limits["warmup"]))),
+                window_end=min(end, planned_end - int(trim(limits["cooldown"]))))
 
 
 def check_run(where, folder, got):
-    records = lines(os.path.join(folder, "records.jsonl"))
-    scale = json.load(open(os.path.join(folder, "plan.json"), encoding="utf-8"))["server"]["time_scale"]
-    tokens, ticks = {}, []
+    with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
+        plan = json.load(file)
+    records, journal = lines(folder, "records.jsonl"), lines(folder, "journal.jsonl")
+    run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": sorted(lines(folder, "metrics.jsonl"), key=lambda s: s["t"]),
+           "ticks": [line["tick"] for line in journal if "tick" in line],
+           "reasons": {line["level_end"]["index"]: line["level_end"]["reason"] for line in journal if "level_end" in line}}
     if os.path.exists(os.path.join(folder, "tokens.tsv")):
-        for line in open(os.path.join(folder, "tokens.tsv"), encoding="utf-8"):
-            name, *gaps = line.split()
-            tokens[name] = [int(gap) for gap in gaps]
-    if os.path.exists(os.path.join(folder, "journal.jsonl")):
-        ticks = [line["tick"] for line in lines(os.path.join(folder, "journal.jsonl")) if "tick" in line]
-    for line in records:
-        bounds = line.get("level_end")
-        if bounds:  # a level that was cut off has no window to check
-            level = next(level for level in got["levels"] if level["index"] == bounds["index"])
-            check_level(f"{where}[{bounds['index']}]", level, bounds,
-                        [r for r in records if r.get("level") == bounds["index"]], tokens, ticks, scale)
+        run["tokens"] = {}
+        with open(os.path.join(folder, "tokens.tsv"), encoding="utf-8") as file:
+            for line in file:
+                name, *gaps = line.split()
+                run["tokens"][name] = [int(gap) for gap in gaps]
+    ends = {line["level_end"]["index"]: line["level_end"] for line in records if "level_end" in line}
+    starts = {line["level_start"]["index"]: line["level_start"] for line in journal if "level_start" in line}
+    for level in got["levels"]:
+        own = [r for r in records if r.get("level") == level["index"]]
+        bounds = ends.get(level["index"])
+        if not bounds:
+            spec = next(spec for spec in plan["levels"] if spec["index"] == level["index"])
+            bounds = planned_bounds(spec, starts[level["index"]], own, plan["limits"])
+        check_level(f"{where}[{level['index']}]", level, bounds, own, run)
 
 
 def main():
     for path in sorted(glob.glob(os.path.join(HERE, "*", "expect.json"))):
-        got = json.load(open(path, encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:
+            got = json.load(file)
         for run in got.get("runs", [got]):
             name = run["run"]["run_id"]
             check_run(name, os.path.join(os.path.dirname(path), name), run)
-    print(f"referee: all cases agree; largest relative difference {worst:.1e}")
+    print(f"referee: all cases agree; {compared} numbers, largest relative difference {worst:.1e}")
 
 
 main()

@@ -96,7 +96,7 @@ static void pack(const char *from, const char *name, const char *to, const char 
         return;
     assert_int_equal(file_read(source, &text, ERROR_INTERNAL, NULL), 0);
     bool tokens = strcmp(name, "tokens.tsv") == 0;
-    size_t count = split_lines(text.data, lines, !tokens, seed);
+    size_t count = text.len > 0 ? split_lines(text.data, lines, !tokens, seed) : 0;
     struct gzip_stream *stream = gzip_stream_open(target, NULL);
     assert_non_null(stream);
     for (size_t k = 0; k < count; k++)
