@@ -242,8 +242,7 @@ static void set_down(const struct strike *strike)
 /* The process is gone, and another one begins. */
 static void replace_process(struct simulator *simulator)
 {
-    struct answer *answer;
-    TAILQ_FOREACH(answer, &simulator->open, open) {
+    for (struct answer *answer = TAILQ_FIRST(&simulator->open); answer; answer = TAILQ_NEXT(answer, open)) {
         if (!answer->request)
             continue;
         httpd_reset(answer->request);
@@ -268,9 +267,8 @@ static bool act_restart(const struct strike *strike)
 static bool act_sigterm(const struct strike *strike)
 {
     struct simulator *simulator = strike->simulator;
-    struct answer *answer;
     set_down(strike);
-    TAILQ_FOREACH(answer, &simulator->open, open) {
+    for (struct answer *answer = TAILQ_FIRST(&simulator->open); answer; answer = TAILQ_NEXT(answer, open)) {
         httpd_timer_free(answer->fault_timer);
         answer->fault_timer = NULL;
         silence(answer);

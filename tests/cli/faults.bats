@@ -274,8 +274,11 @@ assert_all_are_connect() {
 
 @test "--help and the page name every fault" {
     local help kind root=$BATS_TEST_DIRNAME/../..
+    local -a kinds
     help=$("$ROIBENCH" simulate --help | tr -s ' \n' ' ')
-    for kind in $(sed -n 's/^FAULT([a-z_]*, "\([a-z-]*\)".*/\1/p' "$root/src/serve/faults.def"); do
+    mapfile -t kinds < <(sed -n 's/^FAULT([a-z_]*, "\([a-z-]*\)".*/\1/p' "$root/src/serve/faults.def")
+    assert_equal "${#kinds[@]}" "$(grep -c '^FAULT(' "$root/src/serve/faults.def")"
+    for kind in "${kinds[@]}"; do
         [[ $help == *" $kind "* || $help == *" $kind; "* ]]
         grep -q "^| \`$kind\` |" "$root/docs/simulator.md"
     done
