@@ -3,12 +3,12 @@
  *     const struct command command_publish = {
  *         .name = "publish", .summary = "...", .usage = "[--to URL]...", .options = publish_options, .run = publish_run };
  *
- * main.c finds the row, builds the options (common_options first, then the
- * row's own), applies argv, environment and --config, answers --help and
+ * main.c finds the row, builds the options (the row's own, then workspace_options and
+ * common_options), applies argv, environment and --config, answers --help and
  * --version, makes the log, and calls run. run returns 0, or -1 with *err
  * filled; main prints "roibench <name>: <text>" to stderr and turns the class into the exit code.
  * A command that was told to stop by a signal returns 0 or -1 as it likes after it has put
- * its data in order: main exits with 130 or 143 whenever app.stop is set. */
+ * its data in order: main exits with 128 + the signal (129, 130, 143) whenever app.stop is set. */
 #ifndef ROIBENCH_CMD_COMMAND_H
 #define ROIBENCH_CMD_COMMAND_H
 
@@ -38,13 +38,16 @@ struct command {
     const char *usage;               /* what follows "roibench <name> " */
     const struct option_row *options; /* ends in OPTION_END */
     bool takes_positional;           /* else a positional argument is a usage error */
+    bool without_workspace;          /* has no --workspace and --run-id */
     int (*run)(struct app *app, struct options *options, struct error *err);
 };
 
 extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate;
 
-/* Common: --workspace (default "."), --run-id, --config, --log-format text|json, --quiet, --verbose, --help. */
+/* Common: --config, --log-format text|json, --quiet, --verbose, --help, --version. */
 extern const struct option_row common_options[];
+/* Common too, but for commands that work without_workspace: --workspace (default "."), --run-id. */
+extern const struct option_row workspace_options[];
 
 /* The API key of --api-key-file, or of ROIBENCH_API_KEY; *key is NULL when there is neither, and else free()d by the caller.
  * For commands that have the key but no net/ settings; the others take command_net_settings. */
@@ -64,7 +67,8 @@ int command_net_settings(const struct app *app, const struct options *options, s
      .help = "PEM bundle to verify servers with; default: SSL_CERT_FILE, the system's, the pod's service CA",        \
      .from_model_file = true}
 
-/* Writes one Tekton result file per call: <dir>/<name>, no trailing newline; refuses more than 256 bytes. dir NULL: nothing. */
+#define TEKTON_RESULT_MAX 256 /* bytes that a result holds */
+/* Writes one Tekton result file per call: <dir>/<name>, no trailing newline; refuses more than TEKTON_RESULT_MAX. dir NULL: nothing. */
 int command_tekton_result(const char *dir, const char *name, const char *text, struct error *err);
 
 /* Adds a step to <folder>/manifest.json (record/manifest), with host and version. */

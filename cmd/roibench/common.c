@@ -11,14 +11,18 @@
 #include "record/manifest.h"
 
 #define API_KEY_MAX 16384
-#define TEKTON_RESULT_MAX 256
 #define HOST_SIZE 256
 
-const struct option_row common_options[] = {
-    {.type = OPTION_GROUP, .name = "Common"},
+const struct option_row workspace_options[] = {
+    {.type = OPTION_GROUP, .name = "Workspace"},
     {.type = OPTION_TEXT, .name = "workspace", .argument = "DIR", .help = "folder in which the steps meet", .default_text = "."},
     {.type = OPTION_TEXT, .name = "run-id", .argument = "ID",
      .help = "the run; default: a new one (prepare), the one named in <workspace>/latest (others)"},
+    {.type = OPTION_END},
+};
+
+const struct option_row common_options[] = {
+    {.type = OPTION_GROUP, .name = "Common"},
     {.type = OPTION_TEXT, .name = "config", .argument = "FILE", .help = "JSON file of options by the same names",
      .command_line_only = true},
     {.type = OPTION_CHOICE, .name = "log-format", .argument = "FORMAT", .help = "of what goes to stderr",
@@ -26,6 +30,7 @@ const struct option_row common_options[] = {
     {.type = OPTION_FLAG, .name = "quiet", .help = "warnings and errors only"},
     {.type = OPTION_FLAG, .name = "verbose", .help = "more detail"},
     {.type = OPTION_FLAG, .name = "help", .help = "this text", .command_line_only = true},
+    {.type = OPTION_FLAG, .name = "version", .help = "the version", .command_line_only = true},
     {.type = OPTION_END},
 };
 

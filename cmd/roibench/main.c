@@ -35,6 +35,9 @@ static void handle_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup means it */
+        sigaction(SIGHUP, &action, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGXFSZ, &ignore, NULL); /* a file that may not grow is an error of write(2), with a sentence */
@@ -67,6 +70,21 @@ static int usage_error(const char *what, const char *name)
     return ERROR_USAGE;
 }
 
+/* What was printed is out, or it is an error. */
+static int finish_output(const char *name)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "roibench%s%s: cannot write to standard output\n", name ? " " : "", name ? name : "");
+    return ERROR_INTERNAL;
+}
+
+static int print_version(const char *name)
+{
+    puts("roibench " ROIBENCH_VERSION);
+    return finish_output(name);
+}
+
 static int print_help(const struct command *command, const struct options *options)
 {
     cleanup_buf struct buf text = BUF_INIT(HELP_MAX);
@@ -74,7 +92,7 @@ static int print_help(const struct command *command, const struct options *optio
     buf_printf(&usage, "roibench %s %s", command->name, command->usage);
     options_print_help(options, buf_text(&usage), command->summary, &text);
     fputs(buf_text(&text), stdout);
-    return fflush(stdout) == 0 ? 0 : ERROR_INTERNAL;
+    return finish_output(command->name);
 }
 
 /* argv first, so that --help and --config are known; the file's and the environment's values do not replace argv's. */
@@ -83,7 +101,7 @@ static int read_options(const struct command *command, struct options *options, 
     extern char **environ;
     if (options_parse_argv(options, argc, argv, err) < 0)
         return -1;
-    if (options_flag(options, "help"))
+    if (options_flag(options, "help") || options_flag(options, "version"))
         return 0;
     if (!command->takes_positional && options_positional_count(options) > 0)
         return error_set(err, ERROR_USAGE, "unexpected argument '%s'", options_positional(options, 0));
@@ -115,27 +133,34 @@ static struct app make_app(const struct command *command, const struct options *
     return app;
 }
 
+static bool ends_sentence(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && strchr(".?!", text[length - 1]);
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    const struct option_row *tables[] = {command->options, common_options};
-    struct options *options = options_new(tables, 2);
+    const struct option_row *tables[] = {command->options, common_options, workspace_options};
+    struct options *options = options_new(tables, command->without_workspace ? 2 : 3);
     struct error err = {.class = ERROR_NONE};
     int exit_code = 0;
     if (read_options(command, options, argc, argv, &err) < 0) {
-        fprintf(stderr, "roibench %s: %s. See roibench %s --help\n", command->name, err.text, command->name);
+        const char *stop = ends_sentence(err.text) ? "" : ".";
+        fprintf(stderr, "roibench %s: %s%s See roibench %s --help\n", command->name, err.text, stop, command->name);
         exit_code = (int)err.class;
     } else if (options_flag(options, "help")) {
         exit_code = print_help(command, options);
+    } else if (options_flag(options, "version")) {
+        exit_code = print_version(command->name);
     } else {
         struct app app = make_app(command, options);
         if (command->run(&app, options, &err) < 0) {
             log_error(&app.log, "%s", err.text);
             exit_code = (int)err.class;
         }
-        if (fflush(stdout) != 0 && exit_code == 0) {
-            log_error(&app.log, "cannot write to standard output");
-            exit_code = ERROR_INTERNAL;
-        }
+        if (exit_code == 0)
+            exit_code = finish_output(command->name);
         if (stop_signal)
             exit_code = SIGNAL_EXIT_BASE + stop_signal;
     }
@@ -154,12 +179,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_overview(stdout);
-        return 0;
+        return finish_output(NULL);
     }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("roibench " ROIBENCH_VERSION);
-        return 0;
-    }
+    if (strcmp(argv[1], "--version") == 0)
+        return print_version(NULL);
     const struct command *command = find_command(argv[1]);
     if (!command)
         return usage_error(argv[1][0] == '-' ? "unknown option" : "unknown command", argv[1]);

@@ -13,6 +13,8 @@
 #include "plan/model_file.h"
 #include "record/workspace.h"
 
+#define DURATION_TOLD_MAX_NS 1e18 /* some thirty years: nobody waits for more */
+#define UNUSED_KEYS_MAX ((size_t)1024)
 #define DESCRIPTION_MAX ((size_t)64 << 10)
 
 CLEANUP_DEFINE(struct plan, plan_free)
@@ -20,15 +22,26 @@ CLEANUP_DEFINE(struct http_client, http_client_free)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* Levels that are bounded by time; what drains after each comes on top, and requests alone bound nothing that is known here. */
+/* Model time in which the streams of all closed-loop levels begin one after the other, as far as it is known before there is load. */
+static double spread_ns(const struct plan *plan)
+{
+    int64_t levels = plan->level_count > 0 ? 0 : plan->sweep_levels;
+    for (size_t k = 0; k < plan->level_count; k++)
+        levels += plan->levels[k].unit == LOAD_STREAMS;
+    return plan->stream_start == STREAM_START_SPREAD ? (double)levels * (double)plan->calibration.e2e_ns * plan->server.time_scale : 0;
+}
+
+/* Levels that are bounded by time: requests alone bound nothing that is known here. */
 static void tell_duration(const struct app *app, const struct plan *plan)
 {
-    int64_t levels = plan->level_count > 0 ? (int64_t)plan->level_count : plan->sweep_levels;
-    double seconds = (double)levels * (double)plan->limits.max_seconds_ns / plan->server.time_scale / (double)NS_PER_S;
-    char text[UNITS_TEXT_SIZE];
-    if (plan->limits.max_seconds_ns > 0 && seconds < 1e9)
-        log_info(&app->log, "run will take at most %s%s, and what requests in flight need to end after each level",
-                 units_format_duration((int64_t)(seconds * (double)NS_PER_S), text), plan->server.time_scale != 1 ? " of wall time" : "");
+    double levels = (double)(plan->level_count > 0 ? (int64_t)plan->level_count : plan->sweep_levels);
+    double load = (levels * (double)plan->limits.max_seconds_ns + spread_ns(plan)) / plan->server.time_scale;
+    double drain = levels * (double)plan->limits.drain_ns / plan->server.time_scale;
+    char load_text[UNITS_TEXT_SIZE], drain_text[UNITS_TEXT_SIZE];
+    if (plan->limits.max_seconds_ns > 0 && load + drain < DURATION_TOLD_MAX_NS)
+        log_info(&app->log, "run will take about %s%s, and up to %s more if requests hang at the ends of the levels (--drain)",
+                 units_format_duration((int64_t)load, load_text), plan->server.time_scale != 1 ? " of wall time" : "",
+                 units_format_duration((int64_t)drain, drain_text));
 }
 
 static void tell_plan(const struct app *app, const struct plan *plan)
@@ -83,11 +96,10 @@ static int finish(const struct app *app, const struct options *options, const st
         return -1;
     tell_plan(app, plan);
     if (command_manifest(app, folder, "prepare", plan->created, 0, NULL, err) < 0 ||
-        command_tekton_result(options_text(options, "tekton-results"), "run-id", plan->run_id, err) < 0 ||
         workspace_set_latest(options_text(options, "workspace"), plan->run_id, err) < 0)
         return -1;
     fprintf(app->out, "%s\n", plan->run_id);
-    return 0;
+    return command_tekton_result(options_text(options, "tekton-results"), "run-id", plan->run_id, err);
 }
 
 static int read_model_file(const struct app *app, struct options *options, struct error *err)
@@ -97,7 +109,10 @@ static int read_model_file(const struct app *app, struct options *options, struc
         return 0;
     if (!model)
         return error_set(err, ERROR_USAGE, "--models needs --model NAME: which of its files shall be read?");
-    int found = model_file_read(folder, model, options, err);
+    cleanup_buf struct buf unused = BUF_INIT(UNUSED_KEYS_MAX);
+    int found = model_file_read(folder, model, options, &unused, err);
+    if (unused.len > 0)
+        log_warning(&app->log, "%s/%s.json: this version does not use: %s", folder, model, buf_text(&unused));
     if (found == 0)
         log_info(&app->log, "%s has no file for the model %s: what is not given by an option has its default", folder, model);
     return found < 0 ? -1 : 0;

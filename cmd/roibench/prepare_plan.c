@@ -52,7 +52,7 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_CHOICE, .name = "sweep-arrivals", .argument = "NAME", .help = "arrival process of a sweep that finds its own rates",
      .choices = "constant|poisson", .default_text = "poisson"},
     {.type = OPTION_INTEGER, .name = "max-concurrency", .argument = "N",
-     .help = "most requests in flight; an arrival beyond waits its turn and is sent late", .default_text = "512", .min = 1, .max = PLAN_STREAMS_MAX},
+     .help = "open loop: most requests in flight; an arrival beyond waits its turn and is sent late", .default_text = "512", .min = 1, .max = PLAN_STREAMS_MAX},
     {.type = OPTION_CHOICE, .name = "stream-start", .argument = "HOW", .help = "streams of a closed loop begin one after the other or at once",
      .choices = "spread|together", .default_text = "spread"},
     {.type = OPTION_DURATION, .name = "max-seconds", .argument = "SECONDS", .help = "length of a level; default 60, none if --max-requests is given",
@@ -243,6 +243,22 @@ static int fill_template(const char *template, const char *model, const char *na
     return out->overflowed ? error_set(err, ERROR_USAGE, "--target-template: the URL is too long") : 0;
 }
 
+/* The paths of the API are appended to it. */
+static int check_root(const char *url, struct error *err)
+{
+    static const char *const paths[] = {"/chat/completions", "/completions", "/models"};
+    cleanup_free char *shown = http_url_redacted(url);
+    size_t length = strlen(url);
+    if (url[strcspn(url, "?#")])
+        return error_set(err, ERROR_USAGE, "%s: the URL has a query or a fragment. Give the API's root, as in http://host:8000/v1", shown);
+    for (size_t k = 0; k < sizeof paths / sizeof paths[0]; k++) {
+        size_t tail = strlen(paths[k]);
+        if (length > tail && strcmp(url + length - tail, paths[k]) == 0)
+            return error_set(err, ERROR_USAGE, "%s: that is one path of the API. Give its root: %.*s", shown, (int)(length - tail), url);
+    }
+    return 0;
+}
+
 int prepare_fill_target(const struct options *options, struct plan *plan, struct error *err)
 {
     const char *target = options_text(options, "target"), *model = options_text(options, "model");
@@ -257,7 +273,7 @@ int prepare_fill_target(const struct options *options, struct plan *plan, struct
     }
     while (url.len > 0 && url.data[url.len - 1] == '/')
         url.data[--url.len] = '\0';
-    if (http_url_check(buf_text(&url), err) < 0)
+    if (http_url_check(buf_text(&url), err) < 0 || check_root(buf_text(&url), err) < 0)
         return error_wrap(err, "%s", target ? "--target" : "--target-template");
     plan->target = arena_strdup(plan->arena, buf_text(&url));
     return 0;

@@ -165,6 +165,7 @@ static int open_transport(struct run *run, struct error *err)
         .stall_timeout_ns = plan_wall_ns(run->plan, limits->stall_timeout_ns),
         .max_streams = (size_t)most_streams(run->plan),
         .pin_url = run->plan->target,
+        .time_scale = run->plan->server.time_scale,
     };
     run->transport = transport_curl_new(&settings, err);
     return run->transport ? 0 : -1;
@@ -230,12 +231,15 @@ static int tell_outcome(const struct run *run, const struct engine_result *resul
     if (result->ended == 0 && !*app->stop)
         return error_set(err, ERROR_NO_DATA, "not a single request ended%s%s. Look at --max-seconds and --drain",
                          result->last_error[0] ? "; the last error: " : "", result->last_error);
-    if (result->ended > result->ok)
-        log_warning(&app->log, "%lld of %lld requests failed; the newest: %s", (long long)(result->ended - result->ok),
-                    (long long)result->ended, result->last_error);
-    log_info(&app->log, "%s: %lld requests in %zu finished level%s are in %s. Next: roibench summarize",
-             *app->stop ? "stopped" : "done", (long long)result->ended, result->levels_done, result->levels_done == 1 ? "" : "s",
-             run->folder);
+    char all[48], sent[48] = "";
+    long long failed = result->ended - result->ok;
+    snprintf(all, sizeof all, "%lld request%s", (long long)result->ended, result->ended == 1 ? "" : "s");
+    if (result->sent > result->ended)
+        snprintf(sent, sizeof sent, " (%lld were sent)", (long long)result->sent);
+    if (failed > 0)
+        log_warning(&app->log, "%lld of %s failed; the newest: %s", failed, all, result->last_error);
+    log_info(&app->log, "%s: %s%s in %zu finished level%s%s are in %s. Next: roibench summarize", *app->stop ? "stopped" : "done", all,
+             result->ok == 0 && failed > 0 ? ", every one failed," : "", result->levels_done, result->levels_done == 1 ? "" : "s", sent, run->folder);
     return 0;
 }
 

@@ -166,7 +166,8 @@ static int simulate_run(struct app *app, struct options *options, struct error *
 const struct command command_simulate = {
     .name = "simulate",
     .summary = "serve a simulated model: OpenAI API and /metrics as vLLM has them, with the speed of a preset",
-    .usage = "[--preset NAME] [--listen HOST:PORT]...",
+    .usage = "[--preset NAME] [--listen HOST:PORT] [options]",
     .options = simulate_options,
+    .without_workspace = true,
     .run = simulate_run,
 };

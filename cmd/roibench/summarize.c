@@ -248,7 +248,7 @@ static int write_files(const struct summarizing *work, struct error *err)
 static int print_markdown(const struct summarizing *work, struct error *err)
 {
     cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
-    if (render(work, &report_formats[0], &text, err) < 0)
+    if (render(work, report_format_find("markdown"), &text, err) < 0)
         return -1;
     if (fwrite(buf_text(&text), 1, text.len, work->app->out) != text.len || fflush(work->app->out) != 0)
         return error_set(err, ERROR_INTERNAL, "cannot write the report to standard output");
@@ -319,14 +319,32 @@ static int put_points(const char *dir, const struct run_summary *run, const stru
     return command_tekton_result(dir, "verdict", verdict_text(run, advised), err);
 }
 
+static const struct report_format *first_written(const struct summarizing *work)
+{
+    const struct report_format *format = report_formats;
+    while (!options_chosen(work->options, "format", format->name))
+        format++;
+    return format;
+}
+
+/* A path that a result cannot hold is missed by the next task; the report is there all the same. */
+static int put_report_path(const struct summarizing *work, const char *dir, struct error *err)
+{
+    const struct report_format *format = first_written(work);
+    cleanup_free char *path = file_join(work->output, work->comparison ? format->comparison_file : format->run_file);
+    if (strlen(path) <= TEKTON_RESULT_MAX)
+        return command_tekton_result(dir, "report-path", path, err);
+    log_warning(&work->app->log, "the report's path has %zu bytes and a Tekton result holds %d: no report-path", strlen(path), TEKTON_RESULT_MAX);
+    return 0;
+}
+
 /* A comparison has no point of its own: its only result is where the report is. */
 static int put_results(const struct summarizing *work, struct error *err)
 {
     const char *dir = options_text(work->options, "tekton-results");
     if (!dir)
         return 0;
-    cleanup_free char *path = file_join(work->output, report_formats[0].run_file);
-    if (command_tekton_result(dir, "report-path", path, err) < 0)
+    if (put_report_path(work, dir, err) < 0)
         return -1;
     if (work->comparison || work->runs[0]->points_count == 0)
         return 0;
@@ -348,14 +366,26 @@ static int summarize_run(struct app *app, struct options *options, struct error 
     if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0)
         return -1;
     choose_output(&work);
-    if (write_files(&work, err) < 0 || put_results(&work, err) < 0)
+    if (write_files(&work, err) < 0 || print_markdown(&work, err) < 0)
         return -1;
-    return print_markdown(&work, err);
+    return put_results(&work, err);
 }
+
+/* "|markdown|json|…" and ",markdown,json,…": what follows the first character. */
+#define FORMAT(name, run_file, comparison_file) "|" #name
+static const char format_choices[] =
+#include "report/formats.def"
+    ;
+#undef FORMAT
+#define FORMAT(name, run_file, comparison_file) "," #name
+static const char format_default[] =
+#include "report/formats.def"
+    ;
+#undef FORMAT
 
 static const struct option_row summarize_options[] = {
     {.type = OPTION_GROUP, .name = "Summarize"},
-    {.type = OPTION_CHOICES, .name = "format", .argument = "LIST", .choices = "markdown|json|csv", .default_text = "markdown,json,csv",
+    {.type = OPTION_CHOICES, .name = "format", .argument = "LIST", .choices = format_choices + 1, .default_text = format_default + 1,
      .help = "files to write; the Markdown report is printed whatever is chosen"},
     {.type = OPTION_TEXT, .name = "output-dir", .argument = "DIR",
      .help = "folder for the files; default: the run's own, of a comparison <workspace>/comparisons/<id>"},

@@ -55,7 +55,9 @@ static void log_format_text(const struct log *log, enum log_level level, char *m
     }
 }
 
-static void log_format_json(const struct log *log, enum log_level level, const char *message, struct buf *line)
+/* fields NULL: none. */
+static void log_format_json(const struct log *log, enum log_level level, const char *message, const char *key, const json_t *fields,
+                            struct buf *line)
 {
     char stamp[CLOCK_RFC3339_SIZE];
 
@@ -64,7 +66,34 @@ static void log_format_json(const struct log *log, enum log_level level, const c
     json_append_quoted(line, log->command, strlen(log->command));
     buf_append_text(line, ",\"message\":");
     json_append_quoted(line, message, strlen(message));
+    if (fields) {
+        buf_append_char(line, ',');
+        json_append_quoted(line, key, strlen(key));
+        buf_append_char(line, ':');
+        json_append_compact(fields, line);
+    }
     buf_append_text(line, "}\n");
+}
+
+/* One write: lines of several processes do not mix. */
+static void log_put(const struct log *log, const struct buf *line)
+{
+    fwrite(buf_text(line), 1, line->len, log->stream);
+    fflush(log->stream);
+}
+
+void log_info_fields(const struct log *log, const char *key, const json_t *fields, const char *message)
+{
+    cleanup_buf struct buf line = BUF_INIT(LOG_MESSAGE_MAX * 8);
+
+    if (!log || LOG_LEVEL_INFO > log->threshold)
+        return;
+    if (!log->json) {
+        log_info(log, "%s", message);
+        return;
+    }
+    log_format_json(log, LOG_LEVEL_INFO, message, key, fields, &line);
+    log_put(log, &line);
 }
 
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
@@ -79,9 +108,8 @@ void log_write(const struct log *log, enum log_level level, const char *format, 
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     if (log->json)
-        log_format_json(log, level, message, &line);
+        log_format_json(log, level, message, NULL, NULL, &line);
     else
         log_format_text(log, level, message, &line);
-    fwrite(buf_text(&line), 1, line.len, log->stream); /* one write: lines of several processes do not mix */
-    fflush(log->stream);
+    log_put(log, &line);
 }

@@ -221,10 +221,10 @@ static int options_parse_value(struct options_value *value, const char *text, co
 
     switch (row->type) {
     case OPTION_FLAG:
-        value->integer = strcmp(text, "true") == 0;
-        if (value->integer || strcmp(text, "false") == 0)
+        value->integer = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+        if (value->integer || strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
             return 0;
-        return options_fail_value(row, text, where, "true or false", err);
+        return options_fail_value(row, text, where, "true or false (or 1 or 0)", err);
     case OPTION_INTEGER:
         if (units_parse_integer(text, &value->integer) == 0 && options_in_range(row, (double)value->integer))
             return 0;

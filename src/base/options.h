@@ -8,7 +8,7 @@
  * names the source: "--rate: '0,x' is ..." / "ROIBENCH_RATE: ..." / "cfg.json: rate: ...".
  *
  * Forms: `--name value`, `--name=value`; flags take no value on the command
- * line (`--name`, `--no-name` turns one off; the environment and files say true or false);
+ * line (`--name`, `--no-name` turns one off; the environment and files say true or false, 1 or 0);
  * `--` ends the options. `-h` is `--help`. Everything else is a positional argument, "-" included;
  * another word that begins with "-" is an unknown option. No abbreviations. A value that begins
  * with "--" needs the form `--name=value` (else a forgotten value would swallow the next option).

@@ -22,7 +22,7 @@ static int options_fail_unknown(const struct options *options, const char *argum
 
     if (nearest)
         return error_set(err, ERROR_USAGE, "unknown option %.100s, did you mean --%s?", argument, nearest);
-    return error_set(err, ERROR_USAGE, "unknown option %.100s; --help lists the known ones", argument);
+    return error_set(err, ERROR_USAGE, "unknown option %.100s", argument);
 }
 
 /* --name and --no-name. */

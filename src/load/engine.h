@@ -89,7 +89,8 @@ struct engine_settings {
 
 struct engine_result {
     size_t levels_done;   /* that ended by their limits */
-    int64_t ended;        /* requests that ended, ok or failed */
+    int64_t sent;         /* requests that were sent */
+    int64_t ended;        /* those that ended, ok or failed; the others were cut off */
     int64_t ok;
     char last_error[512]; /* "" none */
 };

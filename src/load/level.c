@@ -150,6 +150,7 @@ void level_send(struct level_run *run, int stream, int64_t i, int64_t intended)
     }
     request_begin(request, run->level.index, run->repeat, stream, i, intended, settings->url);
     run->sent++;
+    run->engine->result->sent++;
     transport_start(settings->transport, &request->transfer);
 }
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,7 +218,8 @@ enum transport_result flight_judge_late(const struct flight *flight, bool stalle
 {
     char span[UNITS_TEXT_SIZE];
     const struct flight_field *field = flight->field;
-    units_format_duration(stalled ? field->stalls.limit : field->wholes.limit, span);
+    int64_t limit = stalled ? field->stalls.limit : field->wholes.limit;
+    units_format_duration(llround((double)limit * field->time_scale), span);
     if (!flight->sent) {
         snprintf(message, FLIGHT_MESSAGE_SIZE, "no connection within %s", span);
         return TRANSPORT_CONNECT;

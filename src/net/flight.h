@@ -20,6 +20,7 @@
 /* What all flights of a transport share. */
 struct flight_field {
     const struct clock *clock;
+    double time_scale;                  /* spans in messages are wall time times this */
     struct net_setup *setup;
     struct curl_slist *headers, *pinned;
     int64_t stamp;                      /* of this turn: all that was ready together has this time */

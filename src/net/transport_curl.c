@@ -370,6 +370,7 @@ struct transport *transport_curl_new(const struct transport_curl_settings *setti
     struct curl_transport *transport = mem_alloc(sizeof *transport);
     transport->transport.operations = &operations;
     transport->field.clock = settings->clock;
+    transport->field.time_scale = settings->time_scale > 0 ? settings->time_scale : 1;
     transport->stop = settings->net.stop;
     transport->epoll = -1;
     transport->curl_deadline = TIME_FOREVER;

@@ -1,5 +1,6 @@
 #include "plan/model_file.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -33,7 +34,27 @@ static int set_option(struct options *options, const char *path, const char *key
     return options_set_from_model(options, name, text, where, err);
 }
 
-int model_file_read(const char *folder, const char *model, struct options *options, struct error *err)
+/* Keys of the format that other versions use: a file is written for all of them. */
+static bool is_unused(const char *key)
+{
+    static const char *const keys[] = {"sla", "slo", "publish"};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (strcmp(key, keys[k]) == 0)
+            return true;
+    return false;
+}
+
+static int take_key(struct options *options, const char *path, const char *key, const json_t *value, struct buf *unused, struct error *err)
+{
+    if (strcmp(key, "schema") == 0)
+        return 0;
+    if (!is_unused(key))
+        return set_option(options, path, key, value, err);
+    buf_printf(unused, "%s%s", unused->len ? ", " : "", key);
+    return 0;
+}
+
+int model_file_read(const char *folder, const char *model, struct options *options, struct buf *unused, struct error *err)
 {
     struct json_reader reader;
     if (!model[0] || model[0] == '.' || strchr(model, '/'))
@@ -51,7 +72,7 @@ int model_file_read(const char *folder, const char *model, struct options *optio
     json_t *value;
     int status = 1;
     json_object_foreach(root, key, value) {
-        if (status > 0 && strcmp(key, "schema") != 0 && set_option(options, path, key, value, err) < 0)
+        if (status > 0 && take_key(options, path, key, value, unused, err) < 0)
             status = -1;
     }
     json_decref(root);

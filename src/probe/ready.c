@@ -13,13 +13,16 @@
 #define TRY_TIMEOUT_NS (10 * NS_PER_S)
 #define TRY_TIMEOUT_MIN_NS NS_PER_S
 #define LIST_MAX ((size_t)1024)
+#define LISTED_MAX ((size_t)20) /* models named in an error */
 
 enum verdict { VERDICT_READY, VERDICT_NOT_YET, VERDICT_NEVER };
 
 static void list_models(const struct openai_models *models, struct buf *out)
 {
-    for (size_t k = 0; k < models->count; k++)
+    for (size_t k = 0; k < models->count && k < LISTED_MAX; k++)
         buf_printf(out, "%s%s", k ? ", " : "", models->ids[k]);
+    if (models->count > LISTED_MAX)
+        buf_printf(out, " and %zu more", models->count - LISTED_MAX);
 }
 
 /* One look at the target, at most `timeout_ns` long. */

@@ -22,6 +22,9 @@ struct report_format {
 /* All of them, in the order of formats.def; ends with a row whose name is NULL. */
 extern const struct report_format report_formats[];
 
+/* The row of that name, which must be there. */
+const struct report_format *report_format_find(const char *name);
+
 #define FORMAT(format, run_file, comparison_file)                                    \
     void report_##format##_run(const struct run_summary *summary, struct buf *out); \
     void report_##format##_comparison(const struct comparison *comparison, struct buf *out);

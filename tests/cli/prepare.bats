@@ -135,6 +135,44 @@ JSON
     [[ $stderr == *models/tiny.json*gpu* ]]
 }
 
+@test "keys of a model file that are for other versions are told" {
+    start_simulator --preset instant --model tiny
+    mkdir models
+    cat >models/tiny.json <<JSON
+{"schema": "roibench/model/v1", "target": "$SIM/v1", "sla": {"ttft_p95_ms": 1000}, "slo": "ttft<1s", "publish": ["s3://bucket/x"]}
+JSON
+    prepare --models models --model tiny --max-seconds 5
+    assert_success
+    [[ $stderr == *"models/tiny.json: this version does not use: sla, slo, publish"* ]]
+}
+
+@test "a target that is not the API's root" {
+    prepare --target "http://x/v1?key=secret" --max-seconds 5
+    assert_failure 2
+    [[ $stderr == *"--target: http://x/v1: the URL has a query or a fragment"* ]]
+    prepare --target "http://x/v1#part" --max-seconds 5
+    assert_failure 2
+    prepare --target "http://x/v1/chat/completions" --max-seconds 5
+    assert_failure 2
+    [[ $stderr == *"that is one path of the API. Give its root: http://x/v1"* ]]
+}
+
+@test "Tekton results that cannot be written: the run-id is printed all the same" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --max-seconds 5 --run-id mine --tekton-results /proc/x
+    assert_failure 1
+    assert_output mine
+    [[ $stderr == *"--tekton-results: cannot make the folder /proc/x"* ]]
+    assert_equal "$(cat ws/latest)" mine
+}
+
+@test "how long a run will take counts the start of its streams, and what may hang" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --profile concurrent --rate 2,3 --max-seconds 5 --drain 7
+    assert_success
+    [[ $stderr == *"run will take about 10."[0-9]" s, and up to 14.0 s more if requests hang"* ]]
+}
+
 @test "a dry run writes nothing" {
     start_simulator --preset instant --model tiny
     prepare --target "$SIM/v1" --max-seconds 5 --dry-run

@@ -208,8 +208,7 @@ as_nobody() {
 @test "a model that is gone, prompts that are too long: the server's own words, exit 3" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 2 --max-requests 4
-    cp ws/r/plan.json plan.json
-    sed -i 's/"model": "tiny"/"model": "gone"/' ws/r/plan.json
+    rm ws/r/records.jsonl.gz ws/r/journal.jsonl
     local url=$SIM
     run_plan
     assert_failure 3
@@ -308,11 +307,53 @@ as_nobody() {
     rm ws/r/records.jsonl.gz
     run_plan --log-format json
     assert_success
-    run ! grep -qv '^{"time":"2[^"]*","level":"info","command":"run","message":".*"}$' <<<"$stderr"
+    run ! grep -qvE '^\{"time":"2[^"]*","level":"info","command":"run","message":"[^"]*"(,"progress":\{.*\})?\}$' <<<"$stderr"
+    jq -es 'any(.[]; .progress.levels == 1 and .progress.load == 2 and .progress.last_error == null)' <<<"$stderr" >/dev/null
     rm ws/r/records.jsonl.gz
     run_plan --quiet
     assert_success
     [ -z "$stderr" ]
+}
+
+@test "a level that fails whole: that is said, and time limits in model time" {
+    start_simulator --preset l4-int4 --model tiny --time-scale 10
+    prepare --profile synchronous --max-requests 2
+    sed -i 's/"timeout_seconds": null/"timeout_seconds": 0.2/' ws/r/plan.json
+    run_plan
+    assert_success
+    [[ $stderr == *"2 of 2 requests failed; the newest: no end of the response within 200 ms"* ]]
+    [[ $stderr == *"done: 2 requests, every one failed, in 1 finished level are in ws/r"* ]]
+    assert_equal "$(records '"error":"timeout"')" 2
+}
+
+@test "SIGHUP is a signal to stop, too; nohup is obeyed" {
+    start_simulator --preset l4-int4 --model tiny
+    prepare --profile concurrent --rate 3 --max-seconds 60 --stream-start together
+    "$ROIBENCH" run --workspace ws 2>log 3>&- &
+    local pid=$!
+    wait_until test -s ws/r/journal.jsonl
+    sleep 1
+    kill -HUP $pid
+    ends_with 129 $pid
+    grep -q '"exit_code": *129' ws/r/manifest.json
+    grep -qE 'stopped: [0-9]+ requests? in 0 finished levels \([0-9]+ were sent\) are in ws/r' log
+    rm ws/r/records.jsonl.gz ws/r/journal.jsonl
+    sed -i 's/"max_seconds": 60/"max_seconds": 1/' ws/r/plan.json
+    (trap '' HUP && exec "$ROIBENCH" run --workspace ws 2>log 3>&-) &
+    pid=$!
+    wait_until test -s ws/r/journal.jsonl
+    kill -HUP $pid
+    ends_with 0 $pid
+}
+
+@test "the live row is as long as the terminal's" {
+    start_simulator --preset l4-int4 --model tiny --time-scale 10
+    prepare --profile synchronous --max-requests 4
+    script -qec "stty cols 40; '$ROIBENCH' run --workspace ws" typescript >/dev/null
+    grep -q 'done: 4 requests' typescript
+    tr '\r' '\n' <typescript | sed 's/\x1b\[[0-9]*[mK]//g' | grep -E '^(level|1/1) ' >rows
+    (($(wc -l <rows) >= 2))
+    assert_equal "$(awk 'length > 39' rows)" ''
 }
 
 @test "--help names every option, and no other is taken" {

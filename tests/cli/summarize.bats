@@ -163,6 +163,24 @@ null'
     [ "$(cat ./* | wc -c)" -le 2500 ]
 }
 
+@test "Tekton results: the report's path is a file that was written, and fits or is left out; the report comes first" {
+    summarize --quiet --format csv,json --tekton-results "$BATS_TEST_TMPDIR/results"
+    assert_success
+    [ "$(cat "$BATS_TEST_TMPDIR/results/report-path")" = "$W/run-a/summary.json" ]
+    local long
+    long=$BATS_TEST_TMPDIR/$(printf 'x%.0s' {1..120})/$(printf 'y%.0s' {1..120})
+    rm -r "$BATS_TEST_TMPDIR/results"
+    summarize --output-dir "$long" --tekton-results "$BATS_TEST_TMPDIR/results"
+    assert_success
+    [[ $stderr == *"a Tekton result holds 256: no report-path"* ]]
+    [ ! -e "$BATS_TEST_TMPDIR/results/report-path" ]
+    [ "$(cat "$BATS_TEST_TMPDIR/results/breaking-point")" = 1..2 ]
+    summarize --quiet --tekton-results /proc/x
+    assert_failure 1
+    [[ $stderr == *"--tekton-results: cannot make the folder /proc/x"* ]]
+    assert_output --partial 'Breaking point'
+}
+
 @test "Tekton results of a single load: it is no sweep and has no points" {
     gzip -dc "$W/run-a/records.jsonl.gz" | grep -vE '"level":1,|"level_end":\{"index":1,' | gzip -n >"$W/run-a/new"
     mv "$W/run-a/new" "$W/run-a/records.jsonl.gz"

@@ -45,6 +45,34 @@ static void test_json(void **state)
                  "{\"time\":\"2026-11-24T04:06:51.123Z\",\"level\":\"info\",\"command\":\"run\",\"message\":\"level 3\"}\n");
 }
 
+static void expect_fields(bool json, const char *expected)
+{
+    struct clock_fake fake = {.now = 0, .realtime_offset = INT64_C(1795493211123456789)};
+    const struct clock clock = clock_fake_clock(&fake);
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    struct log log = {.stream = stream, .clock = &clock, .command = "run", .json = json, .threshold = LOG_LEVEL_INFO};
+    json_t *fields = json_pack("{s:i}", "sent", 3);
+
+    log_info_fields(&log, "progress", fields, "level 1");
+    log.threshold = LOG_LEVEL_WARNING;
+    log_info_fields(&log, "progress", fields, "not shown");
+    log_info_fields(NULL, "progress", fields, "nobody listens");
+    json_decref(fields);
+    fclose(stream);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_fields_are_members(void **state)
+{
+    (void)state;
+    expect_fields(false, "04:06:51 level 1\n");
+    expect_fields(true, "{\"time\":\"2026-11-24T04:06:51.123Z\",\"level\":\"info\",\"command\":\"run\",\"message\":\"level 1\","
+                        "\"progress\":{\"sent\":3}}\n");
+}
+
 static void test_control_characters_do_not_reach_the_terminal(void **state)
 {
     char *text = NULL;
@@ -83,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_fields_are_members),
         cmocka_unit_test(test_control_characters_do_not_reach_the_terminal),
         cmocka_unit_test(test_long_messages_are_cut),
     };

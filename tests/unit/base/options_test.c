@@ -123,7 +123,7 @@ static void test_command_line_errors(void **state)
     (void)state;
     expect_error("--rat", "1", "unknown option --rat, did you mean --rate?");
     expect_error("--max_requests=1", NULL, "did you mean --max-requests?");
-    expect_error("--nothing-like-it", NULL, "unknown option --nothing-like-it; --help lists the known ones");
+    expect_error("--nothing-like-it", NULL, "unknown option --nothing-like-it");
     expect_error("--no-rate", NULL, "unknown option --no-rate");
     expect_error("--Load", NULL, "unknown option");
     expect_error("-r", NULL, "unknown option -r");

@@ -24,13 +24,14 @@ struct bench {
     char *folder;
     struct options *options;
     struct error err;
+    struct buf unused;
 };
 
 static int setup(void **state)
 {
     static struct bench bench;
     const struct option_row *tables[] = {rows};
-    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1)};
+    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1), .unused = BUF_INIT(100)};
     *state = &bench;
     return 0;
 }
@@ -39,6 +40,7 @@ static int teardown(void **state)
 {
     struct bench *bench = *state;
     options_free(bench->options);
+    buf_free(&bench->unused);
     temp_folder_remove(bench->folder);
     return 0;
 }
@@ -46,7 +48,8 @@ static int teardown(void **state)
 static int read_text(struct bench *bench, const char *text)
 {
     temp_file_write(bench->folder, "tiny.json", text, strlen(text));
-    return model_file_read(bench->folder, "tiny", bench->options, &bench->err);
+    buf_reset(&bench->unused);
+    return model_file_read(bench->folder, "tiny", bench->options, &bench->unused, &bench->err);
 }
 
 static void test_keys_become_options(void **state)
@@ -58,6 +61,14 @@ static void test_keys_become_options(void **state)
     assert_int_equal(options_usd(bench->options, "price-per-hour", -1), 3400000);
     assert_int_equal(options_source(bench->options, "gpus"), OPTION_MODEL_FILE);
     assert_false(options_given(bench->options, "levels"));
+}
+
+static void test_keys_for_other_versions_are_told(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"sla\":{\"ttft\":1},\"gpus\":4,\"publish\":[\"s3://b/p\"],\"slo\":\"x\"}"), 1);
+    assert_string_equal(buf_text(&bench->unused), "sla, publish, slo");
+    assert_int_equal(options_integer(bench->options, "gpus", 0), 4);
 }
 
 static void test_an_option_that_was_given_stays(void **state)
@@ -95,10 +106,10 @@ static void test_what_is_wrong_is_named(void **state)
 static void test_a_model_without_a_file_is_none(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(model_file_read(bench->folder, "other", bench->options, &bench->err), 0);
-    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, &bench->err), 0);
-    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, &bench->err), 0);
-    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, &bench->err), -1);
+    assert_int_equal(model_file_read(bench->folder, "other", bench->options, &bench->unused, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, &bench->unused, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, &bench->unused, &bench->err), 0);
+    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, &bench->unused, &bench->err), -1);
     assert_non_null(strstr(bench->err.text, "there is no folder /nowhere/at/all"));
 }
 
@@ -106,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keys_become_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keys_for_other_versions_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_option_that_was_given_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_model_without_a_file_is_none, setup, teardown),
