@@ -29,6 +29,7 @@ struct httpd {
     struct evbuffer *scratch;
     struct event *look_timer;
     const volatile sig_atomic_t *stop;
+    int idle_timeout_s;
     struct connection **connections; /* by descriptor; NULL: none, or none that ever sent a request */
     size_t connection_capacity;
 };
@@ -103,13 +104,14 @@ static void make_base(struct httpd *httpd)
 struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler handler, void *context, struct error *err)
 {
     struct httpd *httpd = mem_alloc(sizeof *httpd);
-    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .observer = settings->observer, .context = context};
+    *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .observer = settings->observer, .context = context,
+                             .idle_timeout_s = settings->idle_timeout_s > 0 ? settings->idle_timeout_s : IDLE_TIMEOUT_S};
     event_set_log_callback(say_nothing);
     make_base(httpd);
     evhttp_set_default_content_type(httpd->http, NULL);
     evhttp_set_max_headers_size(httpd->http, (ev_ssize_t)HTTPD_HEADERS_MAX);
     evhttp_set_max_body_size(httpd->http, (ev_ssize_t)settings->body_max);
-    evhttp_set_timeout(httpd->http, IDLE_TIMEOUT_S);
+    evhttp_set_timeout(httpd->http, httpd->idle_timeout_s);
     evhttp_set_allowed_methods(httpd->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
                                                 EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
     evhttp_set_gencb(httpd->http, take_request, httpd);
@@ -225,9 +227,18 @@ static void connection_closed(struct evhttp_connection *raw, void *context)
         evhttp_request_free(ours);
 }
 
+/* evhttp's clock for a client that sends nothing runs while a stream waits for its tokens, too, and does not see what flush()
+ * writes. One that takes nothing stays limited. */
+static void limit_reading(struct httpd_request *request, bool limited)
+{
+    const struct timeval idle = {.tv_sec = request->httpd->idle_timeout_s};
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(request->connection), limited ? &idle : NULL, &idle);
+}
+
 /* Our reply is complete as far as the caller goes; the rest is evhttp's. Frees the request. */
 static void let_go(struct httpd_request *request)
 {
+    limit_reading(request, true);
     request->kept->request = NULL;
     request_free(request);
 }
@@ -386,6 +397,7 @@ void httpd_stream_start(struct httpd_request *request, int status, const char *c
     httpd_reply_header(request, "content-type", content_type);
     request->status = status;
     evhttp_send_reply_start(request->request, status, NULL);
+    limit_reading(request, false);
     request->chunked = evhttp_find_header(evhttp_request_get_output_headers(request->request), "Transfer-Encoding") != NULL;
     write_now(request);
 }

@@ -41,6 +41,7 @@ typedef void (*httpd_observer)(void *context, const struct httpd_exchange *excha
 struct httpd_settings {
     const char *listen; /* "127.0.0.1:8000", "[::1]:8000", "localhost:0"; an address, no other name; port 0: any free one */
     size_t body_max;
+    int idle_timeout_s; /* a client that neither sends nor takes anything for so long is dropped, unless it waits for a reply; 0: 75 */
     const struct clock *clock;
     httpd_observer observer; /* has the handler's context; NULL: nobody looks */
 };

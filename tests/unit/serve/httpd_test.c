@@ -107,6 +107,10 @@ static void answer(void *argument, struct httpd_request *request)
             httpd_stream_start(request, 200, "text/plain");
         context->held = request;
         tell(context, 'h');
+    } else if (strcmp(path, "/end") == 0) {
+        httpd_stream_send(context->held, "late", 4);
+        httpd_stream_end(context->held);
+        httpd_reply(request, 200, NULL, "", 0);
     } else if (strcmp(path, "/release") == 0) {
         httpd_reply(context->held, 200, "text/plain", "late", 4);
         httpd_reply(request, 200, NULL, "", 0);
@@ -120,7 +124,7 @@ static void serve(int port_pipe, int tell_pipe)
 {
     struct error err;
     struct context context = {.tell = tell_pipe};
-    const struct httpd_settings settings = {.listen = "127.0.0.1:0", .body_max = BODY_MAX, .clock = clock_system()};
+    const struct httpd_settings settings = {.listen = "127.0.0.1:0", .body_max = BODY_MAX, .idle_timeout_s = 1, .clock = clock_system()};
     struct sigaction action = {.sa_handler = on_term};
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -417,6 +421,26 @@ static void idle_connections_are_dropped(void **state)
     finish(&server);
 }
 
+/* The server's timeout is a second here. A request that waits longer for its reply, or for more of it, is not idle. */
+static void who_waits_is_not_idle(void **state)
+{
+    (void)state;
+    struct server server = start();
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    int open = client(&server, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"), idle = client(&server, "");
+    assert_int_equal(told(&server), 'h');
+    assert_int_equal(read_to_the_end(idle, &reply), 0); /* dropped after a second: later than the stream would be */
+    int ender = client(&server, "GET /end HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_until(open, "0\r\n\r\n", &reply);
+    assert_non_null(strstr(reply.data, "late"));
+    buf_reset(&reply);
+    assert_int_equal(read_to_the_end(open, &reply), 0); /* now it is idle */
+    close(ender);
+    close(idle);
+    close(open);
+    finish(&server);
+}
+
 /* Connections above the limit wait until there is room for them. */
 static void without_descriptors_it_waits(void **state)
 {
@@ -498,6 +522,7 @@ int main(void)
         cmocka_unit_test(answers_and_keeps_the_connection),
         cmocka_unit_test(two_requests_ahead_are_answered_in_order),
         cmocka_unit_test(a_client_that_goes_is_noticed),
+        cmocka_unit_test(who_waits_is_not_idle),
         cmocka_unit_test(open_requests_are_closed_at_the_end),
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(streams_are_broken_off),
