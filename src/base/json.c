@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define JSON_SHOWN_MAX 40 /* bytes of a wrong value that a message shows */
 #define JSON_DIGITS 9     /* significant digits of a number that is not whole */
@@ -282,34 +283,20 @@ json_t *json_get_array_or_null(struct json_reader *reader, const json_t *object,
     return json_find(reader, object, key, JSON_ARRAY, false);
 }
 
-/* ---- writing ---- */
-
-/* Length of the well-formed UTF-8 character at the start of text (RFC 3629), 0 when there is none. */
-static size_t json_span_character(const unsigned char *text, size_t length)
+char *json_scalar_text(const json_t *value)
 {
-    static const struct {
-        unsigned char first, last, second_first, second_last;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7F, 0, 0, 1},          {0xC2, 0xDF, 0x80, 0xBF, 2},    {0xE0, 0xE0, 0xA0, 0xBF, 3},
-        {0xE1, 0xEC, 0x80, 0xBF, 3},    {0xED, 0xED, 0x80, 0x9F, 3},    {0xEE, 0xEF, 0x80, 0xBF, 3},
-        {0xF0, 0xF0, 0x90, 0xBF, 4},    {0xF1, 0xF3, 0x80, 0xBF, 4},    {0xF4, 0xF4, 0x80, 0x8F, 4},
-    };
-
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (text[0] < forms[i].first || text[0] > forms[i].last)
-            continue;
-        if (forms[i].length > length)
-            return 0;
-        if (forms[i].length > 1 && (text[1] < forms[i].second_first || text[1] > forms[i].second_last))
-            return 0;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if ((text[k] & 0xC0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
+    if (json_is_string(value))
+        return mem_strdup(json_string_value(value));
+    if (json_is_integer(value))
+        return mem_printf("%lld", (long long)json_integer_value(value));
+    if (json_is_real(value))
+        return mem_printf("%.15g", json_real_value(value));
+    if (json_is_boolean(value))
+        return mem_strdup(json_is_true(value) ? "true" : "false");
+    return NULL;
 }
+
+/* ---- writing ---- */
 
 static char *json_repair_text(const char *text)
 {
@@ -317,7 +304,7 @@ static char *json_repair_text(const char *text)
     struct buf fixed = BUF_INIT(SIZE_MAX / 2);
 
     while (left > 0) {
-        const size_t length = json_span_character((const unsigned char *)text, left), step = length ? length : 1;
+        const size_t length = utf8_character((const unsigned char *)text, left), step = length ? length : 1;
 
         if (length)
             buf_append(&fixed, text, length);
@@ -451,7 +438,7 @@ void json_append_quoted(struct buf *out, const char *text, size_t length)
         const unsigned char *plain = at;
         size_t step;
 
-        while (at < end && *at >= 0x20 && *at != '"' && *at != '\\' && (step = json_span_character(at, (size_t)(end - at))))
+        while (at < end && *at >= 0x20 && *at != '"' && *at != '\\' && (step = utf8_character(at, (size_t)(end - at))))
             at += step;
         buf_append(out, plain, (size_t)(at - plain));
         if (at == end)

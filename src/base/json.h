@@ -60,6 +60,9 @@ bool json_get_bool_or(struct json_reader *reader, const json_t *object, const ch
 json_t *json_get_object_or_null(struct json_reader *reader, const json_t *object, const char *key);
 json_t *json_get_array_or_null(struct json_reader *reader, const json_t *object, const char *key);
 
+/* A string, a number, true or false as the text that a command line would have; NULL: none of them. free() it. */
+char *json_scalar_text(const json_t *value);
+
 /* Writing. Members keep the order in which they were set. NAN and infinities become null (missing is not zero). Numbers are
  * rounded to 9 significant digits; whole ones, and those from 10^8 on rounded to whole ones, are written as integers up to 2^53. */
 void json_set_text(json_t *object, const char *key, const char *text_or_null);

@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,23 +160,9 @@ int options_parse_environment(struct options *options, char *const *environment,
 
 /* ---- configuration file ---- */
 
-/* A number, a string or true and false as the text that the command line would have; NULL: neither. free() it. */
-static char *options_scalar_text(const json_t *item)
-{
-    if (json_is_string(item))
-        return mem_strdup(json_string_value(item));
-    if (json_is_integer(item))
-        return mem_printf("%" PRId64, (int64_t)json_integer_value(item));
-    if (json_is_real(item))
-        return mem_printf("%.15g", json_real_value(item));
-    if (json_is_boolean(item))
-        return mem_strdup(json_is_true(item) ? "true" : "false");
-    return NULL;
-}
-
 static int options_set_json(struct options_value *value, const json_t *item, const char *where, struct error *err)
 {
-    cleanup_free char *text = options_scalar_text(item);
+    cleanup_free char *text = json_scalar_text(item);
     const char *expected = value->row->repeatable || value->row->type == OPTION_CHOICES
                                ? "a string, a number, or an array of these"
                                : "a string, a number, true or false";

@@ -69,6 +69,7 @@ void http_response_free(struct http_response *response);
 
 /* "http://user:secret@host/x?token=1" -> "http://host/x": what may stand in logs, files and errors. free() it. */
 char *http_url_redacted(const char *url);
+bool http_url_ends_in_v1(const char *url);
 /* "<target's root><path>": /metrics, /version and /tokenize stand beside /v1. "http://h/v1" and "/metrics" -> "http://h/metrics". free() it. */
 char *http_url_beside(const char *target, const char *path);
 /* Scheme http or https, a host, no user part, no spaces or control characters; *err (ERROR_USAGE) says what is wrong. */

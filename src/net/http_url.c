@@ -29,12 +29,17 @@ char *http_url_redacted(const char *url)
     return mem_printf("%.*s%.*s", (int)(authority - url), url, (int)strcspn(host, "?#"), host);
 }
 
+bool http_url_ends_in_v1(const char *url)
+{
+    const size_t length = strlen(url);
+
+    return length >= 3 && strcmp(url + length - 3, "/v1") == 0;
+}
+
 char *http_url_beside(const char *target, const char *path)
 {
-    size_t length = strlen(target);
+    const size_t length = strlen(target) - (http_url_ends_in_v1(target) ? 3 : 0);
 
-    if (length >= 3 && strcmp(target + length - 3, "/v1") == 0)
-        length -= 3;
     return mem_printf("%.*s%s", (int)length, target, path);
 }
 

@@ -10,17 +10,6 @@
 
 #define SCHEMA "roibench/model/v1"
 
-static char *text_of(const json_t *value)
-{
-    if (json_is_string(value))
-        return mem_strdup(json_string_value(value));
-    if (json_is_integer(value))
-        return mem_printf("%lld", (long long)json_integer_value(value));
-    if (json_is_real(value))
-        return mem_printf("%.9g", json_real_value(value));
-    return NULL;
-}
-
 static int set_option(struct options *options, const char *path, const char *key, const json_t *value, struct error *err)
 {
     cleanup_free char *name = mem_strdup(key);
@@ -28,9 +17,9 @@ static int set_option(struct options *options, const char *path, const char *key
     for (char *c = name; *c; c++)
         if (*c == '_')
             *c = '-';
-    cleanup_free char *text = text_of(value);
+    cleanup_free char *text = json_scalar_text(value);
     if (!text)
-        return error_set(err, ERROR_USAGE, "%s: expected a text or a number", where);
+        return error_set(err, ERROR_USAGE, "%s: expected a string, a number, true or false", where);
     return options_set_from_model(options, name, text, where, err);
 }
 

@@ -67,17 +67,11 @@ static enum verdict choose(const struct look *look, struct error *err)
     return VERDICT_NEVER;
 }
 
-static bool ends_in_v1(const char *target)
-{
-    size_t length = strlen(target);
-    return length >= 3 && strcmp(target + length - 3, "/v1") == 0;
-}
-
 static enum verdict judge_status(const struct look *look, const struct http_response *response, struct error *err)
 {
     int status = response->status;
     const char *target = look->probe->target;
-    if (status == 404 && !ends_in_v1(target)) {
+    if (status == 404 && !http_url_ends_in_v1(target)) {
         error_set(err, ERROR_TARGET, "%s: HTTP 404. Is %s/v1 the target?", look->url, target);
         return VERDICT_NEVER;
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/terminal.h"
+#include "base/utf8.h"
 
 void openai_choice_clear(struct openai_choice *choice)
 {
@@ -38,29 +39,6 @@ void openai_chunk_add_choice(struct openai_chunk *chunk, const struct openai_cho
     chunk->token = true;
 }
 
-static bool is_continuation(unsigned char byte)
-{
-    return (byte & 0xC0) == 0x80;
-}
-
-size_t openai_character(const unsigned char *at, size_t length)
-{
-    unsigned char first = at[0];
-    if (first < 0x80)
-        return 1;
-    size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || length < size)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if (!is_continuation(at[i]))
-            return 0;
-    }
-    bool overlong = (first == 0xE0 && at[1] < 0xA0) || (first == 0xF0 && at[1] < 0x90);
-    bool surrogate = first == 0xED && at[1] > 0x9F;
-    bool beyond = first == 0xF4 && at[1] > 0x8F;
-    return overlong || surrogate || beyond ? 0 : size;
-}
-
 /* White space and control characters: a terminal must never see them. */
 static bool is_blank(const unsigned char *character, size_t size)
 {
@@ -75,7 +53,7 @@ void openai_copy_line(char *target, size_t size, const char *text, size_t length
     size_t used = 0;
     bool gap = false;
     while (at < end) {
-        size_t step = openai_character(at, (size_t)(end - at));
+        size_t step = utf8_character(at, (size_t)(end - at));
         const unsigned char *character = step > 0 ? at : REPLACEMENT;
         size_t wide = step > 0 ? step : sizeof REPLACEMENT;
         at += step > 0 ? step : 1;

@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-#include "wire/openai_chunk.h"
+#include "base/utf8.h"
 
 #define INTEGER_DIGITS_MAX 200
 #define EXPONENT_DIGITS_MAX 2 /* with the former below the largest double: jansson refuses what overflows */
@@ -137,7 +137,7 @@ bool scan_take_string(struct scan_cursor *cursor, struct scan_span *span)
             if (!skip_escape(cursor))
                 return false;
         } else {
-            size_t size = *cursor->at < 0x80 ? 0 : openai_character(cursor->at, (size_t)(cursor->end - cursor->at));
+            size_t size = *cursor->at < 0x80 ? 0 : utf8_character(cursor->at, (size_t)(cursor->end - cursor->at));
             if (size == 0)
                 return false;
             cursor->at += size;

@@ -96,7 +96,7 @@ static void test_what_is_wrong_is_named(void **state)
     assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpu\":1}", "gpu: a model file has no such key. Known: target, levels, gpus, price_per_hour");
     assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"rate\":1}", "rate: a model file has no such key");
     assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":0}", "gpus");
-    assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":[1]}", "expected a text or a number");
+    assert_refused(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":[1]}", "expected a string, a number, true or false");
     assert_refused(bench, "{\"schema\":\"roibench/plan/v1\"}", "schema");
     assert_refused(bench, "{\"schema\":\"roibench/model/v2\"}", "newer");
     assert_refused(bench, "[1]", "expected");

@@ -6,9 +6,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "record/record.h"
 #include "wire/openai.h"
-#include "wire/openai_chunk.h"
 #include "wire/promtext.h"
 #include "wire/sse.h"
 
@@ -85,7 +85,7 @@ static void must_be_clean(const char *text, size_t room)
     size_t length = strnlen(text, room);
     must(length < room);
     for (size_t at = 0; at < length;) {
-        size_t step = openai_character((const unsigned char *)text + at, length - at);
+        size_t step = utf8_character((const unsigned char *)text + at, length - at);
         must(step > 0);
         must((unsigned char)text[at] >= 0x20 && (unsigned char)text[at] != 0x7F);
         must(step != 2 || (unsigned char)text[at] != 0xC2 || (unsigned char)text[at + 1] >= 0xA0); /* C1 */
