@@ -61,7 +61,10 @@ static void learn_messages(struct simulator *simulator, const json_t *messages)
     {
         const json_t *content = json_object_get(message, "content");
         learn(simulator, content);
-        json_array_foreach(content, j, part) learn(simulator, json_object_get(part, "text"));
+        json_array_foreach(content, j, part)
+        {
+            learn(simulator, json_object_get(part, "text"));
+        }
     }
 }
 

@@ -71,7 +71,7 @@ void vocabulary_learn(struct vocabulary *vocabulary, const char *text, size_t le
 
 const char *vocabulary_text(struct vocabulary *vocabulary, uint32_t id, size_t *length)
 {
-    if (id >= TOKENIZER_SPECIAL && vocabulary->entries[id].length == 0 && !vocabulary->complete) {
+    if (vocabulary->entries[id].length == 0 && !vocabulary->complete) {
         make_words(vocabulary);
         vocabulary->complete = true;
     }

@@ -15,7 +15,7 @@ void vocabulary_free(struct vocabulary *vocabulary);
 /* Remembers the tokens of a text. */
 void vocabulary_learn(struct vocabulary *vocabulary, const char *text, size_t length);
 /* The text of an id below TOKENIZER_VOCABULARY, "" for special ones; not NUL-terminated, valid until the next call. The first
- * id that nothing is known of takes some 20 ms: words are made up for all of them. */
+ * id without a known text takes some 20 ms: words are made up for all of them. */
 const char *vocabulary_text(struct vocabulary *vocabulary, uint32_t id, size_t *length);
 
 #endif
