@@ -64,7 +64,7 @@ int command_net_settings(const struct app *app, const struct options *options, s
     {.type = OPTION_TEXT, .name = "api-key-file", .argument = "FILE",                                                \
      .help = "file with the API key; or the environment variable ROIBENCH_API_KEY", .from_model_file = true},        \
     {.type = OPTION_TEXT, .name = "cacert", .argument = "FILE",                                                      \
-     .help = "PEM bundle to verify servers with; default: SSL_CERT_FILE, the system's, the pod's service CA",        \
+     .help = "PEM bundle to verify servers with; default: prepare's, for run; else SSL_CERT_FILE, the system's, the pod's service CA",        \
      .from_model_file = true}
 
 #define TEKTON_RESULT_MAX 256 /* bytes that a result holds */

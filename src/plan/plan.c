@@ -100,7 +100,9 @@ static void describe_levels(const struct plan *plan, struct buf *out)
         buf_append_text(out, units_format_load(level->load, text));
         kind = level->kind;
     }
-    buf_printf(out, " %s", load_unit_name(plan->levels[plan->level_count - 1].unit));
+    const struct level *last = &plan->levels[plan->level_count - 1];
+    bool one = plan->level_count == 1 && last->unit == LOAD_STREAMS && last->load == 1; /* NOLINT: exact by definition */
+    buf_printf(out, " %s", one ? "stream" : load_unit_name(last->unit));
 }
 
 void plan_describe(const struct plan *plan, struct buf *out)
@@ -116,5 +118,6 @@ void plan_describe(const struct plan *plan, struct buf *out)
     if (limits->max_seconds_ns > 0)
         buf_append_text(out, units_format_duration(limits->max_seconds_ns, text));
     if (limits->max_requests > 0)
-        buf_printf(out, "%s%lld requests", limits->max_seconds_ns > 0 ? " or " : "", (long long)limits->max_requests);
+        buf_printf(out, "%s%lld request%s", limits->max_seconds_ns > 0 ? " or " : "", (long long)limits->max_requests,
+                   limits->max_requests == 1 ? "" : "s");
 }

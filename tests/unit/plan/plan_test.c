@@ -248,6 +248,13 @@ static void test_the_description_says_levels_tokens_and_limits(void **state)
     assert_non_null(strstr(buf_text(&text), "prompts of 256 tokens"));
     assert_non_null(strstr(buf_text(&text), "100 (standard deviation 20, 10 to 200)"));
     assert_non_null(strstr(buf_text(&text), "at most 1 m 00 s"));
+    plan->level_count = 1;
+    plan->limits.max_requests = 1;
+    buf_reset(&text);
+    plan_describe(plan, &text);
+    assert_non_null(strstr(buf_text(&text), "concurrent 1 stream;"));
+    assert_non_null(strstr(buf_text(&text), "or 1 request"));
+    assert_null(strstr(buf_text(&text), "1 requests"));
     buf_free(&text);
     plan_free(plan);
 }
