@@ -8,12 +8,12 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "plan/plan.h"
 #include "record/record_reader.h"
 #include "record/record_writer.h"
 
 #define SCHEMA "roibench/prompts/v1"
 #define LINE_MAX_BYTES ((size_t)4096)
-#define TOKENS_MAX ((int64_t)1 << 31)
 #define SUMS 64 /* sums below it are looked up, all others taken for reachable */
 
 void material_free(struct material *material)
@@ -157,7 +157,7 @@ static void read_word(struct json_reader *reader, const json_t *object, struct m
     int64_t cost = json_get_integer(reader, object, "cost");
     if (reader->failed)
         return;
-    if (!text[0] || strlen(text) >= MATERIAL_WORD_MAX || cost < 1 || cost > TOKENS_MAX) {
+    if (!text[0] || strlen(text) >= MATERIAL_WORD_MAX || cost < 1 || cost > PLAN_TOKENS_MAX) {
         json_fail(reader, "word", "expected 1 to %d bytes that cost at least one token", MATERIAL_WORD_MAX - 1);
         return;
     }
@@ -183,7 +183,7 @@ static void read_header(struct json_reader *reader, const json_t *object, struct
     material->overhead = json_get_integer(reader, object, "overhead");
     if (reader->failed)
         return;
-    if (material->overhead < 0 || material->overhead > TOKENS_MAX)
+    if (material->overhead < 0 || material->overhead > PLAN_TOKENS_MAX)
         json_fail(reader, "overhead", "expected a number of tokens");
     if (strcmp(kind, "token_ids") == 0)
         material->ids = mem_calloc(MATERIAL_COUNT_MAX, sizeof *material->ids);

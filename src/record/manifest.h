@@ -30,8 +30,6 @@ int manifest_update(const char *folder, const struct manifest_step *step, struct
  * keep their entries: it bears witness. Their names are appended to *differing, comma-separated, whatever this returns.
  * A file is compared with what the last step wrote down, so a run that was killed only lacks entries. */
 int manifest_complete(const char *folder, const struct manifest_step *step, struct buf *differing, struct error *err);
-/* Compares the folder's files with its manifest; *err names the first difference (ERROR_INTERNAL). */
-int manifest_verify(const char *folder, struct error *err);
 /* The identity of the folder's present files. hex holds 65. */
 int manifest_identity(const char *folder, char *hex, struct error *err);
 
