@@ -489,6 +489,35 @@ as_nobody() {
     [[ $stderr != *"written over"* ]]
 }
 
+@test "kill -9 before anything ended: the plan can be run" {
+    start_simulator --preset l4-int4 --model tiny
+    prepare --profile concurrent --rate 2 --max-requests 4 --stream-start together
+    "$ROIBENCH" run --workspace ws 2>log 3>&- &
+    local pid=$!
+    wait_until test -e ws/r/records.jsonl.gz
+    kill -KILL $pid
+    ends_with 137 $pid
+    run_plan
+    assert_success
+    assert_equal "$(records '"outcome":"ok"')" 4
+    assert_equal "$(records '"schema"')" 1
+}
+
+@test "kill -9 in the middle: the archive's manifest has what was measured" {
+    start_simulator --preset instant --model tiny
+    prepare --profile concurrent --rate 3 --max-seconds 60
+    "$ROIBENCH" run --workspace ws 2>log 3>&- &
+    local pid=$!
+    wait_until test -s ws/r/journal.jsonl
+    kill -KILL $pid
+    ends_with 137 $pid
+    run --separate-stderr "$ROIBENCH" publish --workspace ws --to out
+    assert_success
+    [[ $stderr != *"not what its manifest.json says"* ]]
+    assert_equal "$(tar -xzOf out/r.tar.gz r/manifest.json | jq -r '.files["records.jsonl.gz"].sha256')" \
+        "$(sha256sum ws/r/records.jsonl.gz | cut -d ' ' -f 1)"
+}
+
 @test "a manifest that cannot be read is told before any load" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 2 --max-requests 4
