@@ -152,6 +152,19 @@ static void test_several_models_want_a_name(void **state)
     stop();
 }
 
+static void test_of_many_models_twenty_are_named(void **state)
+{
+    (void)state;
+    char chosen[64], list[2048] = "{\"object\":\"list\",\"data\":[";
+    for (int k = 1; k <= 50; k++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s{\"id\":\"m%d\"}", k > 1 ? "," : "", k);
+    snprintf(list + strlen(list), sizeof list - strlen(list), "]}");
+    start({"/v1/models", NULL, 200, 0, list});
+    assert_fails(wait_for(NULL, 100, chosen), ERROR_USAGE, "m19, m20 and 30 more");
+    assert_int_equal(wait_for("m50", 100, chosen), 0);
+    stop();
+}
+
 static void test_an_unknown_model_lists_those_there_are_at_once(void **state)
 {
     (void)state;
@@ -528,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_only_model_is_taken),
         cmocka_unit_test(test_several_models_want_a_name),
+        cmocka_unit_test(test_of_many_models_twenty_are_named),
         cmocka_unit_test(test_an_unknown_model_lists_those_there_are_at_once),
         cmocka_unit_test(test_a_model_not_yet_there_is_waited_for_while_the_server_loads),
         cmocka_unit_test(test_a_server_that_starts_is_waited_for),
