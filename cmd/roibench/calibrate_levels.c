@@ -259,7 +259,7 @@ static int add_row(struct calibrate_levels *levels, const struct row *row, int64
 
 static int read_table(struct calibrate_levels *levels, struct csv_reader *reader, int64_t duration_ns, struct error *err)
 {
-    char *fields[FIELDS_MAX];
+    char *fields[FIELDS_MAX] = {0};
     size_t count;
     struct header header = {0};
     int status = csv_reader_row(reader, fields, FIELDS_MAX, &count, err);
@@ -270,7 +270,7 @@ static int read_table(struct calibrate_levels *levels, struct csv_reader *reader
     if (read_header(fields, count, &header, err) < 0)
         return error_wrap(err, "line %zu", reader->line);
     while ((status = csv_reader_row(reader, fields, FIELDS_MAX, &count, err)) > 0) {
-        struct row row;
+        struct row row = {.unit = ""};
         if (read_row(&header, fields, count, &row, err) < 0 || add_row(levels, &row, duration_ns, err) < 0)
             return error_wrap(err, "line %zu", reader->line);
     }

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cmd/roibench/command.h"
-#include "serve/preset.h"
+#include "serve/preset_file.h"
 #include "serve/simulator.h"
 
 #define TOKENS_MAX 100000000.0
@@ -29,6 +29,7 @@ static const struct option_row simulate_options[] = {
     {.type = OPTION_TEXT, .name = "model", .argument = "NAME", .default_text = "simulated", .help = "name it is served by"},
     {.type = OPTION_CHOICE, .name = "preset", .argument = "NAME", .choices = PRESET_CHOICES, .default_text = "l4-int4",
      .help = "deployment whose speed it has; the options below replace single numbers of it"},
+    {.type = OPTION_TEXT, .name = "preset-file", .argument = "FILE", .help = "a preset of your own: what roibench calibrate has written"},
     {.type = OPTION_NUMBER, .name = "time-scale", .argument = "X", .default_text = "1", .min = 0.001, .max = TIME_SCALE_MAX,
      .help = "run X times faster than the deployment; all it reports is wall time"},
     {.type = OPTION_INTEGER, .name = "max-model-len", .argument = "N", .min = 2, .max = TOKENS_MAX,
@@ -86,9 +87,20 @@ static struct fault *read_faults(const struct options *options, struct error *er
     return steal_pointer(&faults);
 }
 
-static struct simulator_settings read_settings(const struct app *app, const struct options *options)
+/* Texts of a preset from a file belong to the arena. */
+static int choose_preset(const struct options *options, struct arena *arena, struct preset *preset, struct error *err)
 {
-    const struct preset *preset = preset_find(options_text(options, "preset"));
+    const char *path = options_text(options, "preset-file");
+    *preset = *preset_find(options_text(options, "preset"));
+    if (!path)
+        return 0;
+    if (options_source(options, "preset") != OPTION_DEFAULT)
+        return error_set(err, ERROR_USAGE, "--preset and --preset-file exclude each other");
+    return preset_file_read(path, arena, preset, err);
+}
+
+static struct simulator_settings read_settings(const struct app *app, const struct options *options, const struct preset *preset)
+{
     const struct scheduler_settings *base = &preset->scheduler;
     return (struct simulator_settings){
         .listen = options_text(options, "listen"),
@@ -141,9 +153,9 @@ static int write_port(const struct options *options, int port, struct error *err
 
 CLEANUP_DEFINE(struct simulator, simulator_free)
 
-static int simulate_run(struct app *app, struct options *options, struct error *err)
+static int serve(struct app *app, struct options *options, const struct preset *preset, struct error *err)
 {
-    struct simulator_settings settings = read_settings(app, options);
+    struct simulator_settings settings = read_settings(app, options, preset);
     cleanup_free char *key = NULL;
     if (settings.model[0] == '\0')
         return error_set(err, ERROR_USAGE, "--model: the name is empty");
@@ -161,6 +173,17 @@ static int simulate_run(struct app *app, struct options *options, struct error *
     log_info(&app->log, "listening on http://%s (model %s, preset %s, time scale %g)", simulator_address(simulator),
              settings.model, settings.preset, settings.time_scale);
     return simulator_run(simulator, app->stop, err);
+}
+
+static int simulate_run(struct app *app, struct options *options, struct error *err)
+{
+    struct preset preset;
+    struct arena *arena = arena_new();
+    int status = choose_preset(options, arena, &preset, err);
+    if (status == 0)
+        status = serve(app, options, &preset, err);
+    arena_free(arena);
+    return status;
 }
 
 const struct command command_simulate = {

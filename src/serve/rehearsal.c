@@ -137,7 +137,8 @@ static void stream_ended(struct load *load, struct actor *actor, int64_t now)
 struct rehearsal_request *rehearsal_run(const struct scheduler_settings *settings, const struct rehearsal_loop *loop, size_t *count)
 {
     struct streams streams = {
-        .load = {.send_due = streams_send_due, .ended = stream_ended},
+        .load = {.send_due = streams_send_due, .ended = stream_ended, .requests = mem_alloc(sizeof(struct rehearsal_request))},
+        .capacity = 1,
         .loop = loop,
         .actors = mem_calloc(loop->streams, sizeof *streams.actors),
         .due = mem_calloc(loop->streams, sizeof *streams.due),

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "support/closed_loop.h"
+#include "serve/fit.h"
 
 #define ROWS "tests/data/reference-levels.tsv"
 #define NO_CLAIM -1
@@ -62,16 +62,29 @@ static int compare(const struct level *level, const char *what, double got, doub
     return 1;
 }
 
+/* Streams x tokens / mean time of a request: a level's end, when streams fall silent one by one, is no part of it. */
+static double steady_tps(const struct rehearsal_loop *loop, const struct rehearsal_request *requests, size_t count)
+{
+    double sum_s = 0;
+    for (size_t k = 0; k < count; k++)
+        sum_s += (double)(requests[k].last_token - requests[k].sent) / (double)NS_PER_S;
+    return (double)loop->streams * (double)(loop->prompt_tokens + loop->output_tokens) / (sum_s / (double)count);
+}
+
 static int compare_level(const struct level *level, int64_t turnaround_ns)
 {
     const struct preset *preset = preset_find(level->preset);
     assert_non_null(preset);
-    const struct closed_loop loop = {.streams = (size_t)level->streams, .prompt_tokens = 256, .output_tokens = 256,
-                                     .seconds = 60, .turnaround_ns = turnaround_ns};
-    struct closed_loop_result result = closed_loop_run(&preset->scheduler, &loop);
-    return compare(level, "TTFT p95 in ms", (double)result.ttft_p95_ns / 1e6, level->ttft_ms, level->ttft_tolerance) +
-           compare(level, "TPOT p95 in ms", (double)result.tpot_with_first_p95_ns / 1e6, level->tpot_ms, level->tpot_tolerance) +
-           compare(level, "throughput", result.total_tps, level->total_tps, level->tps_tolerance);
+    const struct rehearsal_loop loop = {.streams = (size_t)level->streams, .prompt_tokens = 256, .output_tokens = 256,
+                                        .duration_ns = 60 * NS_PER_S, .turnaround_ns = turnaround_ns};
+    size_t count;
+    struct rehearsal_request *requests = rehearsal_run(&preset->scheduler, &loop, &count);
+    struct fit_figures got = fit_describe(requests, count, NULL);
+    double tps = steady_tps(&loop, requests, count);
+    free(requests);
+    return compare(level, "TTFT p95 in ms", got.value[FIT_TTFT_P95], level->ttft_ms, level->ttft_tolerance) +
+           compare(level, "TPOT p95 in ms", got.value[FIT_TPOT_WITH_FIRST_P95], level->tpot_ms, level->tpot_tolerance) +
+           compare(level, "throughput", tps, level->total_tps, level->tps_tolerance);
 }
 
 static int compare_levels(int64_t turnaround_ns)
@@ -105,10 +118,12 @@ static void spread_starts_do_not_break(void **state)
 {
     (void)state;
     const struct preset *preset = preset_find("l4-int4");
-    const struct closed_loop loop = {.streams = 15, .prompt_tokens = 256, .output_tokens = 256, .seconds = 60,
-                                     .stagger_ns = 1100 * NS_PER_MS, .turnaround_ns = NS_PER_MS};
-    struct closed_loop_result result = closed_loop_run(&preset->scheduler, &loop);
-    assert_true(result.ttft_p95_ns < 800 * NS_PER_MS);
+    const struct rehearsal_loop loop = {.streams = 15, .prompt_tokens = 256, .output_tokens = 256, .duration_ns = 60 * NS_PER_S,
+                                        .stagger_ns = 1100 * NS_PER_MS, .turnaround_ns = NS_PER_MS};
+    size_t count;
+    struct rehearsal_request *requests = rehearsal_run(&preset->scheduler, &loop, &count);
+    assert_true(fit_describe(requests, count, NULL).value[FIT_TTFT_P95] < 800);
+    free(requests);
 }
 
 static void every_choice_is_a_preset_that_can_run_its_longest_request(void **state)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "record/record.h"
+#include "wire/csv_reader.h"
 #include "wire/openai.h"
 #include "wire/promtext.h"
 #include "wire/sse.h"
@@ -197,4 +198,19 @@ void property_record_line(const uint8_t *data, size_t size)
         must(written.len == rewritten.len && memcmp(written.data, rewritten.data, written.len) == 0);
     }
     free(line);
+}
+
+void property_csv(const uint8_t *data, size_t size)
+{
+    char *text = mem_alloc(size + 1), *fields[4];
+    size_t count, rows = 0;
+    if (size > 0)
+        memcpy(text, data, size);
+    struct csv_reader reader = csv_reader_begin(text, size);
+    while (csv_reader_row(&reader, fields, 4, &count, NULL) > 0) {
+        must(count > 0 && count <= 4 && ++rows <= size);
+        for (size_t k = 0; k < count; k++)
+            must(fields[k] >= text && fields[k] + strlen(fields[k]) <= text + size);
+    }
+    free(text);
 }

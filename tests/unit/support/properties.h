@@ -19,5 +19,7 @@ void property_openai_body(const uint8_t *data, size_t size);
 void property_promtext(const uint8_t *data, size_t size);
 /* A record that was read is written and read again as the same, but for its finish_reason, which is only shown. */
 void property_record_line(const uint8_t *data, size_t size);
+/* Fields lie inside the text, end, and there are no more than asked for; reading ends. */
+void property_csv(const uint8_t *data, size_t size);
 
 #endif

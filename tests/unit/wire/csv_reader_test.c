@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #define FIELDS_MAX 4
@@ -16,7 +17,8 @@
 /* The rows as "a|b;c|d;"; or the error's text. */
 static void assert_reads(const char *text, size_t length, const char *expected)
 {
-    char *copy = mem_alloc(length + 1), got[512] = "";
+    cleanup_buf struct buf got = BUF_INIT(512);
+    char *copy = mem_alloc(length + 1);
     struct error err;
     memcpy(copy, text, length);
     struct csv_reader reader = csv_reader_begin(copy, length);
@@ -25,14 +27,14 @@ static void assert_reads(const char *text, size_t length, const char *expected)
     int status;
     while ((status = csv_reader_row(&reader, fields, FIELDS_MAX, &count, &err)) > 0) {
         for (size_t k = 0; k < count; k++) {
-            strcat(got, k > 0 ? "|" : "");
-            strcat(got, fields[k]);
+            buf_append_text(&got, k > 0 ? "|" : "");
+            buf_append_text(&got, fields[k]);
         }
-        strcat(got, ";");
+        buf_append_text(&got, ";");
     }
     if (status < 0)
-        strcat(got, err.text);
-    assert_string_equal(got, expected);
+        buf_append_text(&got, err.text);
+    assert_string_equal(buf_text(&got), expected);
     free(copy);
 }
 

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# roibench calibrate: from a measurement to a preset, and back.
+# shellcheck disable=SC2154  # stderr is set by run
+
+load support/simulator # setup and teardown too
+
+calibrate() {
+    run --separate-stderr timeout 60 "$ROIBENCH" calibrate "$@"
+}
+
+# Runs levels of requests of so many tokens against the simulator.
+measure() { # RUN-ID PROMPT-TOKENS OUTPUT-TOKENS LEVELS
+    "$ROIBENCH" prepare --quiet --run-id "$1" --target "$SIM/v1" --endpoint completions --prompt-tokens "$2" --output-tokens "$3" \
+        --levels "$4" --max-seconds 25 >/dev/null
+    "$ROIBENCH" run --quiet --run-id "$1"
+}
+
+# A cost of a preset's file lies within PERCENT of what it should be.
+assert_cost() { # FILE NAME EXPECTED PERCENT
+    jq -e --arg name "$2" --argjson expected "$3" --argjson percent "$4" \
+        '.step_ns[$name] / $expected | . > 1 - $percent / 100 and . < 1 + $percent / 100' "$1" >/dev/null ||
+        fail "$2 is $(jq ".step_ns.$2" "$1"), expected $3 within $4 %"
+}
+
+table() { # LINES...
+    printf '%s\n' 'load,unit,prompt_tokens,output_tokens,ttft_p95_ms,tpot_p95_ms' "$@" >table.csv
+}
+
+@test "runs on a simulator give its preset back, and the file is a preset" {
+    start_simulator --preset l4-int4 --time-scale 10
+    measure short 64 32 concurrent:1,4,12
+    measure long 1024 32 concurrent:1,6
+    calibrate short long --output preset.json --name again --max-num-batched-tokens 2048
+    assert_success
+    assert_output --partial '| 12 streams'
+    assert_output --partial 'The model deviates by'
+    assert_cost preset.json base 50.5e6 15
+    assert_cost preset.json prefill_token 1.07e6 15
+    assert_equal "$(jq -r '[.schema, .name, .max_model_len] | join(" ")' preset.json)" 'roibench/preset/v1 again 8192'
+    start_simulator --preset-file preset.json --time-scale 10
+    run curl -sS "$SIM/version"
+    assert_output --partial '"preset":"again"'
+}
+
+@test "a published table is fitted; a row of weight 0 is only shown" {
+    cat >table.csv <<'CSV'
+# what somebody has published
+load,unit,prompt_tokens,output_tokens,requests,weight,ttft_mean_ms,tpot_mean_ms
+1,streams,256,64,4,0,9999,20
+1,streams,256,64,4,1,45,20
+8,streams,256,64,32,,130,21.5
+0.5,req/s,256,64,,,50,20.5
+CSV
+    calibrate --levels table.csv --context-token-ns 100
+    assert_success
+    assert_line --regexp '1 streams, 256 \+ 64 .*9,999.*not fitted'
+    assert_line --regexp '0\.5 req/s, 256 \+ 64'
+    assert_line --regexp 'context_token +\| +0\.1 .*given'
+    assert_line --regexp 'base .*measured'
+}
+
+@test "the reference's table: every figure but those of one stream within 12 %" {
+    sed 's/^load,/weight,load,/; s/^1,/0,1,/; t; /^[0-9]/s/^/1,/' "$BATS_TEST_DIRNAME/../data/reference-int4.csv" |
+        cut -d, -f1-7 >table.csv # without throughput, which contradicts the other columns in places
+    calibrate --levels table.csv --context-token-ns 270 --output preset.json
+    assert_success
+    jq -e '[.fit.levels[] | select(.weight > 0) | to_entries[] | select(.value | type == "object") | .value.model / .value.measured] |
+        length == 10 and all(. > 0.88 and . < 1.12)' preset.json || fail "$output"
+}
+
+@test "a table that cannot be read says where and why" {
+    table '1,streams,256'
+    calibrate --levels table.csv
+    assert_failure 2
+    assert_equal "$stderr" 'roibench calibrate: --levels: table.csv: line 2: 3 fields where the header has 6'
+    table '1,users,256,64,100,20'
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *"line 2: unit: expected streams or req/s, got 'users'"* ]]
+    table '1,streams,256,64,soon,20'
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *"line 2: ttft_p95_ms: 'soon' is not a number"* ]]
+    echo 'load,unit,ttft' >table.csv
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *"there is no column 'ttft'. Known: load, unit, prompt_tokens"* ]]
+    echo 'load,unit,prompt_tokens' >table.csv
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *'the column output_tokens is missing'* ]]
+    : >table.csv
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *'table.csv: no header'* ]]
+}
+
+@test "nothing to fit to, or requests that the cache cannot hold, are errors" {
+    calibrate
+    assert_failure 2
+    [[ $stderr == *'nothing to calibrate by'* ]]
+    table '1,streams,256,64,,'
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *'no level has a figure to fit to'* ]]
+    table '1,streams,4000,64,500,20'
+    calibrate --levels table.csv --kv-blocks 100
+    assert_failure 2
+    [[ $stderr == *'a request of 4064 tokens'*'hold 1600'* ]]
+}
+
+@test "a preset's file that is none is named with what was expected" {
+    echo '{"schema":"roibench/preset/v1","name":"x","step_ns":{"base":-1}}' >preset.json
+    run --separate-stderr "$ROIBENCH" simulate --preset-file preset.json --listen 127.0.0.1:0
+    assert_failure 2
+    [[ $stderr == *'preset.json: step_ns.base: expected ns from 0'* ]]
+    run --separate-stderr "$ROIBENCH" simulate --preset-file preset.json --preset instant --listen 127.0.0.1:0
+    assert_failure 2
+    [[ $stderr == *'exclude each other'* ]]
+}
