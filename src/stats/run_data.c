@@ -117,7 +117,8 @@ static int64_t clamp_time(int64_t t, int64_t low, int64_t high)
 static void guess_bounds(const struct run_data *data, struct run_level *level, const struct limits *limits)
 {
     struct level_bounds *bounds = &level->bounds;
-    int64_t low = level->started, high = level->started;
+    int64_t low = TIME_NEVER, high = TIME_NEVER;
+    widen(level->started, &low, &high);
     for (size_t k = 0; k < level->record_count; k++) {
         const struct record *record = &data->file.records[level->records[k]];
         widen(when_counted(level, record), &low, &high);
