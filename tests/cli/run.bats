@@ -208,7 +208,8 @@ as_nobody() {
 @test "a model that is gone, prompts that are too long: the server's own words, exit 3" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 2 --max-requests 4
-    rm ws/r/records.jsonl.gz ws/r/journal.jsonl
+    cp ws/r/plan.json plan.json
+    sed -i 's/"model": "tiny"/"model": "gone"/' ws/r/plan.json
     local url=$SIM
     run_plan
     assert_failure 3
