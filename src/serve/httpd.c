@@ -54,6 +54,7 @@ struct httpd_request {
     bool chunked;        /* the stream, by HTTP */
     bool split;          /* byte by byte */
     struct evbuffer *output; /* what the kernel has not taken */
+    bool behind;         /* output may hold something */
     struct buf unsent;   /* of the stream, with its frames; kept back by us */
     httpd_callback closed;
     void *closed_context;
@@ -400,6 +401,7 @@ void httpd_stream_start(struct httpd_request *request, int status, const char *c
     limit_reading(request, false);
     request->chunked = evhttp_find_header(evhttp_request_get_output_headers(request->request), "Transfer-Encoding") != NULL;
     write_now(request);
+    request->behind = evbuffer_get_length(request->output) > 0;
 }
 
 /* As "%zx\r\n", at a tenth of the time: this is done for every token. */
@@ -430,14 +432,15 @@ static void append_chunk(struct httpd_request *request, const void *bytes, size_
 /* What the kernel does not take at once goes the loop's way, and so do errors. */
 static void flush(struct httpd_request *request)
 {
-    struct bufferevent *stream = stream_of(request);
     struct buf *unsent = &request->unsent;
     size_t taken = 0;
     if (httpd_stream_backlog(request) == 0) {
-        ssize_t sent = send(bufferevent_getfd(stream), unsent->data, unsent->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(request->kept->fd, unsent->data, unsent->len, MSG_DONTWAIT | MSG_NOSIGNAL);
         taken = sent > 0 ? (size_t)sent : 0;
     }
     if (taken < unsent->len) {
+        struct bufferevent *stream = stream_of(request);
+        request->behind = true;
         bufferevent_write(stream, unsent->data + taken, unsent->len - taken);
         bufferevent_enable(stream, EV_WRITE);
     }
@@ -468,7 +471,7 @@ void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t 
 
 size_t httpd_stream_backlog(const struct httpd_request *request)
 {
-    return evbuffer_get_length(request->output);
+    return request->behind ? evbuffer_get_length(request->output) : 0; /* asked for every token, and evhttp's memory is cold */
 }
 
 void httpd_stream_end(struct httpd_request *request)
