@@ -160,10 +160,10 @@ void truth_file_end(struct truth_file *file, struct truth_request *request)
         return;
     struct truth_times *times = &request->times;
     buf_printf(&file->pending,
-               "{\"id\":%.*s,\"arrived_ns\":%" PRId64 ",\"stream\":%s,\"disconnected\":%s,\"prompt_tokens\":%" PRId64
+               "{\"id\":%.*s,\"arrived_ns\":%" PRId64 ",\"stream\":%s,\"disconnected\":%s,\"struck\":%s,\"prompt_tokens\":%" PRId64
                ",\"output_tokens\":%" PRId64 ",\"chunks\":%" PRIu64 ",\"buffered\":%" PRId64 ",\"times_left_out\":%" PRIu64,
                (int)request->id_length, request->id, request->arrived - file->started, request->stream ? "true" : "false",
-               request->disconnected ? "true" : "false", request->prompt_tokens, request->tokens, request->chunks,
+               request->disconnected ? "true" : "false", request->struck ? "true" : "false", request->prompt_tokens, request->tokens, request->chunks,
                request->buffered, times->left_out);
     append_series(file, "due_ns", &times->due, request->arrived);
     append_series(file, "sent_ns", &times->sent, request->arrived);

@@ -1,12 +1,12 @@
 /* The truth token by token, one JSON line a request: --truth-file.
  *
  *     {"schema":"roibench/truth-file/v1","started":DATE,"monotonic_ns":N,"model":...,"preset":...,"time_scale":X}
- *     {"id":"chatcmpl-...","arrived_ns":N,"stream":true,"disconnected":false,"prompt_tokens":N,"output_tokens":N,
- *      "chunks":N,"buffered":N,"times_left_out":N,"due_ns":[...],"sent_ns":[...]}
+ *     {"id":"chatcmpl-...","arrived_ns":N,"stream":true,"disconnected":false,"struck":false,"prompt_tokens":N,
+ *      "output_tokens":N,"chunks":N,"buffered":N,"times_left_out":N,"due_ns":[...],"sent_ns":[...]}
  *
- * arrived_ns counts from the server's start, due_ns and sent_ns from the request's arrival; a client on the same machine
- * finds its own CLOCK_MONOTONIC in monotonic_ns + arrived_ns + sent_ns[k]. due_ns has an entry for each token that the
- * engine made, sent_ns one for each token that was handed to the kernel, both in the order of time.
+ * struck: a fault ended it. arrived_ns counts from the server's start, due_ns and sent_ns from the request's arrival; a
+ * client on the same machine finds its own CLOCK_MONOTONIC in monotonic_ns + arrived_ns + sent_ns[k]. due_ns has an entry
+ * for each token that the engine made, sent_ns one for each token that was handed to the kernel, both in the order of time.
  *
  * Lines are written whole: 64 kB at a time, at least once a second while requests end, and by truth_file_flush. When the
  * disk takes no more, the file ends with the last whole line and nothing is added any more. Memory is bounded: all

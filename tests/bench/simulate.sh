@@ -126,6 +126,9 @@ lateness() { # STREAMS OUTPUT
 }
 
 compare 64 8000 256
+start_simulator --preset instant --truth-file "$out/truth-file"
+read_streams 64 8000 256 32
+show_speed "instant, 64 streams, --truth-file" $((8000 * 256)) "$server_cpu" "$seconds"
 compare "$many" $((2 * many)) 128 3.33
 lateness 1 2000
 lateness 1000 100

@@ -62,7 +62,7 @@ static void assert_holds(const char *expected)
     "{\"schema\":\"roibench/truth-file/v1\",\"started\":\"2026-11-24T05:43:36.000000005Z\",\"monotonic_ns\":1000," \
     "\"model\":\"m\",\"preset\":\"instant\",\"time_scale\":2}\n"
 #define TWO_TOKENS_LINE \
-    "{\"id\":\"cmpl-1\",\"arrived_ns\":500,\"stream\":true,\"disconnected\":true,\"prompt_tokens\":3,\"output_tokens\":2," \
+    "{\"id\":\"cmpl-1\",\"arrived_ns\":500,\"stream\":true,\"disconnected\":true,\"struck\":false,\"prompt_tokens\":3,\"output_tokens\":2," \
     "\"chunks\":2,\"buffered\":1,\"times_left_out\":0,\"due_ns\":[10,20,30],\"sent_ns\":[12,25]}\n"
 
 static void a_request_is_a_line(void **state)
@@ -75,11 +75,12 @@ static void a_request_is_a_line(void **state)
     assert_holds(HEAD_LINE);
     truth_file_flush(truth->file);
     assert_holds(HEAD_LINE TWO_TOKENS_LINE);
-    struct truth_request refused = arrived_at(1700);
-    truth_ended(truth, &refused);
+    struct truth_request struck = arrived_at(1700);
+    struck.struck = true;
+    truth_ended(truth, &struck);
     assert_int_equal(truth_file_close(truth->file, &err), 0);
     assert_holds(HEAD_LINE TWO_TOKENS_LINE
-                 "{\"id\":\"cmpl-1\",\"arrived_ns\":700,\"stream\":true,\"disconnected\":false,\"prompt_tokens\":3,\"output_tokens\":0,"
+                 "{\"id\":\"cmpl-1\",\"arrived_ns\":700,\"stream\":true,\"disconnected\":false,\"struck\":true,\"prompt_tokens\":3,\"output_tokens\":0,"
                  "\"chunks\":0,\"buffered\":0,\"times_left_out\":0,\"due_ns\":[],\"sent_ns\":[]}\n");
     free(truth);
 }
