@@ -234,6 +234,9 @@ static void make_arrivals(struct calibrate_levels *levels, struct fit_level *lev
                                                                  .prompt_tokens = (int64_t)row->value[COLUMN_PROMPT],
                                                                  .output_tokens = (int64_t)row->value[COLUMN_OUTPUT]};
     }
+    /* As vLLM's benchmark sends them: so many requests in exactly so long. A drawn rate would be off by 1 / sqrt(requests). */
+    for (size_t k = 0; bounded && k < max; k++)
+        requests[k].sent = (int64_t)((double)requests[k].sent * ((double)max / row->value[COLUMN_LOAD] / at_s));
     level->sent = requests;
 }
 

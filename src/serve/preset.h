@@ -14,7 +14,7 @@ struct preset {
 };
 
 /* "a|b|c", in the form of an option's choices; and the first of them is the fastest. */
-#define PRESET_CHOICES "instant|l4-int4|4xl4-bf16"
+#define PRESET_CHOICES "instant|l4-int4|4xl4-bf16|a100-qwen3-32b"
 
 /* NULL: there is none of that name. */
 const struct preset *preset_find(const char *name);

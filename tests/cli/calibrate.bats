@@ -118,3 +118,15 @@ CSV
     assert_failure 2
     [[ $stderr == *'exclude each other'* ]]
 }
+
+@test "the table from the literature gives the preset a100-qwen3-32b, and a rate with its requests is kept exactly" {
+    calibrate --levels "$BATS_TEST_DIRNAME/../data/literature/a100-qwen3-32b.csv" --max-num-batched-tokens 2048 --kv-blocks 2449 \
+        --max-model-len 8192 --output preset.json
+    assert_success
+    jq -e '[.step_ns | .base / 47.8e6, .context_token / 170, .prefill_token / 298e3] | all(. > 0.98 and . < 1.02)' preset.json ||
+        fail "$(jq -c .step_ns preset.json)"
+    jq -e '.step_ns.sequence | . > 20e3 and . < 34e3' preset.json # these levels hardly tell it
+    jq -e '.fit.deviation < 0.037' preset.json
+    # 128 requests in 213.3 s and some 12 s for the last: 145 tok/s
+    jq -e '.fit.levels[] | select(.level == "0.6 req/s, 512 + 256") | .output_tps.model > 143 and .output_tps.model < 149' preset.json
+}

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/random.h"
 #include "serve/fit.h"
+#include "wire/csv_reader.h"
 
 #define ROWS "tests/data/reference-levels.tsv"
 #define NO_CLAIM -1
@@ -126,6 +130,133 @@ static void spread_starts_do_not_break(void **state)
     free(requests);
 }
 
+/* --- a published table: what was fitted, and what was not ---------------------------------------- */
+
+#define PUBLISHED "a100-qwen3-32b"
+#define DRAWS 100
+
+/* Percent by which the model may be off. Of the TTFT of one step's prompts no more is claimed than docs/simulator.md says. */
+struct claims {
+    double ttft, ttft_of_one_step, tpot, tps;
+};
+
+static struct scheduler_settings published_settings(void)
+{
+    const struct preset *preset = preset_find(PUBLISHED);
+    assert_non_null(preset);
+    return preset->scheduler;
+}
+
+static int compare_published(const char *load, const char *what, double got, double published, double tolerance)
+{
+    double percent = (got / published - 1) * 100;
+    if (percent <= tolerance && percent >= -tolerance)
+        return 0;
+    print_error("%s: %s is %.2f, published %.2f: %+.1f %%, allowed %.0f %%\n", load, what, got, published, percent, tolerance);
+    return 1;
+}
+
+/* One row of streams: load, unit, prompt_tokens, output_tokens, requests, and the last three: TTFT p99, TPOT p99, output tok/s. */
+static int compare_row(const struct scheduler_settings *settings, const struct claims *claims, char **fields, size_t count)
+{
+    char load[64];
+    double published[3];
+    for (int k = 0; k < 3; k++)
+        published[k] = strtod(fields[count - 3 + (size_t)k], NULL);
+    const struct rehearsal_loop loop = {.streams = strtoul(fields[0], NULL, 10), .prompt_tokens = strtol(fields[2], NULL, 10),
+                                        .output_tokens = strtol(fields[3], NULL, 10), .requests_max = strtoul(fields[4], NULL, 10),
+                                        .duration_ns = TIME_FOREVER};
+    const struct fit_level level = {.loop = &loop};
+    struct fit_figures got = fit_predict(settings, &level);
+    bool one_step = (int64_t)loop.streams * loop.prompt_tokens <= settings->max_num_batched_tokens;
+    snprintf(load, sizeof load, "%s streams, %s + %s", fields[0], fields[2], fields[3]);
+    return compare_published(load, "TTFT p99", got.value[FIT_TTFT_P99], published[0], one_step ? claims->ttft_of_one_step : claims->ttft) +
+           compare_published(load, "TPOT p99", got.value[FIT_TPOT_P99], published[1], claims->tpot) +
+           compare_published(load, "output tok/s", got.value[FIT_OUTPUT_TPS], published[2], claims->tps);
+}
+
+static void compare_table(const char *path, const struct scheduler_settings *settings, const struct claims *claims)
+{
+    struct error err = {0};
+    struct buf text = BUF_INIT(1 << 16);
+    char *fields[16];
+    size_t count, rows = 0;
+    int wrong = 0;
+    assert_int_equal(file_read(path, &text, ERROR_USAGE, &err), 0);
+    buf_append_char(&text, '\n');
+    struct csv_reader reader = csv_reader_begin(text.data, text.len - 1);
+    assert_int_equal(csv_reader_row(&reader, fields, 16, &count, &err), 1);
+    assert_string_equal(fields[count - 3], "ttft_p99_ms");
+    assert_string_equal(fields[count - 2], "tpot_p99_ms");
+    assert_string_equal(fields[count - 1], "output_tps");
+    while (csv_reader_row(&reader, fields, 16, &count, &err) == 1) {
+        if (strcmp(fields[1], "streams") != 0)
+            continue;
+        wrong += compare_row(settings, claims, fields, count);
+        rows++;
+    }
+    buf_free(&text);
+    assert_int_equal(rows, 9);
+    assert_int_equal(wrong, 0);
+}
+
+static void published_levels_are_reproduced(void **state)
+{
+    (void)state;
+    struct scheduler_settings settings = published_settings();
+    const struct claims claims = {.ttft = 4, .ttft_of_one_step = 16, .tpot = 3, .tps = 2};
+    compare_table("tests/data/literature/a100-qwen3-32b.csv", &settings, &claims);
+}
+
+/* The same server with half the bytes a token of keys and values: twice the blocks, half the time to read a context. */
+static void a_larger_cache_is_predicted(void **state)
+{
+    (void)state;
+    struct scheduler_settings settings = published_settings();
+    const struct claims claims = {.ttft = 4, .ttft_of_one_step = 16, .tpot = 4, .tps = 4};
+    settings.kv_blocks = 4899;
+    settings.cost.context_token /= 2;
+    compare_table("tests/data/literature/a100-qwen3-32b-fp8kv.csv", &settings, &claims);
+}
+
+/* 128 requests in exactly 128 / rate, as the published client sends them. */
+static struct fit_figures draw_open_loop(const struct scheduler_settings *settings, double rate, uint64_t seed)
+{
+    enum { REQUESTS = 128 };
+    struct random random;
+    struct rehearsal_request requests[REQUESTS];
+    double at_s[REQUESTS], now_s = 0;
+    random_seed(&random, seed);
+    for (int k = 0; k < REQUESTS; k++)
+        at_s[k] = now_s += random_exponential(&random, 1 / rate);
+    for (int k = 0; k < REQUESTS; k++)
+        requests[k] = (struct rehearsal_request){.sent = (int64_t)(at_s[k] * (REQUESTS / rate / now_s) * NS_PER_S),
+                                                 .prompt_tokens = 512, .output_tokens = 256};
+    rehearsal_replay(settings, requests, REQUESTS);
+    return fit_describe(requests, REQUESTS, NULL);
+}
+
+/* Is what was published one of the 90 % of draws in the middle? */
+static void assert_usual(const struct scheduler_settings *settings, double rate, enum fit_figure figure, double published)
+{
+    int below = 0;
+    for (uint64_t seed = 1; seed <= DRAWS; seed++)
+        below += draw_open_loop(settings, rate, seed).value[figure] < published;
+    if (below * 20 < DRAWS || below * 20 > 19 * DRAWS)
+        fail_msg("%g req/s: %s of %g is above %d of %d draws", rate, fit_figure_name(figure), published, below, DRAWS);
+}
+
+static void published_rates_are_predicted(void **state)
+{
+    (void)state;
+    struct scheduler_settings settings = published_settings();
+    assert_usual(&settings, 0.6, FIT_TTFT_P99, 481.19);
+    assert_usual(&settings, 0.6, FIT_TPOT_P99, 59.75);
+    assert_usual(&settings, 0.8, FIT_TPOT_P99, 62.71);
+    double tps = draw_open_loop(&settings, 0.6, 1).value[FIT_OUTPUT_TPS]; /* of the rate and the last request alone */
+    assert_int_equal(compare_published("0.6 req/s", "output tok/s", tps, 145.04, 2), 0);
+}
+
 static void every_choice_is_a_preset_that_can_run_its_longest_request(void **state)
 {
     (void)state;
@@ -144,6 +275,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_levels_are_reproduced),
         cmocka_unit_test(spread_starts_do_not_break),
+        cmocka_unit_test(published_levels_are_reproduced),
+        cmocka_unit_test(a_larger_cache_is_predicted),
+        cmocka_unit_test(published_rates_are_predicted),
         cmocka_unit_test(every_choice_is_a_preset_that_can_run_its_longest_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
