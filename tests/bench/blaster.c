@@ -44,6 +44,7 @@ static struct {
     char *answer;
     size_t *ends; /* of each token's chunk in the answer; the last one's is the answer's */
     size_t length, tokens, a_write;
+    struct stream streams[STREAMS_MAX]; /* by descriptor */
     struct stream *active[STREAMS_MAX]; /* those that are owed tokens */
     size_t active_count;
     long left; /* answers to be given */
@@ -116,9 +117,9 @@ static void accept_all(void)
 {
     int on = 1, fd;
     while ((fd = accept4(server.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct stream *stream = calloc(1, sizeof *stream);
-        must(stream != NULL, "memory");
-        stream->fd = fd;
+        must(fd < STREAMS_MAX, "too many streams");
+        struct stream *stream = &server.streams[fd];
+        *stream = (struct stream){.fd = fd};
         server.open++;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         watch(stream, EPOLLIN, EPOLL_CTL_ADD);
@@ -128,7 +129,6 @@ static void accept_all(void)
 static void begin_answer(struct stream *stream)
 {
     stream->sent = stream->token = 0;
-    must(server.active_count < STREAMS_MAX, "too many streams");
     server.active[server.active_count++] = stream;
 }
 
@@ -139,7 +139,6 @@ static void read_request(struct stream *stream)
     ssize_t got = recv(stream->fd, bytes, sizeof bytes - 1, 0);
     if (got <= 0) {
         close(stream->fd);
-        free(stream);
         server.open--;
         return;
     }
