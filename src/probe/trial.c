@@ -12,6 +12,7 @@ struct reading {
     const volatile sig_atomic_t *stop;
     int64_t counted; /* by the newest usage beside a token */
     bool uncounted;  /* a chunk with a token whose usage did not count it */
+    bool events;     /* there was one: the answer is a stream */
     bool failed;
     char message[OPENAI_MESSAGE_SIZE];
 };
@@ -37,6 +38,7 @@ static int on_event(void *context, const char *data, size_t length)
     struct reading *reading = context;
     struct trial *trial = reading->trial;
     struct openai_chunk chunk;
+    reading->events = true;
     if (*reading->stop)
         return fail(reading, "stopped");
     if (openai_chunk_read(data, length, &chunk) < 0)
@@ -66,6 +68,9 @@ static int read_stream(const struct probe *probe, const char *url, const struct 
         fail(&reading, "an event of the stream is too large");
     sse_free(&sse);
     trial->continuous_usage = reading.counted > 0 && !reading.uncounted;
+    if (!reading.events && !reading.failed)
+        return error_set(err, ERROR_TARGET, "a trial request: %s: the answer is no stream of events, although \"stream\": true was asked for: "
+                         "without one there is no time to the first token", url);
     return reading.failed ? error_set(err, ERROR_TARGET, "a trial request: %s: the answer broke off: %s", url, reading.message) : 0;
 }
 

@@ -283,6 +283,40 @@ void markdown_server(struct buf *out, const struct run_summary *summary, const c
     table_end(&table, out);
 }
 
+/* ---- failures ---- */
+
+static bool has_failures(const struct run_summary *summary)
+{
+    for (size_t k = 0; k < summary->level_count; k++)
+        if (summary->levels[k].failure_count > 0)
+            return true;
+    return false;
+}
+
+static void add_failures(struct table *table, const struct level_summary *level)
+{
+    char load[UNITS_TEXT_SIZE];
+    for (size_t k = 0; k < level->failure_count; k++) {
+        table_printf(table, "%s %s", units_format_load(level->load, load), level->unit);
+        table_printf(table, "%s", level->failures[k].name);
+        table_number(table, (double)level->failures[k].count, 0);
+        table_printf(table, "%s", level->failures[k].blame);
+    }
+}
+
+void markdown_failures(struct buf *out, const struct run_summary *summary, const char *heading)
+{
+    static const struct table_column columns[] = {{"Load", true}, {"class", false}, {"requests", true}, {"whose doing", false}, {0}};
+    struct table table;
+    if (!has_failures(summary))
+        return;
+    buf_printf(out, "%s What failed\n\n", heading);
+    table_begin(&table, columns);
+    for (size_t k = 0; k < summary->level_count; k++)
+        add_failures(&table, &summary->levels[k]);
+    table_end(&table, out);
+}
+
 /* ---- validity ---- */
 
 /* The first level that has this tag, or NULL; *others says how many more have it. */
@@ -320,12 +354,13 @@ static void add_reasons(struct buf *out, const struct run_summary *summary)
     }
 }
 
+/* Those that are no reason by themselves: the others have been told. */
 static void add_disagreements(struct buf *out, const struct run_summary *summary)
 {
     char load[UNITS_TEXT_SIZE];
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
-        if (level->server.sums.disagreement)
+        if (level->server.sums.disagreement && level->server.sums.output_tokens <= level->server.sums.client_output_tokens)
             buf_printf(out, "- at %s %s %s\n", units_format_load(level->load, load), level->unit, level->server.sums.disagreement);
     }
 }

@@ -9,6 +9,8 @@ void markdown_facts(struct buf *out, const struct run_summary *summary);
 void markdown_levels(struct buf *out, const struct run_summary *summary);
 void markdown_points(struct buf *out, const struct points *points);
 /* What the server said beside what the client saw; nothing when its metrics were not recorded. */
+/* Failures of members by class and level; nothing where there are none. */
+void markdown_failures(struct buf *out, const struct run_summary *summary, const char *heading);
 void markdown_server(struct buf *out, const struct run_summary *summary, const char *heading);
 void markdown_validity(struct buf *out, const struct run_summary *summary, const char *heading);
 /* What the columns mean. */

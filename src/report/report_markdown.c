@@ -37,6 +37,7 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     buf_append_text(out, "## What was measured\n\n");
     markdown_facts(out, summary);
     add_sweep(out, summary, "##");
+    markdown_failures(out, summary, "##");
     markdown_server(out, summary, "##");
     markdown_validity(out, summary, "##");
     markdown_footnotes(out);

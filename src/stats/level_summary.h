@@ -67,6 +67,7 @@ struct request_counts {
 #define FAILURE_CLASSES_MAX 16
 struct failure_count {
     const char *name;
+    const char *blame; /* by whose doing: "server", "client", "neither" */
     uint64_t count;
 };
 

@@ -197,6 +197,11 @@ static void finish_latencies(struct sums *sums)
     }
 }
 
+static const char *blame_name(enum failure failure)
+{
+    return failure_by_server(failure) ? "server" : failure_by_client(failure) ? "client" : "neither";
+}
+
 static void finish_failures(struct sums *sums)
 {
     struct level_summary *out = sums->out;
@@ -205,7 +210,8 @@ static void finish_failures(struct sums *sums)
         if (sums->failures[k] == 0)
             continue;
         if (out->failure_count < FAILURE_CLASSES_MAX)
-            out->failures[out->failure_count++] = (struct failure_count){failure_name((enum failure)k), sums->failures[k]};
+            out->failures[out->failure_count++] =
+                (struct failure_count){failure_name((enum failure)k), blame_name((enum failure)k), sums->failures[k]};
         if (failure_by_server((enum failure)k))
             by_server += sums->failures[k];
     }
@@ -360,7 +366,7 @@ static void finish_server_sums(const struct sums *sums, struct arena *arena)
     if (sums->first_tokens_in_span > 0)
         out->client_ttft_mean_ms = sums->ttft_in_span_ms / (double)sums->first_tokens_in_span;
     out->client_itl_mean_ms = sums->out->latency[LATENCY_ITL].mean;
-    out->disagreement = find_disagreement(out, arena);
+    out->disagreement = sums->out->ended ? find_disagreement(out, arena) : NULL; /* cut off: the last second is not on disk */
 }
 
 static void find_gauge(const struct sums *sums, struct gauge *gauge, enum server_quantity quantity, double limit, const char *field,

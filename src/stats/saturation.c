@@ -98,7 +98,9 @@ struct condition breaking_judge(const struct level_summary *level, const struct 
 {
     struct condition ttft = breaking_judge_metric(level, sla, SLA_TTFT);
     struct condition errors = breaking_judge_metric(level, sla, SLA_ERROR_RATE);
-    if (ttft.answer == ANSWER_YES || errors.answer != ANSWER_YES)
+    /* A p95 that is infinite because requests failed says less than that they failed. */
+    bool failed = errors.answer == ANSWER_YES && isinf(level_ttft_p95(level));
+    if (!failed && (ttft.answer == ANSWER_YES || errors.answer != ANSWER_YES))
         return ttft.answer == ANSWER_UNKNOWN ? errors : ttft;
     return errors;
 }

@@ -164,3 +164,13 @@ double scrapes_difference(const struct scrapes *scrapes, const struct server_spa
     double difference = scrapes->items[span->last].value[quantity] - scrapes->items[span->first].value[quantity];
     return difference >= 0 ? difference : NAN;
 }
+
+bool scrapes_restarted(const struct scrapes *scrapes, int64_t start, int64_t end)
+{
+    size_t before = count_until(scrapes, start);
+    for (size_t k = before > 0 ? before : 1; k < scrapes->count && scrapes->items[k - 1].t < end; k++)
+        for (int q = SERVER_PROMPT_TOKENS; q < SERVER_QUANTITY_COUNT; q++)
+            if (scrapes->items[k].value[q] < scrapes->items[k - 1].value[q])
+                return true;
+    return false;
+}

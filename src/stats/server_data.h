@@ -44,6 +44,9 @@ struct server_span {
 };
 struct server_span scrapes_span(const struct scrapes *scrapes, int64_t start, int64_t end);
 
+/* Whether a counter fell inside [start, end), or since the last scrape before it: the server was restarted, or another one answers. */
+bool scrapes_restarted(const struct scrapes *scrapes, int64_t start, int64_t end);
+
 /* A scraper may fail or die: its last value says nothing of later windows. */
 #define SCRAPE_HOLDS 3 /* intervals */
 

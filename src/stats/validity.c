@@ -186,6 +186,17 @@ static void judge_coverage(struct level_summary *out, struct arena *arena)
                                       100 * covered));
 }
 
+/* Where the run was cut off, what it had received in its last second is not on disk: the server has counted it all the same. */
+static void judge_server(struct level_summary *out, const struct run_data *data, const struct run_level *level)
+{
+    const struct server_sums *sums = &out->server.sums;
+    if (scrapes_restarted(&data->scrapes, level->bounds.window_start, level->bounds.window_end))
+        level_add_reason(out, VALIDITY_SUSPECT, "server restarted",
+                         "the server's counters began again: it was restarted, or another one answered");
+    if (out->ended && sums->disagreement && sums->output_tokens > sums->client_output_tokens)
+        level_add_reason(out, VALIDITY_SUSPECT, "other traffic", sums->disagreement);
+}
+
 void validity_judge(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan,
                     const struct sla *sla, struct arena *arena)
 {
@@ -196,7 +207,5 @@ void validity_judge(struct level_summary *out, const struct run_data *data, cons
     judge_cache(out, data, level, plan);
     judge_end(out, level, sla, arena);
     judge_coverage(out, arena);
-    const struct server_sums *sums = &out->server.sums;
-    if (sums->disagreement && sums->output_tokens > sums->client_output_tokens)
-        level_add_reason(out, VALIDITY_SUSPECT, "other traffic", sums->disagreement);
+    judge_server(out, data, level);
 }

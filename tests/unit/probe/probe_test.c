@@ -462,6 +462,17 @@ static void test_a_trial_reads_usage_and_errors_in_the_stream(void **state)
     stop();
 }
 
+static void test_an_answer_that_is_no_stream_is_refused(void **state)
+{
+    (void)state;
+    struct trial trial;
+    start({"/v1/completions", NULL, 200, 1, "{\"choices\":[{\"text\":\" a\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"},
+          {"/v1/completions", NULL, 200, 0, ""});
+    for (int k = 0; k < 2; k++)
+        assert_fails(trial_send(&bench.probe, "{}", 2, NS_PER_S * 5, &trial, &bench.err), ERROR_TARGET, "the answer is no stream of events");
+    stop();
+}
+
 /* A count that stands still beside a text, or falls, counts no chunks. */
 static void test_usage_is_continuous_only_if_it_grows(void **state)
 {
@@ -561,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_what_is_refused_is_left_away),
         cmocka_unit_test(test_a_server_that_refuses_all_is_quoted),
         cmocka_unit_test(test_a_trial_reads_usage_and_errors_in_the_stream),
+        cmocka_unit_test(test_an_answer_that_is_no_stream_is_refused),
         cmocka_unit_test(test_usage_is_continuous_only_if_it_grows),
         cmocka_unit_test(test_a_trial_reads_no_further_than_it_must),
         cmocka_unit_test(test_tokens_are_counted_by_tokenize_or_by_usage),

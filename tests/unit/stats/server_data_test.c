@@ -104,6 +104,32 @@ static void test_a_single_scrape_and_an_empty_window(void **state)
     scrapes_free(&scrapes);
 }
 
+static void add_tokens(struct scrapes *scrapes, double t_s, double tokens)
+{
+    json_t *series = json_pack("{s:f}", "vllm:generation_tokens_total{engine=\"0\"}", tokens);
+    scrapes_add(scrapes, (int64_t)(t_s * (double)NS_PER_S), series);
+    json_decref(series);
+}
+
+static void counters_that_fall_tell_of_a_restart(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    add_tokens(&scrapes, 1, 10);
+    add_tokens(&scrapes, 2, 20);
+    add_queue(&scrapes, 3, 0); /* tells of no tokens */
+    add_tokens(&scrapes, 4, 30);
+    add_tokens(&scrapes, 5, 2);
+    add_tokens(&scrapes, 6, 12);
+    scrapes_sort(&scrapes);
+    assert_false(scrapes_restarted(&scrapes, 1 * NS_PER_S, 4 * NS_PER_S));
+    assert_true(scrapes_restarted(&scrapes, 1 * NS_PER_S, 6 * NS_PER_S));
+    assert_true(scrapes_restarted(&scrapes, 9 * NS_PER_S / 2, 6 * NS_PER_S)); /* since the last scrape before the window */
+    assert_false(scrapes_restarted(&scrapes, 5 * NS_PER_S, 7 * NS_PER_S));
+    assert_false(scrapes_restarted(&scrapes, 0, NS_PER_S));
+    scrapes_free(&scrapes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_a_gap_is_left_out),
         cmocka_unit_test(test_slow_scrapes_hold_longer),
         cmocka_unit_test(test_a_single_scrape_and_an_empty_window),
+        cmocka_unit_test(counters_that_fall_tell_of_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
