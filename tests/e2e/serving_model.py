@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs/simulator.md"
-UNITS = {"ns": 1e-9, "ms": 1e-3, "": 1.0}
+UNITS = {" ns": 1e-9, " ms": 1e-3, "": 1.0}
 TURNAROUND = 0.001  # of a client, from a request's last token to the next request of its stream
 
 
@@ -41,13 +41,16 @@ class Request:
 
 
 def read_preset(name: str) -> dict[str, float]:
-    """The column of that name, each number in seconds, tokens or blocks, under the first word of its row."""
+    """The column of that name, in seconds, tokens or blocks; keys are the first words of the rows."""
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in PAGE.read_text().splitlines() if line.startswith("|")]
-    first = next(i for i, row in enumerate(rows) if "stands for" in row[0]) - 2
-    column, preset = rows[first].index(name), {}
-    for row in rows[first + 3 : first + 3 + 8]:
-        number, unit = re.fullmatch(r"([\d.]+) ?(ms|ns|)", row[column]).groups()
-        preset[re.search(r"[a-z-]+", row[0])[0].strip("-")] = float(number) * UNITS[unit]
+    names = next(row for row in rows if "instant" in row)
+    preset = {}
+    for row in rows[rows.index(names) + 1 :]:
+        if len(row) != len(names):
+            break
+        value = re.fullmatch(r"([\d.]+)( ms| ns|)", row[names.index(name)])
+        if value:
+            preset[re.search(r"[a-z][a-z-]*", row[0])[0]] = float(value[1]) * UNITS[value[2]]
     return preset
 
 
@@ -145,12 +148,7 @@ def serve(
         step = plan(preset, cache, running, waiting)
         context = sum(request.cached for request in step)
         prefill = sum(count for request, count in step.items() if not (request.tokens and request.remaining() == 1))
-        now += (
-            preset["base"]
-            + preset["sequence"] * len(step)
-            + preset["context"] * context
-            + preset["prefill"] * prefill
-        )
+        now += preset["base"] + preset["sequence"] * len(step) + preset["context"] * context + preset["prefill"] * prefill
         for request, count in step.items():
             request.cached += count
             if request.remaining():
@@ -203,7 +201,8 @@ def measure(requests: list[Request], begin: float, end: float) -> dict[str, floa
 def main() -> None:
     if len(sys.argv) != 7:
         sys.exit(__doc__)
-    preset, load, kind, prompt, output, seconds = read_preset(sys.argv[1]), float(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:])
+    preset, load, kind = read_preset(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    prompt, output, seconds = map(int, sys.argv[4:])
     if kind == "poisson":
         draw, arrivals = random.Random(42), [0.0]
         while arrivals[-1] < seconds:
