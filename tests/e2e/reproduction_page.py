@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+import textwrap
 
 REFERENCE = pathlib.Path(__file__).parents[1] / "data/reference-levels.tsv"
 PRESETS = {"l4-int4": "INT4 on one L4", "4xl4-bf16": "BF16 on four L4"}
@@ -66,7 +67,8 @@ def reproduction(preset: str, summary: dict, reference: dict, beyond: list[str])
 
 def at_ease(summary: dict) -> list[str]:
     unit = summary["points"]["unit"]
-    lines = heading(unit, "requests", "TTFT median ms", "TTFT p95 ms", "TPOT p95 ms", "tok/s of a user", "tok/s in and out", "class", "decided by")
+    lines = heading(unit, "requests", "TTFT median ms", "TTFT p95 ms", "TPOT p95 ms", "tok/s of a user", "tok/s in and out",
+                    "class", "decided by")
     for level in summary["levels"]:
         ttft = level["ttft_censored_ms"]
         lines.append(row(f"{level['load']:.3g}", level["requests"]["members"], f"{ttft['p50']:.0f}", f"{ttft['p95']:.0f}",
@@ -80,36 +82,51 @@ def extent(summary: dict) -> str:
     return f"{min(values) / 1000:.2f} to {max(values) / 1000:.2f} s"
 
 
-def held(summary: dict) -> tuple[float, float, float]:
-    """The highest rate at which TTFT p95 held 2 s, its tokens a second, and dollars for a million of them."""
-    point = summary["points"]["capacity_at_sla"]["ttft_2s"]
-    price = summary["run"]["price_per_hour"]
-    return point["load"], point["total_tps"], price / (point["total_tps"] * 3600 / 1e6)
+def held(summary: dict) -> tuple[dict, float]:
+    """The last level before the first that breaks, and the load of that one."""
+    levels = summary["levels"]
+    first = next(index for index, level in enumerate(levels) if level["classes"]["level"] == "breaking")
+    return levels[first - 1], levels[first]["load"]
+
+
+def dollars(summary: dict, level: dict) -> float:
+    """For a million tokens in and out."""
+    return summary["run"]["price_per_hour"] / (level["total_tps"] * 3600 / 1e6)
+
+
+def breaking(summary: dict) -> str:
+    """By TTFT. Without ">", which at the beginning of a line would be a quotation."""
+    text = summary["points"]["breaking"]["text"]
+    return text.replace("> ", "above ") if text.startswith("> ") else f"at {text}"
 
 
 def in_plain_words(runs: dict[tuple[str, str], dict]) -> str:
-    burst = {preset: runs[preset, "together"]["points"]["breaking"]["text"] for preset in PRESETS}
-    spread = {preset: runs[preset, "spread"]["points"]["breaking"]["text"] for preset in PRESETS}
-    (small_rate, small_tps, small_cost), (large_rate, large_tps, large_cost) = (held(runs[preset, "poisson"]) for preset in PRESETS)
-    small, large = PRESETS.values()
-    price = {preset: runs[preset, "poisson"]["run"]["price_per_hour"] for preset in PRESETS}
-    replicas = price["4xl4-bf16"] / price["l4-int4"]
-    better, factor = (small, large_cost / small_cost) if small_cost < large_cost else (large, small_cost / large_cost)
-    return (
-        f"When everybody presses Enter at the same moment, TTFT p95 passes 2 s at {burst['l4-int4']} with {small} and at {burst['4xl4-bf16']} with "
-        f"{large}: that is how long it takes to compute so many prompts one after the other, and it says nothing about the minutes after. "
-        f"The same number of users who do not start together get their first token within {extent(runs['l4-int4', 'spread'])} and "
-        f"{extent(runs['4xl4-bf16', 'spread'])} (p95, from the lowest load to the highest; breaking: {spread['l4-int4']} and {spread['4xl4-bf16']}). "
-        f"Users who come by themselves, as real ones do, can be served at up to {small_rate:.3g} requests a second by {small} and {large_rate:.3g} by {large} "
-        f"before TTFT p95 passes 2 s (of the rates tested): {small_tps:.0f} and {large_tps:.0f} tokens a second in and out, {small_cost:.2f} and "
-        f"{large_cost:.2f} dollars for a million of them. So {better} gives {factor:.1f} times as many tokens for a dollar; {replicas:.0f} of the one cost as much an hour "
-        f"as one of the other. Speed is another matter: at these rates a stream gets "
-        f"{speed(runs['l4-int4', 'poisson'], small_rate):.1f} and {speed(runs['4xl4-bf16', 'poisson'], large_rate):.1f} tokens a second (at TPOT p95)."
+    (one, one_title), (four, four_title) = PRESETS.items()
+    one_rates, four_rates = runs[one, "poisson"], runs[four, "poisson"]
+    one_level, _ = held(one_rates)
+    four_level, four_broke = held(four_rates)
+    one_cost, four_cost = dollars(one_rates, one_level), dollars(four_rates, four_level)
+    replicas = four_rates["run"]["price_per_hour"] / one_rates["run"]["price_per_hour"]
+    at_least = replicas * one_level["load"]
+    pairs = list(zip(one_rates["levels"], four_rates["levels"]))
+    sooner = sum(four["ttft_censored_ms"]["p95"] < one["ttft_censored_ms"]["p95"] for one, four in pairs)
+    sentences = (
+        f"When everybody presses Enter at the same moment, TTFT p95 passes 2 s {breaking(runs[one, 'together'])} with {one_title} and",
+        f"{breaking(runs[four, 'together'])} with {four_title}: so long it takes to compute that many prompts one after the other,",
+        "and it says nothing about the minutes that follow. The same numbers of users who do not start together get their first token in",
+        f"{extent(runs[one, 'spread'])} and {extent(runs[four, 'spread'])} (p95, over all loads): by TTFT they break",
+        f"{breaking(runs[one, 'spread'])} and {breaking(runs[four, 'spread'])}, if at all.",
+        "What ends it for users who come by themselves, as real ones do, is the speed of the text. Of the rates tested,",
+        f"{one_level['load']:.3g} requests a second with {one_title} and {four_level['load']:.3g} with {four_title} are the last that are not",
+        "breaking (TTFT p95 above 2 s, or user tok/s below 10):",
+        f"{one_level['total_tps']:.0f} and {four_level['total_tps']:.0f} tokens a second in and out,",
+        f"at {one_cost:.2f} and {four_cost:.2f} dollars for a million.",
+        f"{replicas:.0f} of the small deployment cost as much as the large one; evenly loaded they serve at least {at_least:.2f} requests a",
+        f"second, where the large one breaks at {four_broke:.3g} at the latest: at least {at_least / four_broke:.1f} times as much for the money.",
+        f"The rates tested are far apart; by the two that held it is {four_cost / one_cost:.1f} times.",
+        f"For the higher price the large one has the lower TTFT p95 at {sooner} of {len(pairs)} rates.",
     )
-
-
-def speed(summary: dict, load: float) -> float:
-    return next(level["user_tps"] for level in summary["levels"] if level["load"] == load)
+    return textwrap.fill(" ".join(sentences), width=150, break_on_hyphens=False)
 
 
 def main() -> int:
@@ -129,25 +146,26 @@ def main() -> int:
     print("Made by `tests/e2e/reproduction FOLDER`; no number here is typed by hand.\n")
     print(f"- Commit {made['commit']}, {made['date']}; {made['machine']}. All six runs went on side by side, in real time (scale 1).")
     print(f"- The simulators sent their tokens {mean:.2f} ms late on average (the worst of the six), {late:.1f} ms at most.")
-    print("- 256 prompt and 256 output tokens (`--scenario stress`), 60 s a level, seed 42, prices and GPUs of the reference. TTFT is from sending the")
-    print("  request; TPOT is the reference's: (last token - sent) / output tokens (`tpot_with_first`). How the presets were fitted, and")
+    print("- 256 prompt and 256 output tokens (`--scenario stress`), 60 s a level, seed 42, prices and GPUs of the reference. TTFT is from sending")
+    print("  the request; TPOT is the reference's: (last token - sent) / output tokens (`tpot_with_first`). How the presets were fitted, and")
     print("  what cannot be reproduced: [simulator.md](../simulator.md).\n")
     print("## What a buyer should decide by\n")
     print(in_plain_words(runs) + "\n")
     print("## All streams started together: the reference's own test\n")
-    print("`--stream-start together --warmup 0 --max-seconds 60`. Throughput is streams x 512 / mean time of a request, with which alone the reference's rows")
-    print("agree with themselves; the last column is what was counted inside the 60 s, where a prompt counts whole and the answer that the end")
-    print("cuts off in part. The tolerance is in brackets, in percent.\n")
+    print("`--stream-start together --warmup 0 --max-seconds 60`. Throughput is streams x 512 / mean time of a request: only so do the reference's")
+    print("rows agree with themselves; the last column is what was counted inside the 60 s, where a prompt counts whole and an answer that goes")
+    print("on after the end in part. In brackets: the tolerance in percent.\n")
     for preset, title in PRESETS.items():
         print(f"### `{preset}`: {title}\n")
         print("\n".join(reproduction(preset, runs[preset, "together"], reference, beyond)) + "\n")
     print(f"Beyond tolerance: {'; '.join(beyond) if beyond else 'none'}.\n")
-    for start, title in (("spread", "Streams spread over the time of a request"), ("poisson", "Poisson arrivals, 0.1 to 5.0 requests a second")):
+    titles = {"spread": "Streams spread over the time of a request", "poisson": "Poisson arrivals, 0.1 to 5.0 requests a second"}
+    for start, title in titles.items():
         print(f"## {title}\n")
         for preset, what in PRESETS.items():
             print(f"### `{preset}`: {what}\n")
             print("\n".join(at_ease(runs[preset, start])) + "\n")
-            print(f"Breaking by TTFT: {runs[preset, start]['points']['breaking']['text']}.\n")
+            print(f"Breaking by TTFT: {breaking(runs[preset, start])}.\n")
     return 1 if beyond else 0
 
 

@@ -61,13 +61,14 @@ run_level() { # NAME RUN_ID PRESET SCENARIO KIND LOAD [KV_BLOCKS]
     *) options=(--profile concurrent --rate "$6" --max-seconds 60 --stream-start "$5") ;;
     esac
     rm -f "$port_file"
-    start_process "$name" nice -n -15 "$ROIBENCH" simulate --model "$3" --preset "$3" ${7:+--kv-blocks "$7"} \
+    start_process "$name" nice -n -15 "$ROIBENCH" simulate --model "$3" --preset "$3" ${7:+--kv-blocks "$7" --max-model-len 4096} \
         --listen 127.0.0.1:0 --port-file "$port_file"
     wait_for "$name" 60 test -s "$port_file" &&
         "$ROIBENCH" prepare "${workspace[@]}" --target "http://127.0.0.1:$(<"$port_file")/v1" --scenario "$4" "${options[@]}" &&
         nice -n -15 "$ROIBENCH" run "${workspace[@]}" &&
         "$ROIBENCH" summarize "${workspace[@]}" &&
-        curl --silent --fail "http://127.0.0.1:$(<"$port_file")/sim/truth" | jq --compact-output 'del(.recent)' >"$BATS_FILE_TMPDIR/$name.truth" || status=$?
+        curl --silent --fail "http://127.0.0.1:$(<"$port_file")/sim/truth" |
+        jq --compact-output 'del(.recent)' >"$BATS_FILE_TMPDIR/$name.truth" || status=$?
     stop_process "$name"
     return "$status"
 }
