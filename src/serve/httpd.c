@@ -29,7 +29,7 @@ struct httpd {
     struct evbuffer *scratch;
     struct event *look_timer;
     const volatile sig_atomic_t *stop;
-    int idle_timeout_s;
+    int idle_timeout_s, keep_alive_s, keep_alive_requests;
     struct connection **connections; /* by descriptor; NULL: none, or none that ever sent a request */
     size_t connection_capacity;
 };
@@ -40,6 +40,7 @@ struct connection {
     struct evhttp_connection *raw;
     struct httpd_request *request; /* NULL: it waits for the next one, or evhttp sends the rest of a reply */
     evutil_socket_t fd;
+    int requests; /* so far */
 };
 
 struct httpd_request {
@@ -106,7 +107,9 @@ struct httpd *httpd_new(const struct httpd_settings *settings, httpd_handler han
 {
     struct httpd *httpd = mem_alloc(sizeof *httpd);
     *httpd = (struct httpd){.clock = settings->clock, .handler = handler, .observer = settings->observer, .context = context,
-                             .idle_timeout_s = settings->idle_timeout_s > 0 ? settings->idle_timeout_s : IDLE_TIMEOUT_S};
+                             .idle_timeout_s = settings->idle_timeout_s > 0 ? settings->idle_timeout_s : IDLE_TIMEOUT_S,
+                             .keep_alive_requests = settings->keep_alive_requests};
+    httpd->keep_alive_s = settings->keep_alive_s > 0 ? settings->keep_alive_s : httpd->idle_timeout_s;
     event_set_log_callback(say_nothing);
     make_base(httpd);
     evhttp_set_default_content_type(httpd->http, NULL);
@@ -232,8 +235,8 @@ static void connection_closed(struct evhttp_connection *raw, void *context)
  * writes. One that takes nothing stays limited. */
 static void limit_reading(struct httpd_request *request, bool limited)
 {
-    const struct timeval idle = {.tv_sec = request->httpd->idle_timeout_s};
-    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(request->connection), limited ? &idle : NULL, &idle);
+    const struct timeval idle = {.tv_sec = request->httpd->idle_timeout_s}, next = {.tv_sec = request->httpd->keep_alive_s};
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(request->connection), limited ? &next : NULL, &idle);
 }
 
 /* Our reply is complete as far as the caller goes; the rest is evhttp's. Frees the request. */
@@ -272,6 +275,8 @@ static void take_request(struct evhttp_request *raw, void *context)
     request->kept = connection_of(httpd, request->connection);
     request->kept->request = request;
     request->arrived = clock_now(httpd->clock);
+    if (++request->kept->requests == httpd->keep_alive_requests)
+        httpd_close_afterwards(request);
     httpd->handler(httpd->context, request);
 }
 
@@ -336,12 +341,22 @@ void httpd_reply_header(struct httpd_request *request, const char *name, const c
     evhttp_add_header(evhttp_request_get_output_headers(request->request), name, value);
 }
 
-void httpd_reply(struct httpd_request *request, int status, const char *content_type, const void *body, size_t length)
+/* evhttp looks for this header when the reply is complete. */
+void httpd_close_afterwards(struct httpd_request *request)
+{
+    if (!httpd_closes_afterwards(request))
+        httpd_reply_header(request, "Connection", "close");
+}
+
+bool httpd_closes_afterwards(const struct httpd_request *request)
+{
+    return evhttp_find_header(evhttp_request_get_output_headers(request->request), "Connection") != NULL;
+}
+
+void httpd_reply(struct httpd_request *request, int status, const void *body, size_t length)
 {
     struct evhttp_request *raw = request->request;
     struct evbuffer *scratch = request->httpd->scratch;
-    if (content_type)
-        httpd_reply_header(request, "content-type", content_type);
     evbuffer_add(scratch, body, length);
     request->status = status;
     request->reply_length = length;
@@ -393,9 +408,8 @@ static void write_now(struct httpd_request *request)
         bufferevent_disable(stream, EV_WRITE);
 }
 
-void httpd_stream_start(struct httpd_request *request, int status, const char *content_type)
+void httpd_stream_start(struct httpd_request *request, int status)
 {
-    httpd_reply_header(request, "content-type", content_type);
     request->status = status;
     evhttp_send_reply_start(request->request, status, NULL);
     limit_reading(request, false);

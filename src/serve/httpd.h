@@ -42,6 +42,8 @@ struct httpd_settings {
     const char *listen; /* "127.0.0.1:8000", "[::1]:8000", "localhost:0"; an address, no other name; port 0: any free one */
     size_t body_max;
     int idle_timeout_s; /* a client that neither sends nor takes anything for so long is dropped, unless it waits for a reply; 0: 75 */
+    int keep_alive_s;        /* a connection that waits for its next request is dropped after so long; 0: as idle_timeout_s */
+    int keep_alive_requests; /* a connection ends with its n-th request; 0: never */
     const struct clock *clock;
     httpd_observer observer; /* has the handler's context; NULL: nobody looks */
 };
@@ -80,8 +82,11 @@ const char *httpd_body(const struct httpd_request *request, size_t *length);
 
 /* Adds a header to the reply to come. */
 void httpd_reply_header(struct httpd_request *request, const char *name, const char *value);
-/* The whole reply. content_type NULL: none (an empty body). */
-void httpd_reply(struct httpd_request *request, int status, const char *content_type, const void *body, size_t length);
+/* The connection ends with this request. "Connection: close" says so, unless the headers have been sent. */
+void httpd_close_afterwards(struct httpd_request *request);
+bool httpd_closes_afterwards(const struct httpd_request *request);
+/* The whole reply. */
+void httpd_reply(struct httpd_request *request, int status, const void *body, size_t length);
 
 /* --- a reply that takes its time ------------------------------------------------------- */
 
@@ -90,7 +95,7 @@ void httpd_reply(struct httpd_request *request, int status, const char *content_
 void httpd_on_closed(struct httpd_request *request, httpd_callback closed, void *context);
 
 /* Sends status and headers at once, chunked. */
-void httpd_stream_start(struct httpd_request *request, int status, const char *content_type);
+void httpd_stream_start(struct httpd_request *request, int status);
 /* One HTTP chunk, handed to the kernel before the call returns as far as the socket takes it. */
 void httpd_stream_send(struct httpd_request *request, const void *bytes, size_t length);
 /* The same, but kept back until the next httpd_stream_send or the end, to go together with it. */

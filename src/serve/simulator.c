@@ -64,16 +64,17 @@ static void client_gone(void *context)
     simulator_forget(answer);
 }
 
-/* A chat's stream begins with the role of every choice, together with the first token of any. */
-static void open_stream(struct answer *answer)
+void simulator_open_stream(struct answer *answer)
 {
-    struct buf *out = &answer->simulator->scratch;
-    answer->opened = true;
-    for (size_t k = 0; k < answer->count && answer->task.chat; k++) {
-        buf_reset(out);
-        chunk_role(&answer->generations[k], out);
-        httpd_stream_queue(answer->request, out->data, out->len);
-    }
+    const struct dialect *dialect = answer->simulator->dialect;
+    if (answer->streaming)
+        return;
+    answer->streaming = true;
+    dialect->headers(answer->request, 200, dialect->stream_type);
+    httpd_stream_start(answer->request, 200);
+    if (dialect->closes_streams)
+        httpd_close_afterwards(answer->request);
+    pace_written(answer, now_of(answer->simulator));
 }
 
 static bool is_instant(const struct simulator *simulator)
@@ -98,10 +99,10 @@ static void send_tokens(struct generation *generation)
     struct simulator *simulator = answer->simulator;
     struct buf *out = &simulator->scratch;
     bool kept_back = is_kept_back(generation);
-    if (!answer->opened)
-        open_stream(answer);
     buf_reset(out);
-    chunk_tokens(generation, out);
+    simulator->dialect->tokens(generation, out);
+    if (out->len == 0)
+        return;
     answer->kept_back.chunks++;
     answer->kept_back.tokens += generation->scheduled.output_tokens - generation->sent_tokens;
     generation->sent_tokens = generation->scheduled.output_tokens;
@@ -121,11 +122,9 @@ static void send_tokens(struct generation *generation)
 static void end_stream(struct answer *answer)
 {
     struct buf *out = &answer->simulator->scratch;
-    if (answer->task.include_usage) {
-        buf_reset(out);
-        chunk_usage(answer, out);
-        httpd_stream_queue(answer->request, out->data, out->len);
-    }
+    buf_reset(out);
+    answer->simulator->dialect->end(answer, out);
+    httpd_stream_queue(answer->request, out->data, out->len);
     if (simulator_fault_end(answer))
         return;
     httpd_stream_queue(answer->request, DONE, sizeof DONE - 1);
@@ -140,8 +139,8 @@ static void send_whole(struct answer *answer)
     for (size_t k = 0; k < answer->count; k++)
         write.tokens += answer->generations[k].scheduled.output_tokens;
     buf_reset(out);
-    chunk_whole(answer, out);
-    httpd_reply(answer->request, 200, "application/json", out->data, out->len);
+    simulator->dialect->whole(answer, out);
+    simulator_reply_scratch(simulator, answer->request, 200);
     truth_sent(&simulator->truth, &answer->truth, &write, now_of(simulator));
 }
 
@@ -291,7 +290,7 @@ static void generation_init(struct generation *generation, struct answer *answer
     const struct simulator_task *task = &answer->task;
     const struct simulator_prompt *prompt = &task->prompts[index / (size_t)task->choices];
     *generation = (struct generation){
-        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .prompt_ids = prompt->ids},
+        .scheduled = {.prompt_tokens = (int64_t)prompt->count, .prompt_ids = task->no_prompt_cache ? NULL : prompt->ids},
         .answer = answer,
         .prompt = prompt,
         .index = (int64_t)index,
@@ -331,10 +330,10 @@ static void refuse_busy(struct simulator *simulator, struct httpd_request *reque
     struct buf *out = &simulator->scratch;
     metrics_rejected(&simulator->metrics);
     buf_reset(out);
-    simulator_error(out, 503, "Service Unavailable", NULL,
-                    "The engine is currently busy and cannot accept new requests. Please try again later.");
+    int status = simulator_error(simulator, out, 503, "Service Unavailable", NULL,
+                                 "The engine is currently busy and cannot accept new requests. Please try again later.");
     simulator->truth.refused++;
-    httpd_reply(request, 503, "application/json", out->data, out->len);
+    simulator_reply_scratch(simulator, request, status);
 }
 
 void simulator_generate(struct simulator *simulator, struct httpd_request *request, struct simulator_task *task, const char *id)
@@ -352,7 +351,8 @@ void simulator_generate(struct simulator *simulator, struct httpd_request *reque
     }
     struct answer *answer = answer_new(simulator, request, task, count);
     answer->fault = fault_hold(fault);
-    chunk_head(answer, id);
+    simulator->dialect->head(answer, id);
+    answer->truth.id = answer->head.data + answer->id_at;
     httpd_on_closed(request, client_gone, answer);
     if (!simulator_fault_begin(answer))
         simulator_begin(answer);
@@ -361,10 +361,8 @@ void simulator_generate(struct simulator *simulator, struct httpd_request *reque
 void simulator_begin(struct answer *answer)
 {
     struct simulator *simulator = answer->simulator;
-    if (answer->task.stream) {
-        httpd_stream_start(answer->request, 200, "text/event-stream; charset=utf-8");
-        pace_written(answer, now_of(simulator));
-    }
+    if (answer->task.stream && !simulator->dialect->late_headers)
+        simulator_open_stream(answer);
     for (size_t k = 0; k < answer->count; k++)
         scheduler_add(simulator->scheduler, &answer->generations[k].scheduled);
     wake_engine(simulator, now_of(simulator));
@@ -379,6 +377,25 @@ static uint32_t output_id(const struct scheduler_request *request, int64_t index
     return output_token_id((const struct generation *)request, index);
 }
 
+static int check_dialect(const struct simulator_settings *settings, struct error *err)
+{
+    const struct dialect *dialect = settings->dialect;
+    const struct {
+        bool on;
+        unsigned ability;
+        const char *option;
+    } rows[] = {
+        {settings->reasoning_tokens > 0, DIALECT_REASONING, "reasoning-tokens"},
+        {settings->force_include_usage, DIALECT_FORCED_USAGE, "enable-force-include-usage"},
+        {settings->prompt_tokens_details, DIALECT_PROMPT_DETAILS, "enable-prompt-tokens-details"},
+        {settings->per_request_metrics, DIALECT_METRICS, "enable-per-request-metrics"},
+    };
+    for (size_t k = 0; dialect && k < sizeof rows / sizeof rows[0]; k++)
+        if (rows[k].on && !(dialect->abilities & rows[k].ability))
+            return error_set(err, ERROR_USAGE, "--%s: nothing like that is in the dialect %s", rows[k].option, dialect->name);
+    return 0;
+}
+
 static int check_settings(const struct simulator_settings *settings, struct error *err)
 {
     const struct scheduler_settings *scheduler = &settings->scheduler;
@@ -386,7 +403,7 @@ static int check_settings(const struct simulator_settings *settings, struct erro
         return error_set(err, ERROR_USAGE, "a KV cache of %lld blocks of %lld tokens cannot hold one request of --max-model-len %lld "
                          "tokens. Raise --kv-blocks or lower --max-model-len", (long long)scheduler->kv_blocks,
                          (long long)scheduler->block_size, (long long)settings->max_model_len);
-    return 0;
+    return check_dialect(settings, err);
 }
 
 static void count_exchange(void *context, const struct httpd_exchange *exchange)
@@ -413,6 +430,7 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
         return NULL;
     struct simulator *simulator = mem_alloc(sizeof *simulator);
     simulator->settings = *settings;
+    simulator->dialect = settings->dialect ? settings->dialect : &dialect_vllm;
     simulator->settings.scheduler.output_id = output_id;
     simulator->scratch = BUF_INIT(SCRATCH_MAX);
     simulator->model_json = BUF_INIT(SIMULATOR_BODY_MAX);
@@ -428,7 +446,8 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
     metrics_init(&simulator->metrics, settings->max_model_len);
     simulator->scheduler = scheduler_new(&simulator->settings.scheduler);
     struct httpd_settings httpd = {.listen = settings->listen, .body_max = SIMULATOR_BODY_MAX, .clock = settings->clock,
-                                   .observer = count_exchange};
+                                   .keep_alive_s = simulator->dialect->keep_alive_s,
+                                   .keep_alive_requests = simulator->dialect->keep_alive_requests, .observer = count_exchange};
     simulator->httpd = httpd_new(&httpd, simulator_handle, simulator, err);
     if (!simulator->httpd) {
         simulator_free(simulator);

@@ -1,4 +1,5 @@
-/* A server that behaves like vLLM's: OpenAI API, /metrics, and the serving model of serve/scheduler behind it.
+/* A server that behaves like vLLM's: OpenAI API, /metrics, and the serving model of serve/scheduler behind it. It can speak as other
+ * servers do (serve/dialect.h); what follows is vLLM's dialect.
  *
  * What it answers: POST /v1/chat/completions, /v1/completions, /tokenize, /detokenize; GET /v1/models, /health, /load,
  * /version, /metrics, /sim/truth, which says what was really sent and when, the measure for every client, and
@@ -18,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "serve/dialect.h"
 #include "serve/fault.h"
 #include "serve/scheduler.h"
 
@@ -34,6 +36,7 @@
 
 struct simulator_settings {
     const char *listen, *model, *preset; /* borrowed, as everything here */
+    const struct dialect *dialect;       /* serve/dialect.h; NULL: vLLM's */
     const char *api_key;                 /* NULL: /v1 is open to everybody */
     const char *truth_file;              /* serve/truth_file; NULL: none */
     double time_scale;                   /* > 0 */
@@ -56,7 +59,7 @@ struct simulator_settings {
 
 struct simulator;
 
-/* ERROR_USAGE: settings that contradict each other (a KV cache smaller than one request), a bad address;
+/* ERROR_USAGE: settings that contradict each other (a KV cache smaller than one request, what the dialect cannot show), a bad address;
  * ERROR_INTERNAL: the address cannot be bound. */
 struct simulator *simulator_new(const struct simulator_settings *settings, struct error *err);
 /* Serves until *stop is not 0; then open streams are cut off, as a killed server's are, and the truth file is closed.

@@ -8,27 +8,15 @@
 #define INPUT_SHOWN 120
 #define MESSAGE_MAX ((size_t)64 << 10)
 
-static void append_error(struct buf *reply, int status, const char *type, const char *param, const struct buf *message)
-{
-    buf_append_text(reply, "{\"error\":{\"message\":");
-    json_append_quoted(reply, buf_text(message), message->len);
-    buf_printf(reply, ",\"type\":\"%s\",\"param\":", type);
-    if (param)
-        json_append_quoted(reply, param, strlen(param));
-    else
-        buf_append_text(reply, "null");
-    buf_printf(reply, ",\"code\":%d}}", status);
-}
-
-int simulator_error(struct buf *reply, int status, const char *type, const char *param, const char *format, ...)
+int simulator_error(const struct simulator *simulator, struct buf *reply, int status, const char *type, const char *param,
+                    const char *format, ...)
 {
     cleanup_buf struct buf message = BUF_INIT(MESSAGE_MAX);
     va_list arguments;
     va_start(arguments, format);
     buf_vprintf(&message, format, arguments);
     va_end(arguments);
-    append_error(reply, status, type, param, &message);
-    return status;
+    return simulator->dialect->error(reply, status, type, param, &message);
 }
 
 json_t *reading_open(struct reading *reading, const char *body, size_t length)
@@ -39,12 +27,12 @@ json_t *reading_open(struct reading *reading, const char *body, size_t length)
         char place[32];
         snprintf(place, sizeof place, "body.%d", error.position);
         reading->status = simulator_error(
-            reading->reply, 400, "Bad Request", place,
+            reading->simulator, reading->reply, 400, "Bad Request", place,
             "1 validation error:\n  {'type': 'json_invalid', 'loc': '%s', 'msg': 'JSON decode error', 'input': "
             "'<dict of 0 items>', 'ctx': {'error': '%s'}}", place, error.text);
     } else if (!json_is_object(document)) {
         reading->status = simulator_error(
-            reading->reply, 400, "Bad Request", "body",
+            reading->simulator, reading->reply, 400, "Bad Request", "body",
             "1 validation error:\n  {'type': 'model_attributes_type', 'loc': 'body', 'msg': 'Input should be a valid dictionary'}");
         json_decref(document);
         document = NULL;
@@ -62,7 +50,7 @@ void reading_refuse_type(struct reading *reading, const char *key, const char *t
     else if (value)
         json_append_compact(value, &input);
     buf_printf(&place, "body.%s", key);
-    reading->status = simulator_error(reading->reply, 400, "Bad Request", buf_text(&place),
+    reading->status = simulator_error(reading->simulator, reading->reply, 400, "Bad Request", buf_text(&place),
                                       "1 validation error:\n  {'type': '%s', 'loc': '%s', 'msg': '%s', 'input': %.*s}", type,
                                       buf_text(&place), says, INPUT_SHOWN, buf_text(&input));
 }
@@ -112,6 +100,6 @@ void reading_check_model(struct reading *reading)
     if (!json_is_string(model))
         reading_refuse_type(reading, "model", "string_type", "Input should be a valid string");
     else if (strcmp(json_string_value(model), served) != 0)
-        reading->status = simulator_error(reading->reply, 404, "NotFoundError", "model",
+        reading->status = simulator_error(reading->simulator, reading->reply, 404, "NotFoundError", "model",
                                           "The model `%s` does not exist. Valid aliases: %s.", json_string_value(model), served);
 }

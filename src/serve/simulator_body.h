@@ -34,7 +34,14 @@ void reading_check_model(struct reading *reading);
 void reading_refuse_type(struct reading *reading, const char *key, const char *type, const char *says);
 /* Refuses with 400 and a formatted sentence; param: the member to blame, or NULL. */
 #define reading_refuse(reading, param, ...) \
-    ((reading)->status = simulator_error((reading)->reply, 400, "BadRequestError", (param), __VA_ARGS__))
+    ((reading)->status = simulator_error((reading)->simulator, (reading)->reply, 400, "BadRequestError", (param), __VA_ARGS__))
+
+/* simulator_task.c: members that several dialects have, by vLLM's rules; and all of a body, in vLLM's dialect. */
+void task_read_choices(struct reading *reading, struct simulator_task *task); /* n */
+void task_read_stops(struct reading *reading, struct simulator_task *task);
+void task_read_logprobs(struct reading *reading, struct simulator_task *task);
+void task_read_tools(struct reading *reading, struct simulator_task *task);
+void task_read(struct reading *reading, struct simulator_task *task);
 
 /* simulator_prompt.c: the prompts of /v1/completions or the messages of a chat, as token ids, into the task. */
 void reading_prompts(struct reading *reading, struct simulator_task *task);

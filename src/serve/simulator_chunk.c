@@ -8,31 +8,36 @@
 
 #define FINGERPRINT "\"system_fingerprint\":\"vllm-" SIMULATOR_VERSION "\""
 
-static bool is_finished(const struct generation *generation)
+bool chunk_is_last(const struct generation *generation)
 {
     return generation->scheduled.output_tokens >= generation->scheduled.output_limit;
+}
+
+void chunk_append_id(struct answer *answer, const char *prefix, const char *id)
+{
+    struct buf *head = &answer->head;
+    cleanup_buf struct buf whole_id = BUF_INIT(SIMULATOR_BODY_MAX);
+    buf_append_text(&whole_id, prefix);
+    if (id)
+        buf_append_text(&whole_id, id);
+    else
+        buf_printf(&whole_id, "%016" PRIx64, answer->serial * UINT64_C(0x9e3779b97f4a7c15));
+    size_t start = head->len;
+    json_append_quoted(head, whole_id.data, whole_id.len);
+    answer->id_at = start;
+    answer->truth.id_length = head->len - start;
 }
 
 void chunk_head(struct answer *answer, const char *id)
 {
     const struct simulator_task *task = &answer->task;
-    struct simulator *simulator = answer->simulator;
+    const struct simulator *simulator = answer->simulator;
     struct buf *head = &answer->head;
-    cleanup_buf struct buf whole_id = BUF_INIT(SIMULATOR_BODY_MAX);
-    buf_append_text(&whole_id, task->chat ? "chatcmpl-" : "cmpl-");
-    if (id)
-        buf_append_text(&whole_id, id);
-    else
-        buf_printf(&whole_id, "%016" PRIx64, answer->serial * UINT64_C(0x9e3779b97f4a7c15));
     buf_append_text(head, "{\"id\":");
-    size_t start = head->len;
-    json_append_quoted(head, whole_id.data, whole_id.len);
-    size_t end = head->len;
+    chunk_append_id(answer, task->chat ? "chatcmpl-" : "cmpl-", id);
     buf_printf(head, ",\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":%s,\"choices\":[",
                !task->chat ? "text_completion" : task->stream ? "chat.completion.chunk" : "chat.completion",
                clock_realtime(simulator->settings.clock) / NS_PER_S, buf_text(&simulator->model_json));
-    answer->truth.id = head->data + start;
-    answer->truth.id_length = end - start;
 }
 
 static void append_head(const struct answer *answer, struct buf *out)
@@ -99,12 +104,17 @@ static void append_usage(int64_t prompt, int64_t completion, struct buf *out)
                prompt, prompt + completion, completion);
 }
 
+int64_t chunk_output_tokens(const struct answer *answer)
+{
+    int64_t sum = 0;
+    for (size_t k = 0; k < answer->count; k++)
+        sum += answer->generations[k].scheduled.output_tokens;
+    return sum;
+}
+
 static void append_usage_of_all(const struct answer *answer, struct buf *out)
 {
-    int64_t completion = 0;
-    for (size_t k = 0; k < answer->count; k++)
-        completion += answer->generations[k].scheduled.output_tokens;
-    append_usage(answer->task.prompt_tokens, completion, out);
+    append_usage(answer->task.prompt_tokens, chunk_output_tokens(answer), out);
 }
 
 /* Of the chunk's choice alone, as vLLM has it. */
@@ -118,18 +128,19 @@ static void append_continuous_usage(const struct generation *generation, int64_t
     buf_append_text(out, task->chat ? ",\"completion_tokens_details\":null}" : "}");
 }
 
-/* Of each prompt, what its first choice found in the cache; *created: what it left there, in whole blocks. */
-static int64_t cached_tokens(const struct answer *answer, int64_t *created)
+/* What is left in the cache is whole blocks. */
+int64_t chunk_cached_tokens(const struct answer *answer, int64_t *created)
 {
     const struct scheduler_settings *settings = &answer->simulator->settings.scheduler;
-    int64_t sum = 0, block = settings->block_size;
-    *created = 0;
+    int64_t sum = 0, left = 0, block = settings->block_size;
     for (size_t k = 0; k < answer->count; k += (size_t)answer->task.choices) {
         const struct scheduler_request *request = &answer->generations[k].scheduled;
         sum += request->cached_tokens;
         if (settings->prefix_caching)
-            *created += request->prompt_tokens / block * block - request->cached_tokens;
+            left += request->prompt_tokens / block * block - request->cached_tokens;
     }
+    if (created)
+        *created = left;
     return sum;
 }
 
@@ -141,7 +152,7 @@ static void append_prompt_details(const struct answer *answer, struct buf *out)
         buf_append_text(out, task->stream ? "" : ",\"prompt_tokens_details\":null");
         return;
     }
-    int64_t created, cached = cached_tokens(answer, &created);
+    int64_t created, cached = chunk_cached_tokens(answer, &created);
     buf_printf(out, ",\"prompt_tokens_details\":{\"cached_tokens\":%" PRId64, cached);
     if (task->chat)
         buf_printf(out, ",\"created_cache_tokens\":%" PRId64, created);
@@ -202,14 +213,14 @@ static void append_finish(const struct generation *generation, bool last, struct
         buf_append_text(out, "null");
 }
 
-static void append_reasoning(const struct generation *generation, int64_t from, struct buf *out)
+void chunk_append_reasoning(const struct generation *generation, int64_t from, struct buf *out)
 {
     for (int64_t k = from; k < generation->scheduled.output_tokens && k < generation->reasoning_tokens; k++)
         buf_append_text(out, output_piece(generation, k));
 }
 
-/* The call's arguments as a JSON string: they are JSON themselves. */
-static void append_arguments(const struct generation *generation, int64_t from, struct buf *out)
+/* They are JSON themselves. */
+void chunk_append_arguments(const struct generation *generation, int64_t from, struct buf *out)
 {
     int64_t begin = from > generation->reasoning_tokens ? from : generation->reasoning_tokens;
     buf_append_char(out, '"');
@@ -233,7 +244,7 @@ static void append_call(const struct generation *generation, int64_t from, struc
     if (first)
         buf_printf(out, "\"name\":%s,", generation->answer->task.tool);
     buf_append_text(out, "\"arguments\":");
-    append_arguments(generation, from, out);
+    chunk_append_arguments(generation, from, out);
     buf_append_text(out, "}}]");
 }
 
@@ -249,7 +260,7 @@ static void append_delta(struct generation *generation, struct buf *out)
     }
     if (reasons) {
         buf_append_text(out, "\"reasoning\":\"");
-        append_reasoning(generation, sent, out);
+        chunk_append_reasoning(generation, sent, out);
         buf_append_text(out, answers && generation->calls_tool ? "\"," : "\"");
     }
     if (answers && generation->calls_tool)
@@ -280,7 +291,7 @@ static void append_text_choice(struct generation *generation, bool last, struct 
 void chunk_tokens(struct generation *generation, struct buf *out)
 {
     const struct simulator_task *task = &generation->answer->task;
-    bool last = is_finished(generation);
+    bool last = chunk_is_last(generation);
     append_head(generation->answer, out);
     buf_append_text(out, "{\"index\":");
     append_id(out, true, (uint32_t)generation->index);
@@ -322,7 +333,7 @@ static void append_message(struct generation *generation, struct buf *out)
         buf_append_char(out, ',');
     }
     buf_append_text(out, generation->reasoning_tokens > 0 ? "\"reasoning\":\"" : "\"reasoning\":null}");
-    append_reasoning(generation, 0, out);
+    chunk_append_reasoning(generation, 0, out);
     buf_append_text(out, generation->reasoning_tokens > 0 ? "\"}" : "");
 }
 

@@ -13,7 +13,6 @@
 #define PUMP_BACKLOG_MAX ((size_t)256 << 10)
 #define PUMP_PAUSE NS_PER_MS
 #define DATE_SIZE 40
-#define JSON_TYPE "application/json"
 
 struct strike {
     struct simulator *simulator;
@@ -85,9 +84,9 @@ static bool act_status(const struct strike *strike)
         httpd_reply_header(strike->request, "retry-after", seconds);
     }
     buf_reset(out);
-    simulator_error(out, code, type, NULL, "The simulator was told to answer so (--fault %s).", strike->fault->text);
+    simulator_error(strike->simulator, out, code, type, NULL, "The simulator was told to answer so (--fault %s).", strike->fault->text);
     strike->simulator->truth.refused++;
-    httpd_reply(strike->request, code, JSON_TYPE, out->data, out->len);
+    simulator_reply_scratch(strike->simulator, strike->request, code);
     return true;
 }
 
@@ -370,7 +369,10 @@ bool simulator_fault_sent(struct answer *answer)
     enum fault_moment moment = fault_moment(fault->kind);
     if (moment != FAULT_TOKEN && moment != FAULT_CONNECTION)
         return false;
-    return answer->truth.tokens >= fault_integer(fault, FAULT_KEY_AFTER) && suffer(answer);
+    if (answer->truth.tokens < fault_integer(fault, FAULT_KEY_AFTER))
+        return false;
+    simulator_open_stream(answer);
+    return suffer(answer);
 }
 
 bool simulator_fault_end(struct answer *answer)
@@ -477,7 +479,7 @@ static void describe(struct simulator *simulator, struct httpd_request *request)
     buf_reset(&simulator->scratch);
     json_append_compact(document, &simulator->scratch);
     json_decref(document);
-    httpd_reply(request, 200, JSON_TYPE, simulator->scratch.data, simulator->scratch.len);
+    simulator_reply_scratch(simulator, request, 200);
 }
 
 void simulator_fault_api(struct simulator *simulator, struct httpd_request *request)
@@ -491,13 +493,13 @@ void simulator_fault_api(struct simulator *simulator, struct httpd_request *requ
         fault_list_clear(&simulator->faults);
     } else if (strcmp(method, "GET") != 0) {
         httpd_reply_header(request, "allow", "GET, POST, PUT, DELETE");
-        httpd_reply(request, 405, NULL, "", 0);
+        simulator_reply(simulator, request, 405, NULL, "", 0);
         return;
     }
     if (result < 0) {
         buf_reset(&simulator->scratch);
-        simulator_error(&simulator->scratch, 400, "Bad Request", NULL, "%s", err.text);
-        httpd_reply(request, 400, JSON_TYPE, simulator->scratch.data, simulator->scratch.len);
+        simulator_error(simulator, &simulator->scratch, 400, "Bad Request", NULL, "%s", err.text);
+        simulator_reply_scratch(simulator, request, 400);
         return;
     }
     simulator_fault_look(simulator);

@@ -2,6 +2,7 @@
 #ifndef ROIBENCH_SERVE_SIMULATOR_STATE_H
 #define ROIBENCH_SERVE_SIMULATOR_STATE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "serve/dialect.h"
 #include "serve/fault.h"
 #include "serve/httpd.h"
 #include "serve/scheduler.h"
@@ -34,6 +36,7 @@ struct simulator_stop {
 struct simulator_task {
     bool chat, stream, include_usage, continuous_usage;
     bool echo, return_token_ids;
+    bool no_prompt_cache;             /* it neither finds nor leaves anything in the prefix cache */
     bool ignore_eos, include_stop;    /* include_stop: what stopped it is sent too */
     bool tokens_as_ids;               /* log probabilities name tokens by their ids */
     struct simulator_prompt *prompts; /* owned; a chat has one */
@@ -79,9 +82,11 @@ struct answer {
     struct simulator *simulator;
     struct httpd_request *request;
     struct simulator_task task; /* owned */
-    struct buf head;            /* the members that begin each of its JSON objects */
+    struct buf head;            /* the members that all its JSON objects share */
+    size_t id_at;               /* where its id begins in it */
     uint64_t serial;
-    bool opened;                /* the roles of a chat's stream are sent */
+    bool streaming;             /* its stream's headers are sent */
+    bool opened;                /* so is what goes before its first token */
     struct truth_request truth;
     struct truth_write kept_back; /* chunks that wait for others to be written with them */
     struct fault *fault;        /* what it will suffer: held; NULL: nothing, or it has */
@@ -100,6 +105,7 @@ TAILQ_HEAD(generation_list, generation);
 
 struct simulator {
     struct simulator_settings settings;
+    const struct dialect *dialect;
     struct httpd *httpd;
     struct scheduler *scheduler;
     struct httpd_timer *step_timer;
@@ -131,6 +137,7 @@ struct simulator {
 void simulator_begin(struct answer *answer);
 void simulator_forget(struct answer *answer);
 void simulator_deliver(struct generation *generation); /* what can be sent now; may end the answer */
+void simulator_open_stream(struct answer *answer); /* sends its headers, unless they are sent */
 void simulator_abort(struct answer *answer); /* it leaves the engine; not while a step's result is being walked */
 
 /* simulator_pace.c: when it is sent. */
@@ -150,8 +157,18 @@ void simulator_fault_bury(struct simulator *simulator);    /* the engine may be 
 void simulator_fault_look(void *context);               /* the simulator: does what is due, and sets the timer for what comes next */
 void simulator_fault_api(struct simulator *simulator, struct httpd_request *request);
 
-/* simulator_api.c: the handler given to httpd. */
+/* simulator_api.c: the handler given to httpd, and what the routes of several dialects share. */
 void simulator_handle(void *context, struct httpd_request *request);
+void simulator_answer_chat(struct simulator *simulator, struct httpd_request *request);
+void simulator_answer_completions(struct simulator *simulator, struct httpd_request *request);
+/* A POST that `convert` answers: it appends a JSON reply and returns its status, or 0 for 200. */
+void simulator_answer_json(struct simulator *simulator, struct httpd_request *request,
+                           int (*convert)(struct simulator *simulator, const char *body, size_t length, struct buf *reply));
+void simulator_add_identity(const struct simulator *simulator, json_t *object); /* preset and time scale */
+/* Replies with the dialect's headers; the second with the JSON in simulator->scratch. */
+void simulator_reply(const struct simulator *simulator, struct httpd_request *request, int status, const char *type, const void *body,
+                     size_t length);
+void simulator_reply_scratch(const struct simulator *simulator, struct httpd_request *request, int status);
 
 /* simulator.c: takes request and task over; answers 503 when there are too many. id: without its prefix, or NULL: a new one. */
 void simulator_generate(struct simulator *simulator, struct httpd_request *request, struct simulator_task *task, const char *id);
@@ -165,9 +182,9 @@ void simulator_task_free(struct simulator_task *task);
 /* The same for bodies of /tokenize and /detokenize; on success *reply is the answer. */
 int simulator_tokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply);
 int simulator_detokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply);
-/* {"error":{...}} with vLLM's members; param NULL: null. Returns status. */
-int simulator_error(struct buf *reply, int status, const char *type, const char *param, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+/* Appends an error as the dialect has it; returns its status. */
+int simulator_error(const struct simulator *simulator, struct buf *reply, int status, const char *type, const char *param,
+                    const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* simulator_output.c: what a choice generates. */
 void output_plan(struct generation *generation); /* once, when the rest of it is set: its length and why it ends */
@@ -179,11 +196,18 @@ void output_append_text(struct generation *generation, struct buf *out);
 /* simulator_logprobs.c: appends the member "logprobs", of the tokens from `from` on. */
 void logprobs_append(struct generation *generation, int64_t from, struct buf *out);
 
-/* simulator_chunk.c: appends what is sent. */
+/* simulator_chunk.c: appends what is sent, in vLLM's dialect. */
 void chunk_head(struct answer *answer, const char *id);
 void chunk_role(const struct generation *generation, struct buf *out);
 void chunk_tokens(struct generation *generation, struct buf *out); /* those after sent_tokens */
 void chunk_usage(const struct answer *answer, struct buf *out);
 void chunk_whole(struct answer *answer, struct buf *out);          /* the reply that is not streamed */
+/* What other dialects need of it. chunk_append_id appends prefix + id, a JSON string, to answer->head and notes where. */
+void chunk_append_id(struct answer *answer, const char *prefix, const char *id);
+void chunk_append_reasoning(const struct generation *generation, int64_t from, struct buf *out); /* of the tokens from `from` on */
+void chunk_append_arguments(const struct generation *generation, int64_t from, struct buf *out); /* of a call, as a JSON string */
+bool chunk_is_last(const struct generation *generation); /* all its tokens are there */
+int64_t chunk_cached_tokens(const struct answer *answer, int64_t *created); /* of each prompt's first choice; created: NULL, or left in the cache */
+int64_t chunk_output_tokens(const struct answer *answer); /* of all choices */
 
 #endif

@@ -31,7 +31,7 @@ static void read_stream_options(struct reading *reading, struct simulator_task *
     task->continuous_usage = task->include_usage && json_is_true(json_object_get(options, "continuous_usage_stats"));
 }
 
-static void read_choices(struct reading *reading, struct simulator_task *task)
+void task_read_choices(struct reading *reading, struct simulator_task *task)
 {
     double temperature = reading_number(reading, "temperature", 1);
     task->choices = reading_integer(reading, "n", 1);
@@ -109,7 +109,7 @@ static void read_stop(struct reading *reading, const json_t *text, struct simula
     task->stop_count++;
 }
 
-static void read_stops(struct reading *reading, struct simulator_task *task)
+void task_read_stops(struct reading *reading, struct simulator_task *task)
 {
     const json_t *stop = reading_member(reading, "stop");
     size_t count = json_is_array(stop) ? json_array_size(stop) : stop != NULL;
@@ -155,7 +155,7 @@ static void read_stop_ids(struct reading *reading, struct simulator_task *task)
 /* --- log probabilities ----------------------------------------------------------------------- */
 
 /* /v1/completions: "logprobs" is the number of candidates; a chat has a flag beside the number. */
-static void read_logprobs(struct reading *reading, struct simulator_task *task)
+void task_read_logprobs(struct reading *reading, struct simulator_task *task)
 {
     const char *count = task->chat ? "top_logprobs" : "logprobs";
     task->logprobs = task->chat ? reading_flag(reading, "logprobs", false) : reading_member(reading, count) != NULL;
@@ -207,7 +207,7 @@ static const json_t *chosen_tool(struct reading *reading, const json_t *tools)
     return NULL;
 }
 
-static void read_tools(struct reading *reading, struct simulator_task *task)
+void task_read_tools(struct reading *reading, struct simulator_task *task)
 {
     const json_t *tools = reading_member(reading, "tools"), *tool;
     size_t k;
@@ -230,7 +230,7 @@ static void read_tools(struct reading *reading, struct simulator_task *task)
 
 /* --- all ------------------------------------------------------------------------------------- */
 
-static void read_task(struct reading *reading, struct simulator_task *task)
+void task_read(struct reading *reading, struct simulator_task *task)
 {
     task->stream = reading_flag(reading, "stream", false);
     task->return_token_ids = reading_flag(reading, "return_token_ids", false);
@@ -241,12 +241,12 @@ static void read_task(struct reading *reading, struct simulator_task *task)
     reading_number(reading, "top_p", 1);
     reading_check_model(reading);
     read_stream_options(reading, task);
-    read_choices(reading, task);
-    read_stops(reading, task);
+    task_read_choices(reading, task);
+    task_read_stops(reading, task);
     read_stop_ids(reading, task);
-    read_logprobs(reading, task);
+    task_read_logprobs(reading, task);
     if (task->chat)
-        read_tools(reading, task);
+        task_read_tools(reading, task);
     reading_prompts(reading, task);
     task->max_tokens = read_max_tokens(reading, task);
     for (size_t k = 0; k < task->prompt_count; k++)
@@ -261,7 +261,7 @@ int simulator_task_read(const struct simulator *simulator, bool chat, const char
     json_t *document = reading_open(&reading, body, length);
     *task = (struct simulator_task){.chat = chat};
     if (document)
-        read_task(&reading, task);
+        simulator->dialect->read(&reading, task);
     json_decref(document);
     if (reading.status)
         simulator_task_free(task);

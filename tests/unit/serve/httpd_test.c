@@ -60,7 +60,7 @@ static void held_closed(void *context)
 /* Half a stream, and then what a sound server does not do. */
 static void do_wrong(struct httpd_request *request, const char *what)
 {
-    httpd_stream_start(request, 200, "text/plain");
+    httpd_stream_start(request, 200);
     if (strcmp(what, "split") == 0)
         httpd_stream_split(request);
     httpd_stream_send(request, "half", 4);
@@ -84,7 +84,7 @@ static void change_the_server(struct context *context, struct httpd_request *req
         result = httpd_listen_again(context->httpd, &err);
     else
         httpd_drop_idle(context->httpd, strcmp(what, "reset") == 0);
-    httpd_reply(request, result < 0 ? 500 : 200, "text/plain", httpd_is_listening(context->httpd) ? "open" : "shut", 4);
+    httpd_reply(request, result < 0 ? 500 : 200, httpd_is_listening(context->httpd) ? "open" : "shut", 4);
 }
 
 static void answer(void *argument, struct httpd_request *request)
@@ -93,7 +93,7 @@ static void answer(void *argument, struct httpd_request *request)
     size_t length;
     const char *path = httpd_path(request), *body = httpd_body(request, &length);
     if (strcmp(path, "/stream") == 0) {
-        httpd_stream_start(request, 200, "text/plain");
+        httpd_stream_start(request, 200);
         httpd_stream_send(request, "one", 3);
         httpd_stream_queue(request, "two", 3);
         httpd_stream_end(request);
@@ -104,19 +104,19 @@ static void answer(void *argument, struct httpd_request *request)
     } else if (strcmp(path, "/hold") == 0 || strcmp(path, "/open") == 0) {
         httpd_on_closed(request, held_closed, context);
         if (path[1] == 'o')
-            httpd_stream_start(request, 200, "text/plain");
+            httpd_stream_start(request, 200);
         context->held = request;
         tell(context, 'h');
     } else if (strcmp(path, "/end") == 0) {
         httpd_stream_send(context->held, "late", 4);
         httpd_stream_end(context->held);
-        httpd_reply(request, 200, NULL, "", 0);
+        httpd_reply(request, 200, "", 0);
     } else if (strcmp(path, "/release") == 0) {
-        httpd_reply(context->held, 200, "text/plain", "late", 4);
-        httpd_reply(request, 200, NULL, "", 0);
+        httpd_reply(context->held, 200, "late", 4);
+        httpd_reply(request, 200, "", 0);
     } else {
         httpd_reply_header(request, "x-method", httpd_method(request));
-        httpd_reply(request, 200, "text/plain", body, length);
+        httpd_reply(request, 200, body, length);
     }
 }
 

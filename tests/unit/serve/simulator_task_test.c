@@ -22,6 +22,7 @@ static struct simulator *make(void)
 {
     struct simulator *simulator = mem_alloc(sizeof *simulator);
     simulator->settings = (struct simulator_settings){.model = "mistral-3-int4", .max_model_len = 2048};
+    simulator->dialect = &dialect_vllm;
     return simulator;
 }
 
