@@ -236,7 +236,7 @@ static void improve(struct search *search, struct vertex *simplex)
 /* From one start; leaves the best in search->cost and returns its value. */
 static double descend(struct search *search, const double start[FIT_COST_COUNT])
 {
-    struct vertex simplex[FIT_COST_COUNT + 1];
+    struct vertex simplex[FIT_COST_COUNT + 1] = {{.value = 0}};
     int n = search->dimensions;
     for (int v = 0; v <= n; v++) {
         for (int k = 0; k < n; k++)

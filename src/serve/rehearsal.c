@@ -38,9 +38,18 @@ static void take_token(struct load *load, struct actor *actor, int64_t now)
         load->ended(load, actor, now);
 }
 
-static void run_all(const struct scheduler_settings *settings, struct load *load)
+static int64_t blocks_of(const struct scheduler_settings *settings, int64_t prompt_tokens, int64_t output_tokens)
 {
-    struct scheduler *scheduler = scheduler_new(settings);
+    return (prompt_tokens + output_tokens) / settings->block_size + 1;
+}
+
+/* blocks_max: what all requests that can be inside together hold; a cache beyond that costs time to make and is never looked at. */
+static void run_all(const struct scheduler_settings *settings, struct load *load, int64_t blocks_max)
+{
+    struct scheduler_settings used = *settings;
+    used.kv_blocks = blocks_max < used.kv_blocks ? blocks_max : used.kv_blocks;
+    used.prefix_caching = false; /* nobody has ids */
+    struct scheduler *scheduler = scheduler_new(&used);
     for (int64_t now = 0;;) {
         int64_t next = load->send_due(load, scheduler, now);
         int64_t duration = scheduler_begin(scheduler, now);
@@ -85,7 +94,10 @@ void rehearsal_replay(const struct scheduler_settings *settings, struct rehearsa
         .actors = mem_calloc(count, sizeof *replay.actors),
         .count = count,
     };
-    run_all(settings, &replay.load);
+    int64_t blocks = 0;
+    for (size_t k = 0; k < count; k++)
+        blocks += blocks_of(settings, requests[k].prompt_tokens, requests[k].output_tokens);
+    run_all(settings, &replay.load, blocks);
     free(replay.actors);
 }
 
@@ -145,7 +157,7 @@ struct rehearsal_request *rehearsal_run(const struct scheduler_settings *setting
     };
     for (size_t k = 0; k < loop->streams; k++)
         streams.due[k] = (int64_t)k * loop->stagger_ns;
-    run_all(settings, &streams.load);
+    run_all(settings, &streams.load, (int64_t)loop->streams * blocks_of(settings, loop->prompt_tokens, loop->output_tokens));
     free(streams.actors);
     free(streams.due);
     *count = streams.count;

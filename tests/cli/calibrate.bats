@@ -5,13 +5,14 @@
 load support/simulator # setup and teardown too
 
 calibrate() {
-    run --separate-stderr timeout 60 "$ROIBENCH" calibrate "$@"
+    # Thousands of rehearsals: with sanitizers on a busy machine they take their time.
+    run --separate-stderr timeout 200 "$ROIBENCH" calibrate "$@"
 }
 
 # Runs levels of requests of so many tokens against the simulator.
 measure() { # RUN-ID PROMPT-TOKENS OUTPUT-TOKENS LEVELS
     "$ROIBENCH" prepare --quiet --run-id "$1" --target "$SIM/v1" --endpoint completions --prompt-tokens "$2" --output-tokens "$3" \
-        --levels "$4" --max-seconds 25 >/dev/null
+        --levels "$4" --max-seconds 12 >/dev/null
     "$ROIBENCH" run --quiet --run-id "$1"
 }
 

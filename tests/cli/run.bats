@@ -337,7 +337,8 @@ as_nobody() {
     kill -HUP $pid
     ends_with 129 $pid
     grep -q '"exit_code": *129' ws/r/manifest.json
-    grep -qE 'stopped: [0-9]+ requests? in 0 finished levels \([0-9]+ were sent\) are in ws/r' log
+    run cat log
+    assert_output --regexp 'stopped: [0-9]+ requests? in 0 finished levels \([0-9]+ were sent\) are in ws/r'
     rm ws/r/records.jsonl.gz ws/r/journal.jsonl
     sed -i 's/"max_seconds": 60/"max_seconds": 1/' ws/r/plan.json
     (trap '' HUP && exec "$ROIBENCH" run --workspace ws 2>log 3>&-) &
