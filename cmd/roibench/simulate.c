@@ -14,6 +14,13 @@
 #define TOKENS_MAX 100000000.0
 #define TIME_SCALE_MAX 1000.0
 
+/* "|vllm|llamacpp": the choices are what follows the first bar. */
+static const char dialect_choices[] =
+#define DIALECT(identifier_) "|" #identifier_
+#include "serve/dialects.def"
+#undef DIALECT
+    ;
+
 static const struct option_row simulate_options[] = {
     {.type = OPTION_GROUP, .name = "Server"},
     {.type = OPTION_TEXT, .name = "listen", .argument = "HOST:PORT", .default_text = "127.0.0.1:8000",
@@ -48,6 +55,8 @@ static const struct option_row simulate_options[] = {
     {.type = OPTION_INTEGER, .name = "reasoning-tokens", .argument = "N", .default_text = "0", .min = 0, .max = TOKENS_MAX,
      .help = "the first tokens of a chat's answer are reasoning"},
     {.type = OPTION_GROUP, .name = "Wire"},
+    {.type = OPTION_CHOICE, .name = "dialect", .argument = "NAME", .choices = dialect_choices + 1, .default_text = "vllm",
+     .help = "whose wire it speaks: headers, chunks, usage, errors, routes and metrics; the speed stays the preset's"},
     {.type = OPTION_INTEGER, .name = "stream-interval", .argument = "N", .default_text = "1", .min = 1, .max = TOKENS_MAX,
      .help = "tokens a chunk of a stream, after the first"},
     {.type = OPTION_DURATION, .name = "frontend-time", .argument = "TIME", .default_text = "0", .min = 0, .max = 10,
@@ -106,6 +115,7 @@ static struct simulator_settings read_settings(const struct app *app, const stru
         .listen = options_text(options, "listen"),
         .model = options_text(options, "model"),
         .preset = preset->name,
+        .dialect = dialect_find(options_text(options, "dialect")),
         .truth_file = options_text(options, "truth-file"),
         .time_scale = options_number(options, "time-scale", 1),
         .scheduler = {.cost = base->cost,

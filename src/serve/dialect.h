@@ -36,6 +36,7 @@ struct dialect {
     const char *name;
     unsigned abilities;                 /* of enum dialect_ability */
     const char *json_type, *stream_type; /* content types */
+    bool any_model;                     /* the model that a request names does not matter */
     bool json_only;                     /* a POST of another content type is refused */
     bool late_headers;                  /* a stream's headers come with its first token, else at once */
     bool closes_streams;                /* the connection ends with a stream, unannounced */
@@ -45,8 +46,8 @@ struct dialect {
     bool (*is_open)(const char *path);  /* no key is asked for */
     /* Headers of a reply, the content type (NULL: none) among them. */
     void (*headers)(struct httpd_request *request, int status, const char *type);
-    /* Answers 401, 404 (no such path) or 405. */
-    void (*refuse)(struct simulator *simulator, struct httpd_request *request, int status);
+    /* Answers 401, 404 (no such path) or 405 (allowed: the method that there is). */
+    void (*refuse)(struct simulator *simulator, struct httpd_request *request, int status, const char *allowed);
     /* Appends the body of an error; returns the status that goes with it. type: vLLM's word; param: the member to blame, or NULL. */
     int (*error)(struct buf *reply, int status, const char *type, const char *param, const struct buf *message);
     /* Reads a body's members into a task; task->chat is set. */

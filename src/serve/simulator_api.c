@@ -152,12 +152,11 @@ void simulator_handle(void *context, struct httpd_request *request)
     if (simulator_fault_handle(simulator, request))
         return;
     if (!is_allowed(simulator, request, path)) {
-        dialect->refuse(simulator, request, 401);
+        dialect->refuse(simulator, request, 401, NULL);
     } else if (!route) {
-        dialect->refuse(simulator, request, 404);
+        dialect->refuse(simulator, request, 404, NULL);
     } else if (route->method && strcmp(httpd_method(request), route->method) != 0) {
-        httpd_reply_header(request, "allow", route->method);
-        dialect->refuse(simulator, request, 405);
+        dialect->refuse(simulator, request, 405, route->method);
     } else if (route->needs_model && !is_ready(simulator)) {
         simulator_error(simulator, &simulator->scratch, 503, "Service Unavailable", NULL, "The model is still being loaded.");
         simulator->truth.refused += strcmp(httpd_method(request), "POST") == 0;

@@ -95,7 +95,7 @@ void reading_check_model(struct reading *reading)
 {
     const char *served = reading->simulator->settings.model;
     const json_t *model = reading_member(reading, "model");
-    if (!model)
+    if (!model || reading->simulator->dialect->any_model)
         return;
     if (!json_is_string(model))
         reading_refuse_type(reading, "model", "string_type", "Input should be a valid string");

@@ -95,8 +95,10 @@ static void headers(struct httpd_request *request, int status, const char *type)
         httpd_reply_header(request, "content-type", type);
 }
 
-static void refuse(struct simulator *simulator, struct httpd_request *request, int status)
+static void refuse(struct simulator *simulator, struct httpd_request *request, int status, const char *allowed)
 {
+    if (allowed)
+        httpd_reply_header(request, "allow", allowed);
     const char *text = status == 401   ? "{\"error\":\"Unauthorized\"}"
                        : status == 404 ? "{\"detail\":\"Not Found\"}" : "{\"detail\":\"Method Not Allowed\"}";
     simulator_reply(simulator, request, status, simulator->dialect->json_type, text, strlen(text));

@@ -8,7 +8,7 @@
 #include "serve/simulator_state.h"
 #include "serve/tokenizer.h"
 
-#define TOKEN_NAME_MAX 32
+#define TOKEN_NAME_MAX sizeof ((struct logprobs_candidate *)0)->name
 #define LEAST_PROBABILITY 0.55 /* of the token that came; between this and this + PROBABILITY_SPREAD */
 #define PROBABILITY_SPREAD 0.4
 #define LN_2 0.69314718055994531
@@ -34,6 +34,14 @@ static double logprob(const struct generation *generation, int64_t index, int64_
     uint64_t mixed = (generation->seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)index) * UINT64_C(0xbf58476d1ce4e5b9);
     double first = LEAST_PROBABILITY + PROBABILITY_SPREAD * (double)(mixed >> 11) * 0x1p-53;
     return rank == 0 ? log(first) : log1p(-first) - LN_2 * (double)rank;
+}
+
+void logprobs_candidate(const struct generation *generation, int64_t index, int64_t rank, struct logprobs_candidate *candidate)
+{
+    const char *text = candidate_text(generation, index, rank);
+    candidate->id = rank == 0 ? output_token_id(generation, index) : tokenizer_id(text, strlen(text));
+    candidate->length = name_candidate(generation, index, rank, candidate->name);
+    candidate->logprob = logprob(generation, index, rank);
 }
 
 /* --- chat ------------------------------------------------------------------------------------ */

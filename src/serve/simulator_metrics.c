@@ -117,6 +117,8 @@ void metrics_step(struct metrics *metrics)
 void metrics_finished(struct metrics *metrics, const struct metrics_times *times, const struct scheduler_request *request,
                       int64_t max_tokens, bool stopped)
 {
+    int64_t tokens = request->prompt_tokens + request->output_tokens;
+    metrics->longest = tokens > metrics->longest ? tokens : metrics->longest;
     (*(stopped ? &metrics->finished_stop : &metrics->finished_length))++;
     observe(metrics, METRICS_PROMPT_TOKENS, (double)request->prompt_tokens);
     observe(metrics, METRICS_GENERATION_TOKENS, (double)request->output_tokens);

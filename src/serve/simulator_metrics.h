@@ -49,6 +49,7 @@ struct metrics {
     struct metrics_buckets histograms[METRICS_HISTOGRAMS];
     double length_bounds[METRICS_BUCKETS_MAX]; /* 1, 2, 5, 10, ... up to max_model_len */
     uint64_t prompt_tokens, cached_tokens, generation_tokens, finished_length, finished_stop, aborted, rejected;
+    int64_t longest; /* tokens of the longest request that has ended, prompt and output */
     struct http_metrics http;
     int64_t step_tokens; /* computed for prompts that have their first token, and generated, since the last step's end */
 };

@@ -37,6 +37,7 @@ struct simulator_task {
     bool chat, stream, include_usage, continuous_usage;
     bool echo, return_token_ids;
     bool no_prompt_cache;             /* it neither finds nor leaves anything in the prefix cache */
+    bool timings_per_token, return_progress; /* llama.cpp's */
     bool ignore_eos, include_stop;    /* include_stop: what stopped it is sent too */
     bool tokens_as_ids;               /* log probabilities name tokens by their ids */
     struct simulator_prompt *prompts; /* owned; a chat has one */
@@ -182,6 +183,8 @@ void simulator_task_free(struct simulator_task *task);
 /* The same for bodies of /tokenize and /detokenize; on success *reply is the answer. */
 int simulator_tokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply);
 int simulator_detokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply);
+int simulator_detokenize_as(struct simulator *simulator, const char *body, size_t length, const char *key, struct buf *reply); /* {key: text} */
+void simulator_learn(struct simulator *simulator, const json_t *text); /* /detokenize knows its tokens from now on; no string: nothing */
 /* Appends an error as the dialect has it; returns its status. */
 int simulator_error(const struct simulator *simulator, struct buf *reply, int status, const char *type, const char *param,
                     const char *format, ...) __attribute__((format(printf, 6, 7)));
@@ -193,7 +196,16 @@ uint32_t output_token_id(const struct generation *generation, int64_t index);
 /* Appends the content to be sent with the tokens that there are now: not the reasoning's. Each byte once. */
 void output_append_text(struct generation *generation, struct buf *out);
 
-/* simulator_logprobs.c: appends the member "logprobs", of the tokens from `from` on. */
+/* simulator_logprobs.c. */
+struct logprobs_candidate {
+    char name[32]; /* as a reply names it; not NUL-terminated */
+    size_t length;
+    uint32_t id;
+    double logprob;
+};
+/* rank 0: the token that came; 1 and above: what could have come instead. */
+void logprobs_candidate(const struct generation *generation, int64_t index, int64_t rank, struct logprobs_candidate *candidate);
+/* Appends the member "logprobs", of the tokens from `from` on. */
 void logprobs_append(struct generation *generation, int64_t from, struct buf *out);
 
 /* simulator_chunk.c: appends what is sent, in vLLM's dialect. */

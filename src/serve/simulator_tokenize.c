@@ -47,7 +47,7 @@ static void append_tokens(const struct reading *reading, const uint32_t *ids, si
 }
 
 /* Whoever has got the ids of a text may want to have the text of the ids. */
-static void learn(struct simulator *simulator, const json_t *text)
+void simulator_learn(struct simulator *simulator, const json_t *text)
 {
     if (json_is_string(text))
         vocabulary_learn(vocabulary_of(simulator), json_string_value(text), json_string_length(text));
@@ -60,10 +60,10 @@ static void learn_messages(struct simulator *simulator, const json_t *messages)
     json_array_foreach(messages, k, message)
     {
         const json_t *content = json_object_get(message, "content");
-        learn(simulator, content);
+        simulator_learn(simulator, content);
         json_array_foreach(content, j, part)
         {
-            learn(simulator, json_object_get(part, "text"));
+            simulator_learn(simulator, json_object_get(part, "text"));
         }
     }
 }
@@ -91,7 +91,7 @@ static void tokenize_prompt(struct simulator *simulator, struct reading *reading
     uint32_t *ids = mem_calloc(length + 1, sizeof *ids);
     ids[0] = TOKENIZER_BOS;
     size_t count = tokenizer_encode(json_string_value(prompt), length, ids + 1, length);
-    learn(simulator, prompt);
+    simulator_learn(simulator, prompt);
     append_tokens(reading, special ? ids : ids + 1, count + special, strings);
     free(ids);
 }
@@ -112,7 +112,7 @@ int simulator_tokenize(struct simulator *simulator, const char *body, size_t len
     return reading.status;
 }
 
-static void detokenize(struct simulator *simulator, struct reading *reading)
+static void detokenize(struct simulator *simulator, struct reading *reading, const char *key)
 {
     const json_t *ids = reading_member(reading, "tokens"), *id;
     struct vocabulary *vocabulary = vocabulary_of(simulator);
@@ -136,17 +136,22 @@ static void detokenize(struct simulator *simulator, struct reading *reading)
     }
     if (reading->status)
         return;
-    buf_append_text(reading->reply, "{\"prompt\":");
+    buf_printf(reading->reply, "{\"%s\":", key);
     json_append_quoted(reading->reply, buf_text(&text), text.len);
     buf_append_char(reading->reply, '}');
 }
 
 int simulator_detokenize(struct simulator *simulator, const char *body, size_t length, struct buf *reply)
 {
+    return simulator_detokenize_as(simulator, body, length, "prompt", reply);
+}
+
+int simulator_detokenize_as(struct simulator *simulator, const char *body, size_t length, const char *key, struct buf *reply)
+{
     struct reading reading = {.simulator = simulator, .reply = reply};
     json_t *document = reading_open(&reading, body, length);
     reading_check_model(&reading);
-    detokenize(simulator, &reading);
+    detokenize(simulator, &reading, key);
     json_decref(document);
     return reading.status;
 }

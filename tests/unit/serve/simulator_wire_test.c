@@ -15,12 +15,14 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "serve/dialect.h"
 #include "serve/preset.h"
 #include "serve/simulator.h"
 #include "support/captures.h"
 
-/* Every request that vLLM was sent goes to the simulator as it is, byte by byte, and the answers have the same structure:
- * status, content type, and for each event the same members in the same order with values of the same types. Values that
+/* Every request that vLLM and llama.cpp were sent goes to the simulator as it is, byte by byte, and the answers have the same structure:
+ * status, content type (llama.cpp: the names of all headers), and for each event the same members in the same order with values of the
+ * same types; of /metrics the names and types of all series. Values that
  * are no accident (object, role, finish_reason) are equal. What may differ in number - tokens a generation, events of one
  * structure in a row, items of an array of numbers, comments - is counted once. */
 
@@ -188,8 +190,41 @@ static void append_line(struct buf *out, const char *bytes, size_t length)
         buf_append(out, line.data, line.len);
 }
 
+/* A page of /metrics without values and help. */
+static void append_page(struct buf *out, const char *text)
+{
+    for (size_t length; *text; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        size_t shown = text[0] == '#' ? length : strcspn(text, " \n");
+        if (strncmp(text, "# HELP", 6) != 0)
+            buf_printf(out, "%.*s\n", (int)shown, text);
+    }
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* Sorted, in their case, without Date, which ours has always. */
+static void append_header_names(struct buf *out, const struct buf *reply)
+{
+    char *names[32];
+    size_t count = 0;
+    const char *line = reply->data + strcspn(reply->data, "\n") + 1;
+    for (; *line != '\r' && count < sizeof names / sizeof names[0]; line += strcspn(line, "\n") + 1)
+        if (strncmp(line, "Date:", 5) != 0)
+            names[count++] = strndup(line, strcspn(line, ":"));
+    qsort(names, count, sizeof names[0], compare_texts);
+    for (size_t k = 0; k < count; k++) {
+        buf_printf(out, k ? " %s" : "%s", names[k]);
+        free(names[k]);
+    }
+    buf_append_char(out, '\n');
+}
+
 /* A line for the head, and one for each event, or for the whole body. */
-static struct buf structure_of(const struct buf *reply)
+static struct buf structure_of(const struct buf *reply, bool with_headers)
 {
     struct buf out = BUF_INIT(REPLY_MAX);
     static const char type_header[] = "\r\ncontent-type: ";
@@ -201,6 +236,12 @@ static struct buf structure_of(const struct buf *reply)
     unlink(path);
     const char *type = strcasestr(buf_text(reply), type_header), *head = type ? type + sizeof type_header - 1 : "-";
     buf_printf(&out, "%d %.*s\n", status, (int)strcspn(head, "\r"), head);
+    if (with_headers)
+        append_header_names(&out, reply);
+    if (strncmp(head, "text/plain", 10) == 0) {
+        append_page(&out, buf_text(&body));
+        return out;
+    }
     if (strncmp(head, "text/event-stream", 17) != 0) {
         append_line(&out, body.data, body.len);
         return out;
@@ -227,11 +268,13 @@ static struct buf structure_of(const struct buf *reply)
     "stop_reason:null,prompt_token_ids:null,token_ids:null}]}\n"
 
 /* The first occurrence of theirs counts as ours. Why:
+ *   queued-stream-ping: llama.cpp has run out of threads for connections, and says that it will close this one.
  *   cmpl-stop-tokid: its list holds 1,500 low ids, of which the real model's first token was one; ours says other words first. */
 static const struct difference {
     const char *capture, *theirs, *ours;
 } differences[] = {
     {"vllm/cmpl-stop-tokid", "charset=utf-8\n", "charset=utf-8\n" CHUNK_OF_A_COMPLETION},
+    {"llamacpp-auth/queued-stream-ping", "Connection Content-Type", "Content-Type Keep-Alive"},
 };
 
 static void accept_differences(const char *name, struct buf *theirs)
@@ -252,8 +295,27 @@ static void accept_differences(const char *name, struct buf *theirs)
 
 /* --- the captures ----------------------------------------------------------------------------- */
 
-/* Compares all captures of a folder that have a request; returns how many. */
-static int compare_folder(const char *folder, const struct server *server)
+static bool has_headers(const char *name)
+{
+    return strncmp(name, "llamacpp", 8) == 0;
+}
+
+/* Returns 1 if the reply to the request has another structure than the capture, after it has said so. */
+static int compare_reply(const char *name, const struct buf *request, const struct server *server)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s.raw", CAPTURES_FOLDER, name);
+    cleanup_buf struct buf raw = capture_read(path), reply = ask(server, request);
+    cleanup_buf struct buf ours = structure_of(&reply, has_headers(name)), theirs = structure_of(&raw, has_headers(name));
+    accept_differences(name, &theirs);
+    if (strcmp(buf_text(&ours), buf_text(&theirs)) == 0)
+        return 0;
+    print_error("%s\n--- captured\n%s--- simulator\n%s\n", name, buf_text(&theirs), buf_text(&ours));
+    return 1;
+}
+
+/* Compares all captures of a folder that have a request, but `except`; returns how many. */
+static int compare_folder(const char *folder, const char *except, const struct server *server)
 {
     struct captures captures = captures_list();
     int compared = 0, different = 0;
@@ -265,20 +327,35 @@ static int compare_folder(const char *folder, const struct server *server)
         snprintf(name, sizeof name, "%s", captures.paths[k] + strlen(CAPTURES_FOLDER) + 1);
         name[strlen(name) - strlen(".raw")] = '\0';
         snprintf(path, sizeof path, "%s/%s.req", CAPTURES_FOLDER, name);
-        if (access(path, R_OK) != 0)
+        if (access(path, R_OK) != 0 || strcmp(name, except) == 0)
             continue;
-        cleanup_buf struct buf request = capture_read(path), raw = capture_read(captures.paths[k]), reply = ask(server, &request);
-        cleanup_buf struct buf ours = structure_of(&reply), theirs = structure_of(&raw);
-        accept_differences(name, &theirs);
-        if (strcmp(buf_text(&ours), buf_text(&theirs)) != 0) {
-            print_error("%s\n--- vLLM\n%s--- simulator\n%s\n", name, buf_text(&theirs), buf_text(&ours));
-            different++;
-        }
+        cleanup_buf struct buf request = capture_read(path);
+        different += compare_reply(name, &request, server);
         compared++;
     }
     captures_free(&captures);
     assert_int_equal(different, 0);
     return compared;
+}
+
+/* A capture whose request was not kept, and one that asks for the same. */
+struct question {
+    const char *capture, *path, *body; /* body NULL: GET */
+};
+
+static void compare_questions(const struct question *questions, size_t count, const struct server *server)
+{
+    int different = 0;
+    for (size_t k = 0; k < count; k++) {
+        cleanup_buf struct buf request = BUF_INIT(REPLY_MAX);
+        if (questions[k].body)
+            buf_printf(&request, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                       questions[k].path, strlen(questions[k].body), questions[k].body);
+        else
+            buf_printf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", questions[k].path);
+        different += compare_reply(questions[k].capture, &request, server);
+    }
+    assert_int_equal(different, 0);
 }
 
 static struct simulator_settings settings_of(const char *preset)
@@ -294,7 +371,7 @@ static void defaults_answer_as_vllm_does(void **state)
     (void)state;
     struct simulator_settings settings = settings_of("instant");
     struct server server = start(&settings);
-    assert_int_equal(compare_folder("vllm", &server), 17);
+    assert_int_equal(compare_folder("vllm", "", &server), 17);
     finish(&server);
 }
 
@@ -305,7 +382,7 @@ static void with_a_key_and_prompt_details(void **state)
     settings.api_key = "sk-test";
     settings.prompt_tokens_details = true;
     struct server server = start(&settings);
-    assert_int_equal(compare_folder("vllm-auth", &server), 3);
+    assert_int_equal(compare_folder("vllm-auth", "", &server), 3);
     finish(&server);
 }
 
@@ -319,7 +396,63 @@ static void with_intervals_comments_and_metrics(void **state)
     settings.force_include_usage = true;
     settings.per_request_metrics = true;
     struct server server = start(&settings);
-    assert_int_equal(compare_folder("vllm-v3", &server), 4);
+    assert_int_equal(compare_folder("vllm-v3", "", &server), 4);
+    finish(&server);
+}
+
+#define LONG_PROMPT "one two three four five six seven eight nine ten "
+
+static void llamacpp_answers_as_llamacpp_does(void **state)
+{
+    (void)state;
+    static const struct question questions[] = {
+        {"llamacpp/get_health", "/health", NULL},
+        {"llamacpp/get_v1_health", "/v1/health", NULL},
+        {"llamacpp/get_v1_models", "/v1/models", NULL},
+        {"llamacpp/get_version", "/version", NULL},
+        {"llamacpp/get_metrics", "/metrics", NULL},
+        {"llamacpp/err-404path", "/v1/nothing", "{}"},
+        {"llamacpp/err-badjson", "/v1/completions", "{\"model\":\"mistral"},
+        {"llamacpp/err-noprompt", "/v1/completions", "{\"max_tokens\":2}"},
+        {"llamacpp/err-tokid", "/v1/completions", "{\"prompt\":[1,99999999]}"},
+        {"llamacpp/err-ctx", "/v1/completions", "{\"prompt\":\"" LONG_PROMPT LONG_PROMPT LONG_PROMPT "\"}"},
+        {"llamacpp/err-ctx-stream", "/v1/completions", "{\"stream\":true,\"prompt\":\"" LONG_PROMPT LONG_PROMPT LONG_PROMPT "\"}"},
+        {"llamacpp/err-model404", "/v1/completions", "{\"model\":\"nobody's\",\"prompt\":\"a\",\"max_tokens\":2}"},
+        {"llamacpp/over-maxtok", "/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":100000,\"ignore_eos\":true}"},
+        {"llamacpp/cmpl-plain", "/v1/completions", "{\"prompt\":\"Hello my name is\",\"max_tokens\":8}"},
+        {"llamacpp/chat-plain", "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Say hi\"}],\"max_tokens\":8}"},
+        {"llamacpp/tokenize", "/tokenize", "{\"content\":\"Hello \xf0\x9f\x99\x82 you \xf0\x9f\x99\x82\",\"add_special\":true,\"with_pieces\":true}"},
+        {"llamacpp/tokenize-vllmbody", "/tokenize", "{\"model\":\"m\",\"prompt\":\"Hello\"}"},
+    };
+    struct simulator_settings settings = settings_of("instant");
+    settings.dialect = &dialect_llamacpp;
+    settings.max_model_len = 32;
+    struct server server = start(&settings);
+    compare_questions(questions, sizeof questions / sizeof questions[0], &server);
+    finish(&server);
+    settings.max_model_len = 1024;
+    server = start(&settings);
+    assert_int_equal(compare_folder("llamacpp", "llamacpp/native-stream", &server), 10); /* not the OpenAI API */
+    finish(&server);
+}
+
+static void llamacpp_with_a_key(void **state)
+{
+    (void)state;
+    static const struct question questions[] = {
+        {"llamacpp-auth/noauth_health", "/health", NULL},
+        {"llamacpp-auth/noauth_metrics", "/metrics", NULL},
+        {"llamacpp-auth/noauth_v1_models", "/v1/models", NULL},
+        {"llamacpp-auth/noauth_tokenize", "/tokenize", "{}"},
+        {"llamacpp-auth/err-noauth", "/v1/completions", "{\"prompt\":\"a\"}"},
+    };
+    struct simulator_settings settings = settings_of("l4-int4");
+    settings.dialect = &dialect_llamacpp;
+    settings.api_key = "sk-test";
+    settings.time_scale = 100;
+    struct server server = start(&settings);
+    compare_questions(questions, sizeof questions / sizeof questions[0], &server);
+    assert_int_equal(compare_folder("llamacpp-auth", "", &server), 1);
     finish(&server);
 }
 
@@ -329,6 +462,8 @@ int main(void)
         cmocka_unit_test(defaults_answer_as_vllm_does),
         cmocka_unit_test(with_a_key_and_prompt_details),
         cmocka_unit_test(with_intervals_comments_and_metrics),
+        cmocka_unit_test(llamacpp_answers_as_llamacpp_does),
+        cmocka_unit_test(llamacpp_with_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
