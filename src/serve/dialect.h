@@ -36,6 +36,7 @@ struct dialect {
     const char *name;
     unsigned abilities;                 /* of enum dialect_ability */
     const char *json_type, *stream_type; /* content types */
+    const char *done;                   /* the event behind the last chunk of a stream */
     bool any_model;                     /* the model that a request names does not matter */
     bool json_only;                     /* a POST of another content type is refused */
     bool late_headers;                  /* a stream's headers come with its first token, else at once */
@@ -58,7 +59,7 @@ struct dialect {
     /* Appends the events of the tokens not sent yet, as one HTTP chunk; chunks before it are queued (httpd_stream_queue). The first call
      * for an answer opens its stream, the last one of a generation ends it. Nothing appended: they wait for more. */
     void (*tokens)(struct generation *generation, struct buf *out);
-    /* Appends what comes between the last generation's end and [DONE], as one HTTP chunk. */
+    /* Appends what comes between the last generation's end and `done`, as one HTTP chunk. */
     void (*end)(struct answer *answer, struct buf *out);
     /* Appends the reply that is not streamed. */
     void (*whole)(struct answer *answer, struct buf *out);

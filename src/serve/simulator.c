@@ -12,7 +12,6 @@
 #define LATENESS_MAX NS_PER_S
 #define INSTANT_WRITE_CHUNKS 8  /* in one write */
 #define INSTANT_TURN_TOKENS 64  /* before others have a turn */
-#define DONE "data: [DONE]\n\n"
 
 static int64_t now_of(const struct simulator *simulator)
 {
@@ -127,7 +126,7 @@ static void end_stream(struct answer *answer)
     httpd_stream_queue(answer->request, out->data, out->len);
     if (simulator_fault_end(answer))
         return;
-    httpd_stream_queue(answer->request, DONE, sizeof DONE - 1);
+    httpd_stream_queue(answer->request, answer->simulator->dialect->done, strlen(answer->simulator->dialect->done));
     httpd_stream_end(answer->request);
 }
 

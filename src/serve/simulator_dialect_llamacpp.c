@@ -289,6 +289,7 @@ const struct dialect dialect_llamacpp = {
     .abilities = DIALECT_REASONING,
     .json_type = "application/json; charset=utf-8",
     .stream_type = "text/event-stream",
+    .done = "data: [DONE]\n\n",
     .any_model = true,
     .late_headers = true,
     .closes_streams = true,

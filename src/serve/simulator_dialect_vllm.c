@@ -146,6 +146,7 @@ const struct dialect dialect_vllm = {
     .abilities = DIALECT_REASONING | DIALECT_FORCED_USAGE | DIALECT_PROMPT_DETAILS | DIALECT_METRICS,
     .json_type = "application/json",
     .stream_type = "text/event-stream; charset=utf-8",
+    .done = "data: [DONE]\n\n",
     .json_only = true,
     .routes = routes,
     .is_open = is_open,

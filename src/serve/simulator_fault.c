@@ -147,7 +147,7 @@ static bool act_error_event(const struct strike *strike)
 {
     queue_text(strike, "data: {\"error\": {\"message\": \"EngineCore encountered an issue. See stack trace (above) for the root "
                        "cause.\", \"type\": \"InternalServerError\", \"param\": null, \"code\": 500}}\n\n");
-    queue_text(strike, "data: [DONE]\n\n");
+    queue_text(strike, strike->simulator->dialect->done);
     httpd_stream_end(strike->request);
     return cut(strike->answer);
 }
@@ -208,7 +208,7 @@ static bool act_no_done(const struct strike *strike)
 
 static bool act_no_terminator(const struct strike *strike)
 {
-    queue_text(strike, "data: [DONE]\n\n");
+    queue_text(strike, strike->simulator->dialect->done);
     httpd_close(strike->request);
     return true;
 }

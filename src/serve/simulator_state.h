@@ -38,6 +38,7 @@ struct simulator_task {
     bool echo, return_token_ids;
     bool no_prompt_cache;             /* it neither finds nor leaves anything in the prefix cache */
     bool timings_per_token, return_progress; /* llama.cpp's */
+    bool plain_sizes;                 /* OpenAI's: no obfuscation */
     bool ignore_eos, include_stop;    /* include_stop: what stopped it is sent too */
     bool tokens_as_ids;               /* log probabilities name tokens by their ids */
     struct simulator_prompt *prompts; /* owned; a chat has one */

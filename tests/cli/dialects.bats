@@ -102,6 +102,16 @@ assert_measured_rightly() {
     assert_equal "$(grep -cx '.*}1' <<<"$output")" 2
 }
 
+@test "llamacpp: a connection without a request is closed after 5 s" {
+    start_simulator --dialect llamacpp --preset instant
+    exec 5<>"/dev/tcp/127.0.0.1/${SIM##*:}"
+    printf 'GET /health HTTP/1.1\r\nHost: h\r\n\r\n' >&5
+    run timeout 30 cat <&5 # others keep it for 75 s
+    exec 5>&-
+    assert_success
+    assert_output --partial '{"status":"ok"}'
+}
+
 @test "llamacpp: lengths, stops, tools and reasoning" {
     start_simulator --dialect llamacpp --preset instant --model tiny --max-model-len 80 --reasoning-tokens 3
     post /v1/completions '{"prompt":[1,2,3],"max_tokens":100000}' # cut where the context ends
@@ -137,4 +147,103 @@ assert_measured_rightly() {
     run curl -sS -H 'Content-Type: application/json' -d "$body" "$SIM/v1/completions"
     assert_failure 18
     assert_equal "$(grep -c 'data: ' <<<"$output")" 2
+}
+
+@test "tgi: chat and completions; no ids, no ignore_eos, a role in every delta" {
+    start_simulator --dialect tgi --preset l4-int4 --time-scale 50 --model tiny
+    for endpoint in chat completions; do
+        rm -rf ws
+        measure $endpoint
+        assert_equal "$(field kind)" openai
+        assert_equal "$(field method)" usage
+        assert_equal "$(field continuous_usage)" false
+        assert_measured_rightly
+    done
+    post /v1/chat/completions '{"messages":[{"role":"user","content":"a"}],"max_tokens":4,"stream":true}'
+    assert_equal "$(grep -c '^data:{.*"delta":{"role":"assistant","content":"' <<<"$output")" 4
+    assert_equal "$(grep -c '"finish_reason":"length"' <<<"$output")" 1
+    assert_line 'data:[DONE]'
+    post /v1/completions '{"prompt":"a","max_tokens":4,"n":3,"stream":true,"stream_options":{"include_usage":true}}'
+    assert_equal "$(grep -c '"finish_reason":""' <<<"$output")" 3
+    assert_line --partial '"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":4,"total_tokens":6}}'
+    post /tokenize '{"inputs":"one two"}'
+    assert_output --partial '"text":"one","start":0,"stop":3}'
+    ask /metrics
+    assert_line 'tgi_queue_size 0'
+    assert_line --regexp 'tgi_request_generated_tokens_bucket\{le="\+Inf"\} [1-9]'
+    ask /info
+    assert_output --partial '"max_total_tokens":8192,'
+}
+
+@test "tgi: bodies that it does not like get 422, paths that are not there nothing" {
+    start_simulator --dialect tgi --preset instant --model tiny
+    post /v1/completions '{"prompt":[1,2]}'
+    assert_line --partial 'HTTP/1.1 422'
+    assert_output --partial '{"error":"Input validation error: `prompt` must be'
+    post /v1/completions '{"prompt":"a","max_tokens":100000}'
+    assert_output --partial '`inputs` tokens + `max_new_tokens` must be <= 32768. Given: 2 `inputs` tokens and 100000 `max_new_tokens`","error_type":"validation"}'
+    post /v1/completions '{"prompt":"a","stop":["a","b","c","d","e"]}'
+    assert_output --partial '`stop` supports up to 4 stop sequences. Given: 5'
+    ask /version
+    assert_line --partial 'HTTP/1.1 404'
+    assert_line --regexp 'Content-Length: 0'
+}
+
+@test "openai: chat and completions without ignore_eos, nothing beside /v1" {
+    start_simulator --dialect openai --preset l4-int4 --time-scale 50 --model tiny
+    for endpoint in chat completions; do
+        rm -rf ws
+        measure $endpoint
+        assert_equal "$(field kind)" openai
+        assert_equal "$(field ignore_eos)" false
+        assert_equal "$(field continuous_usage)" false
+        assert_equal "$(field metrics)" false
+        assert_measured_rightly
+    done
+    for path in /metrics /tokenize /version /health; do
+        ask $path
+        assert_line --partial 'HTTP/1.1 404'
+        assert_output --partial "{\"error\":{\"message\":\"Invalid URL (GET $path)\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}"
+    done
+}
+
+@test "openai: usage, obfuscation, and reasoning that is counted but not seen" {
+    start_simulator --dialect openai --preset instant --model tiny --reasoning-tokens 5
+    local ask='"model":"tiny","messages":[{"role":"user","content":"a"}],"max_completion_tokens":12,"stream":true'
+    post /v1/chat/completions "{$ask,\"stream_options\":{\"include_usage\":true}}"
+    assert_line --partial '"completion_tokens":12,'
+    assert_line --partial '"reasoning_tokens":5,'
+    assert_equal "$(grep -c '"usage":null' <<<"$output")" "$(grep -c '"index":0' <<<"$output")"
+    assert [ "$(grep -c '"delta":{"content":"' <<<"$output")" -le 7 ]
+    # A content and its obfuscation have one size together.
+    sed -n 's/.*"delta":{"content":"\([^"]*\)".*"obfuscation":"\([^"]*\)".*/\1\2/p' <<<"$output" | awk 'length($0) % 16 { exit 1 } END { exit NR < 3 }'
+    post /v1/chat/completions "{$ask,\"stream_options\":{\"include_obfuscation\":false}}"
+    refute_output --partial obfuscation
+    refute_output --partial '"usage"'
+    post /v1/chat/completions "${ask/max_completion_tokens/max_tokens}" # no JSON at all
+    assert_line --partial 'HTTP/1.1 400'
+    post /v1/chat/completions "{${ask/max_completion_tokens/max_tokens}}"
+    assert_output --partial "Use 'max_completion_tokens' instead.\",\"type\":\"invalid_request_error\",\"param\":\"max_tokens\",\"code\":\"unsupported_parameter\"}}"
+}
+
+@test "openai: what it refuses" {
+    start_simulator --dialect openai --preset instant --model tiny
+    post /v1/completions '{"model":"tiny","prompt":"a","ignore_eos":true}'
+    assert_output --partial 'Unrecognized request argument supplied: ignore_eos'
+    post /v1/completions '{"model":"tiny","prompt":"a","stream":true,"stream_options":{"continuous_usage_stats":true}}'
+    assert_output --partial "Unknown parameter: 'stream_options.continuous_usage_stats'."
+    post /v1/completions '{"prompt":"a"}'
+    assert_output --partial 'you must provide a model parameter'
+    post /v1/completions '{"model":"other","prompt":"a"}'
+    assert_line --partial 'HTTP/1.1 404'
+    assert_output --partial '"code":"model_not_found"'
+    post /v1/completions '{"model":"tiny","prompt":"a","max_tokens":100000}'
+    assert_output --partial '"code":"context_length_exceeded"'
+    echo sk-secret >key
+    start_simulator --dialect openai --preset instant --model tiny --api-key-file key
+    ask /v1/models
+    assert_line --partial 'HTTP/1.1 401'
+    assert_output --partial '"code":"invalid_api_key"'
+    run curl -sS -H 'Authorization: Bearer sk-secret' "$SIM/v1/models"
+    assert_output --partial '"owned_by":"system"'
 }

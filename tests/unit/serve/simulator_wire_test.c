@@ -211,7 +211,7 @@ static void append_header_names(struct buf *out, const struct buf *reply)
 {
     char *names[32];
     size_t count = 0;
-    const char *line = reply->data + strcspn(reply->data, "\n") + 1;
+    const char *line = buf_text(reply) + strcspn(buf_text(reply), "\n") + 1;
     for (; *line != '\r' && count < sizeof names / sizeof names[0]; line += strcspn(line, "\n") + 1)
         if (strncmp(line, "Date:", 5) != 0)
             names[count++] = strndup(line, strcspn(line, ":"));
