@@ -202,7 +202,7 @@ static const char *at_least_text(bool at_least)
 }
 
 /* What the pair was not tested for: behind "at least". */
-static const char *untested_text(struct arena *arena, const struct roi_pair *pair, int at, const char *cheap, const char *dear)
+static const char *untested_text(struct arena *arena, const struct roi_pair *pair, enum operating_point at, const char *cheap, const char *dear)
 {
     bool a = pair->cheap_at_least[at], b = pair->dear_at_least[at];
     if (a && b)
