@@ -58,6 +58,7 @@ static void read_body(struct reading *reading, struct simulator_task *task)
     task->timings_per_token = reading_flag(reading, "timings_per_token", false);
     task->return_progress = task->stream && reading_flag(reading, "return_progress", false);
     task->choices = reading_integer(reading, "n", 1);
+    reading_number(reading, "temperature", 1);
     if (!reading->status && (task->choices < 1 || task->choices > SIMULATOR_CHOICES_MAX))
         reading_refuse(reading, NULL, "n must be between 1 and %d", SIMULATOR_CHOICES_MAX);
     if (!task->chat && reading_flag(reading, "echo", false))

@@ -238,6 +238,16 @@ static void check_parameters(struct reading *reading, const struct simulator_tas
         reading_refuse(reading, NULL, "you must provide a model parameter");
 }
 
+static void check_numbers(struct reading *reading)
+{
+    static const char *const names[] = {"temperature", "top_p", "presence_penalty", "frequency_penalty"};
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        const json_t *value = reading_member(reading, names[k]);
+        if (value && !json_is_number(value))
+            reading_refuse(reading, names[k], "Invalid type for '%s': expected a decimal, but got something else instead.", names[k]);
+    }
+}
+
 static void read_stream_options(struct reading *reading, struct simulator_task *task)
 {
     const json_t *options = reading_member(reading, "stream_options");
@@ -298,6 +308,7 @@ static void read_body(struct reading *reading, struct simulator_task *task)
     size_t stops = json_array_size(json_object_get(reading->body, "stop"));
     check_parameters(reading, task);
     reading_check_model(reading);
+    check_numbers(reading);
     task->stream = reading_flag(reading, "stream", false);
     read_stream_options(reading, task);
     task->choices = reading_integer(reading, "n", 1);

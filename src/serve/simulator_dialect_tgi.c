@@ -172,6 +172,7 @@ static void read_body(struct reading *reading, struct simulator_task *task)
     task->stream = reading_flag(reading, "stream", false);
     task->include_usage = task->stream && json_is_true(json_object_get(reading_member(reading, "stream_options"), "include_usage"));
     task->choices = 1;
+    reading_number(reading, "temperature", 1);
     if (!reading->status && stops > STOPS_MAX)
         reading_refuse(reading, NULL, "`stop` supports up to %d stop sequences. Given: %zu", STOPS_MAX, stops);
     task_read_stops(reading, task);

@@ -8,34 +8,13 @@ from __future__ import annotations
 
 import sys
 
-import tokenizers
 import torch
 import transformers
 
 import tiny_vocabulary
+from make_tiny_tokenizer import CONTEXT, make_tokenizer
 
-LAYERS, WIDTH, HEADS, FEED_FORWARD, CONTEXT = 2, 128, 2, 256, 4096
-
-
-def make_tokenizer(tokens: list[str], merges: list[tuple[str, str]]) -> transformers.PreTrainedTokenizerFast:
-    begin = tiny_vocabulary.SPECIAL_TOKENS[tiny_vocabulary.BEGIN]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
-    tokenizer.add_special_tokens(list(tiny_vocabulary.SPECIAL_TOKENS))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
-        single=f"{begin} $A", special_tokens=[(begin, tiny_vocabulary.BEGIN)]
-    )
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token=tiny_vocabulary.SPECIAL_TOKENS[tiny_vocabulary.UNKNOWN],
-        bos_token=begin,
-        eos_token=tiny_vocabulary.SPECIAL_TOKENS[tiny_vocabulary.END],
-        model_max_length=CONTEXT,
-    )
-    fast.chat_template = tiny_vocabulary.CHAT_TEMPLATE
-    return fast
+LAYERS, WIDTH, HEADS, FEED_FORWARD = 2, 128, 2, 256
 
 
 def make_model(vocabulary: int) -> transformers.LlamaForCausalLM:

@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# GuideLLM on the simulator: a load generator that was written by others counts what the simulator says it has sent.
+# shellcheck disable=SC2154  # set by bats and the file loaded here
+load support
+
+readonly REQUESTS=24 PROMPT=64 OUTPUT=16
+
+setup_file() {
+    local tokenizer=$E2E_CACHE/tiny-tokenizer
+    export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_HOME=$E2E_CACHE/cache/huggingface PYTHONDONTWRITEBYTECODE=1 NO_COLOR=1
+    [[ -d $tokenizer ]] || {
+        "$E2E_CACHE/venv-guidellm/bin/python" "$BATS_TEST_DIRNAME/make_tiny_tokenizer.py" "$tokenizer.new"
+        mv "$tokenizer.new" "$tokenizer"
+    }
+    export TOKENIZER=$tokenizer
+}
+
+teardown() {
+    stop_process simulator
+}
+
+# benchmark DIALECT ENDPOINT: 24 requests on four streams; leaves `report` and `truth` in the test's folder.
+benchmark() {
+    local port url
+    port=$(free_port)
+    url=http://127.0.0.1:$port
+    start_process simulator "$ROIBENCH" simulate --dialect "$1" --preset l4-int4 --time-scale 20 --model tiny --listen "127.0.0.1:$port"
+    wait_for simulator 30 answers "$url/sim/truth"
+    timeout 200 "$E2E_CACHE/venv-guidellm/bin/guidellm" run --disable-console \
+        --backend "kind=openai_http,target=$url,model=tiny,request_format=$2" --profile kind=concurrent,streams=4 \
+        --constraint "kind=max_requests,count=$REQUESTS" --tokenizer "kind=huggingface_auto,model=$TOKENIZER" \
+        --data "kind=synthetic_text,prompt_tokens=$PROMPT,output_tokens=$OUTPUT" --output "kind=json,path=$BATS_TEST_TMPDIR/report.json"
+    jq '.benchmarks[0]' "$BATS_TEST_TMPDIR/report.json" >"$BATS_TEST_TMPDIR/report"
+    curl --silent --fail "$url/sim/truth" >"$BATS_TEST_TMPDIR/truth"
+}
+
+of() { jq --compact-output "$2" "$BATS_TEST_TMPDIR/$1"; } # report|truth FILTER
+
+# Requests and tokens to the last one. Times: no client can see a token before it was sent.
+assert_agrees() {
+    assert_equal "$(of report '.metrics.request_totals | [.successful, .errored, .incomplete, .total]')" "[$REQUESTS,0,0,$REQUESTS]"
+    assert_equal "$(of truth '[.requests.received, .requests.completed, .requests.disconnected]')" "[$REQUESTS,$REQUESTS,0]"
+    assert_equal "$(of truth .generation_tokens)" "$((REQUESTS * OUTPUT))"
+    assert_equal "$(of report '.metrics.output_token_count.successful.total_sum | round')" "$(of truth .generation_tokens)"
+    assert_equal "$(of report '.metrics.prompt_token_count.successful.total_sum | round')" "$(of truth .prompt_tokens)"
+    local seen sent
+    seen=$(of report '.metrics.time_to_first_token_ms.successful.mean * 1e6 | round')
+    sent=$(of truth '.ttft_ns.sum / .ttft_ns.count | round')
+    assert [ "$seen" -ge "$((sent * 95 / 100))" ]
+}
+
+@test "vllm: a chat" {
+    benchmark vllm /v1/chat/completions
+    assert_agrees
+}
+
+@test "vllm: completions" {
+    benchmark vllm /v1/completions
+    assert_agrees
+}
+
+@test "llamacpp: a chat, on connections that end with each stream" {
+    benchmark llamacpp /v1/chat/completions
+    assert_agrees
+}
+
+# It limits a chat by max_completion_tokens, which TGI does not know.
+@test "tgi: completions" {
+    benchmark tgi /v1/completions
+    assert_agrees
+}
