@@ -92,7 +92,8 @@ static int learn_words(struct counter *counter, struct plan *plan, struct materi
 
 static int learn_lengths(const struct app *app, const struct probe *probe, struct plan *plan, struct material *material, struct error *err)
 {
-    struct counter counter = {.probe = probe, .model = plan->model, .tokenize = plan->server.tokenize};
+    struct counter counter = {.probe = probe, .model = plan->model, .tokenize = plan->server.tokenize,
+                              .max_completion_tokens = plan->server.max_completion_tokens};
     int status = plan->server.token_ids ? learn_ids(&counter, plan, material, err) : learn_words(&counter, plan, material, err);
     if (status < 0)
         return -1;
@@ -119,6 +120,7 @@ static int ask_too_long(const struct probe *probe, const struct plan *plan, stru
         .text = buf_text(&text),
         .text_length = text.len,
         .max_tokens = plan->workload.output.max,
+        .max_completion_tokens = plan->server.max_completion_tokens,
         .stream = true,
     };
     if (text.overflowed || openai_request_write(&request, &body) < 0)

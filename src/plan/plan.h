@@ -68,6 +68,7 @@ struct server_identity {
     double time_scale;   /* 1 but for a simulator */
     int64_t max_model_len; /* -1 unknown */
     bool usage, continuous_usage, ignore_eos, token_ids, tokenize, metrics;
+    bool max_completion_tokens; /* what limits a chat's answer is called so, and not max_tokens */
     /* token_ids: takes arrays of token ids as prompts of /v1/completions. */
 };
 

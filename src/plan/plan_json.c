@@ -39,6 +39,7 @@ static void write_server(json_t *root, const struct server_identity *server)
     json_set_bool(features, "usage", server->usage);
     json_set_bool(features, "continuous_usage", server->continuous_usage);
     json_set_bool(features, "ignore_eos", server->ignore_eos);
+    json_set_bool(features, "max_completion_tokens", server->max_completion_tokens);
     json_set_bool(features, "token_ids", server->token_ids);
     json_set_bool(features, "tokenize", server->tokenize);
     json_set_bool(features, "metrics", server->metrics);
@@ -202,6 +203,7 @@ static void read_server(struct json_reader *reader, const json_t *root, struct p
     server->usage = json_get_bool(reader, features, "usage");
     server->continuous_usage = json_get_bool(reader, features, "continuous_usage");
     server->ignore_eos = json_get_bool(reader, features, "ignore_eos");
+    server->max_completion_tokens = json_get_bool_or(reader, features, "max_completion_tokens", false);
     server->token_ids = json_get_bool(reader, features, "token_ids");
     server->tokenize = json_get_bool(reader, features, "tokenize");
     server->metrics = json_get_bool(reader, features, "metrics");

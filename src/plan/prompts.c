@@ -96,6 +96,7 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
         .model = plan->model,
         .chat = plan->workload.endpoint == ENDPOINT_CHAT,
         .max_tokens = lengths->output_tokens,
+        .max_completion_tokens = server->max_completion_tokens,
         .ignore_eos = server->ignore_eos,
         .stream = true,
         .include_usage = server->usage,

@@ -46,6 +46,7 @@ static int64_t count_text_by_usage(struct counter *counter, const char *text, si
         .text = text,
         .text_length = length,
         .max_tokens = 1,
+        .max_completion_tokens = counter->max_completion_tokens,
     };
     return count_by_usage(counter, &request, err);
 }

@@ -8,6 +8,7 @@ struct counter {
     const struct probe *probe;
     const char *model;
     bool tokenize;  /* /tokenize as vLLM has it */
+    bool max_completion_tokens; /* as struct server_identity has it */
     int64_t asked;  /* requests so far */
 };
 

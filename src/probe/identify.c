@@ -114,6 +114,20 @@ static bool refused_form(const struct trial *trial)
     return trial->status == 400 || trial->status == 422;
 }
 
+/* Sends it, and once more with the other name of max_tokens where the refusal asks for that. */
+static int send_limited(const struct probe *probe, struct openai_request *request, struct trial *trial, struct error *err)
+{
+    struct error own = {0};
+    int status = send_request(probe, request, trial, &own);
+    if (status < 0 && refused_form(trial) && request->chat && !request->max_completion_tokens && strstr(own.text, "max_completion_tokens")) {
+        request->max_completion_tokens = true;
+        status = send_request(probe, request, trial, &own);
+    }
+    if (status < 0 && err)
+        *err = own;
+    return status;
+}
+
 /* Everything at once; where that is refused, one thing after the other is left away, and what is left works. */
 static int try_features(const struct probe *probe, const char *model, struct server_identity *server, struct error *err)
 {
@@ -130,16 +144,17 @@ static int try_features(const struct probe *probe, const char *model, struct ser
         .ignore_eos = true,
     };
     bool *const optional[] = {&request.continuous_usage, &request.ignore_eos, &request.include_usage};
-    int status = send_request(probe, &request, &trial, err);
+    int status = send_limited(probe, &request, &trial, err);
     for (size_t k = 0; k < sizeof optional / sizeof optional[0] && status < 0 && refused_form(&trial); k++) {
         *optional[k] = false;
-        status = send_request(probe, &request, &trial, err); /* the plainest one's refusal is the server's word */
+        status = send_limited(probe, &request, &trial, err); /* the plainest one's refusal is the server's word */
     }
     if (status < 0)
         return error_wrap(err, "the server does not answer a request for %d tokens", TRIAL_TOKENS);
     server->usage = trial.usage;
     server->continuous_usage = trial.continuous_usage;
     server->ignore_eos = request.ignore_eos;
+    server->max_completion_tokens = request.max_completion_tokens;
     return 0;
 }
 

@@ -90,7 +90,7 @@ int openai_request_write(const struct openai_request *request, struct buf *out)
     buf_append_char(out, ',');
     write_prompt(out, request);
     if (request->max_tokens > 0)
-        buf_printf(out, ",\"max_tokens\":%" PRId64, request->max_tokens);
+        buf_printf(out, ",\"%s\":%" PRId64, request->max_completion_tokens ? "max_completion_tokens" : "max_tokens", request->max_tokens);
     write_true(out, "ignore_eos", request->ignore_eos);
     write_streaming(out, request);
     if (request->no_prompt_cache)

@@ -22,6 +22,7 @@ struct openai_request {
     size_t text_length;
 
     int64_t max_tokens;         /* 0: leave it to the server */
+    bool max_completion_tokens; /* max_tokens is written by this name: OpenAI's models that reason take no other (chat only) */
     bool ignore_eos;
 
     bool stream;

@@ -2,6 +2,7 @@
 # The simulator's dialects: what prepare finds out about each, what run measures, and what is not there. The JSON of
 # llama.cpp's is compared with captures in tests/unit/serve/simulator_wire_test.c.
 
+# shellcheck disable=SC2016 # TGI quotes by backticks
 load support/simulator # setup and teardown too
 
 ask() { # PATH [CURL OPTIONS...]: head and body
@@ -224,6 +225,17 @@ assert_measured_rightly() {
     assert_line --partial 'HTTP/1.1 400'
     post /v1/chat/completions "{${ask/max_completion_tokens/max_tokens}}"
     assert_output --partial "Use 'max_completion_tokens' instead.\",\"type\":\"invalid_request_error\",\"param\":\"max_tokens\",\"code\":\"unsupported_parameter\"}}"
+}
+
+@test "openai: a model that reasons is measured by max_completion_tokens, and its reasoning counted" {
+    start_simulator --dialect openai --preset l4-int4 --time-scale 50 --model tiny --reasoning-tokens 5
+    measure chat
+    assert_equal "$(field max_completion_tokens)" true
+    assert_equal "$(field exact)" true
+    assert_measured_rightly
+    # The first token that can be seen is the sixth.
+    awk -F '[:,]' '{ for (k = 1; k < NF; k++) if ($k == "\"sent\"") sent = $(k + 1); else if ($k == "\"first_token\"") first = $(k + 1) }
+        first - sent < 5 * 1000000 { exit 1 }' records
 }
 
 @test "openai: what it refuses" {

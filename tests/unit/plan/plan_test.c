@@ -43,7 +43,8 @@ static struct plan *whole_plan(void)
     plan->ca_file = "/etc/own-ca.pem";
     plan->model = "m\"\xc3\xa4";
     plan->server = (struct server_identity){.kind = "simulator", .version = "0.32.0", .preset = "instant", .time_scale = 10,
-                                            .max_model_len = 8192, .usage = true, .ignore_eos = true, .metrics = true};
+                                            .max_model_len = 8192, .usage = true, .ignore_eos = true, .max_completion_tokens = true,
+                                            .metrics = true};
     plan->profile = "sweep";
     assert_int_equal(levels_parse("poisson:0.1-5.0/8", plan, &err), 0);
     plan->stream_start = STREAM_START_TOGETHER;

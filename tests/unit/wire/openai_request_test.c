@@ -32,6 +32,8 @@ static const struct example EXAMPLES[] = {
      "{\"model\":\"m\",\"prompt\":\"x\",\"max_tokens\":7,\"ignore_eos\":true}"},
     {{.model = "m", .chat = true, .text = "x", .text_length = 1, .max_tokens = 7},
      "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":7}"},
+    {{.model = "m", .chat = true, .text = "x", .text_length = 1, .max_tokens = 7, .max_completion_tokens = true},
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_completion_tokens\":7}"},
     /* stream_options without stream is refused by vLLM */
     {{.model = "m", .text = "x", .text_length = 1, .include_usage = true, .continuous_usage = true}, "{\"model\":\"m\",\"prompt\":\"x\"}"},
     {{.model = "m", .text = "x", .text_length = 1, .stream = true, .continuous_usage = true},
