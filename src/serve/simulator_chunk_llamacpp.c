@@ -82,25 +82,6 @@ static void append_candidate(const struct generation *generation, int64_t index,
     buf_printf(out, "],\"logprob\":%.16g", candidate.logprob);
 }
 
-static void append_logprobs(const struct generation *generation, int64_t from, struct buf *out)
-{
-    buf_append_text(out, "{\"content\":[");
-    for (int64_t k = from; k < generation->scheduled.output_tokens; k++) {
-        if (k > from)
-            buf_append_char(out, ',');
-        append_candidate(generation, k, 0, out);
-        buf_append_text(out, ",\"top_logprobs\":[");
-        for (int64_t rank = 0; rank < generation->answer->task.top_logprobs; rank++) {
-            if (rank > 0)
-                buf_append_char(out, ',');
-            append_candidate(generation, k, rank, out);
-            buf_append_char(out, '}');
-        }
-        buf_append_text(out, "]}");
-    }
-    buf_append_text(out, "]}");
-}
-
 static const char *finish_reason(const struct generation *generation)
 {
     return generation->calls_tool ? "tool_calls" : generation->stopped ? "stop" : "length";
@@ -132,7 +113,7 @@ static void append_text_choice(const struct generation *generation, struct buf *
     buf_append_text(out, "\",\"index\":");
     buf_printf(out, "%" PRId64 ",\"logprobs\":", generation->index);
     if (generation->answer->task.logprobs)
-        append_logprobs(generation, generation->sent_tokens, out);
+        logprobs_append_content(generation, generation->sent_tokens, append_candidate, out);
     else
         buf_append_text(out, "null");
     buf_append_text(out, ",\"finish_reason\":null}],");
@@ -188,7 +169,7 @@ static bool append_event(struct generation *generation, struct buf *out)
         buf_append_char(out, '}');
         if (generation->answer->task.logprobs) {
             buf_append_text(out, ",\"logprobs\":");
-            append_logprobs(generation, generation->sent_tokens, out);
+            logprobs_append_content(generation, generation->sent_tokens, append_candidate, out);
         }
         buf_append_text(out, "}],");
     } else {
@@ -319,7 +300,7 @@ static void append_whole_choice(struct generation *generation, struct buf *out)
     }
     if (task->logprobs) {
         buf_append_text(out, ",\"logprobs\":");
-        append_logprobs(generation, 0, out);
+        logprobs_append_content(generation, 0, append_candidate, out);
     } else if (!task->chat) {
         buf_append_text(out, ",\"logprobs\":null");
     }

@@ -58,18 +58,18 @@ static void append_candidate(const struct generation *generation, int64_t index,
     buf_append_char(out, ']');
 }
 
-static void append_chat(const struct generation *generation, int64_t from, struct buf *out)
+void logprobs_append_content(const struct generation *generation, int64_t from, logprobs_candidate_writer *write, struct buf *out)
 {
     buf_append_text(out, "{\"content\":[");
     for (int64_t k = from; k < generation->scheduled.output_tokens; k++) {
         if (k > from)
             buf_append_char(out, ',');
-        append_candidate(generation, k, 0, out);
+        write(generation, k, 0, out);
         buf_append_text(out, ",\"top_logprobs\":[");
         for (int64_t rank = 0; rank < generation->answer->task.top_logprobs; rank++) {
             if (rank > 0)
                 buf_append_char(out, ',');
-            append_candidate(generation, k, rank, out);
+            write(generation, k, rank, out);
             buf_append_char(out, '}');
         }
         buf_append_text(out, "]}");
@@ -137,7 +137,7 @@ void logprobs_append(struct generation *generation, int64_t from, struct buf *ou
     if (!generation->answer->task.logprobs)
         buf_append_text(out, "null");
     else if (generation->answer->task.chat)
-        append_chat(generation, from, out);
+        logprobs_append_content(generation, from, append_candidate, out);
     else
         append_completion(generation, from, out);
 }

@@ -206,6 +206,10 @@ struct logprobs_candidate {
 };
 /* rank 0: the token that came; 1 and above: what could have come instead. */
 void logprobs_candidate(const struct generation *generation, int64_t index, int64_t rank, struct logprobs_candidate *candidate);
+/* Appends one candidate's object without its closing brace. */
+typedef void logprobs_candidate_writer(const struct generation *generation, int64_t index, int64_t rank, struct buf *out);
+/* Appends {"content":[...]}: each token from `from` on with its candidates. */
+void logprobs_append_content(const struct generation *generation, int64_t from, logprobs_candidate_writer *write, struct buf *out);
 /* Appends the member "logprobs", of the tokens from `from` on. */
 void logprobs_append(struct generation *generation, int64_t from, struct buf *out);
 
