@@ -24,7 +24,11 @@ answers_completion() {
         --data '{"model":"tiny","prompt":"the server","max_tokens":4}' "$URL/v1/completions"
 }
 
-setup() { find_run; }
+setup() {
+    case $BATS_TEST_DESCRIPTION in
+    chat:* | completions:*) find_run ;;
+    esac
+}
 
 @test "chat: prepare recognizes vLLM, its version and its features" {
     run -0 jq --raw-output '.server.kind, .server.version, .model, .endpoint' "$folder/plan.json"
