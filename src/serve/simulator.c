@@ -338,7 +338,8 @@ static void refuse_busy(struct simulator *simulator, struct httpd_request *reque
 void simulator_generate(struct simulator *simulator, struct httpd_request *request, struct simulator_task *task, const char *id)
 {
     size_t count = task->prompt_count * (size_t)task->choices;
-    if (simulator->open_count + count > SIMULATOR_REQUESTS_MAX) {
+    bool too_long = count > 1 && task->max_tokens > SIMULATOR_TOKENS_MAX / (int64_t)count;
+    if (too_long || simulator->open_count + count > SIMULATOR_REQUESTS_MAX) {
         simulator_task_free(task);
         refuse_busy(simulator, request);
         return;

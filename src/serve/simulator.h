@@ -25,6 +25,7 @@
 
 #define SIMULATOR_BODY_MAX ((size_t)8 << 20)
 #define SIMULATOR_REQUESTS_MAX 65536           /* generations open at the same time; the next request gets 503 */
+#define SIMULATOR_TOKENS_MAX ((int64_t)4 << 20) /* that a request of several generations may ask for: their ends are planned when it comes */
 #define SIMULATOR_STOPS_MAX 64                 /* stop strings of a request */
 #define SIMULATOR_CHOICES_MAX 16384            /* n of a request */
 #define SIMULATOR_BACKLOG_MAX ((size_t)64 << 10) /* unread bytes of a client from which its tokens come several a chunk */

@@ -404,3 +404,11 @@ truth_of() {
     assert_failure 1
     [[ $stderr == *missing/port* ]]
 }
+
+@test "a request for millions of tokens in thousands of choices is refused, and holds up nobody" {
+    start_simulator --model tiny --preset instant
+    post /v1/completions '{"model":"tiny","prompt":[[1],[2],[3]],"n":1000,"temperature":1,"max_tokens":30000,"stop":["zzzz"]}' --max-time 5
+    assert_line 503
+    post /v1/completions '{"model":"tiny","prompt":[[1],[2]],"n":100,"temperature":1,"max_tokens":20,"stop":["zzzz"]}' --max-time 5
+    assert_line 200
+}
