@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stats/level_sample.h"
 #include "stats/saturation.h"
 
 #define MS 1e6                        /* ns of one */
@@ -12,19 +13,13 @@
 #define SYNCHRONY_BINS_MAX ((size_t)1 << 20)
 #define DISAGREEMENT_SHARE 0.05
 
-/* A member's place in the order of sending. */
-struct wait {
-    int64_t sent;
-    double ttft_ms, at_least_ms;
-};
-
 struct sums {
     struct level_summary *out;
     const struct run_data *data;
     const struct run_level *level;
     const struct sla *sla;
     struct series latency[LATENCY_COUNT];
-    struct wait *waits;
+    struct level_wait *waits; /* in the order of sending, at last */
     size_t wait_count;
     uint64_t failures[FAILURE_COUNT];
     uint64_t delivered, ended_ok;
@@ -98,28 +93,23 @@ static bool was_cut_early(const struct sums *sums, const struct record *record, 
 
 static void add_ttft(struct sums *sums, const struct record *record)
 {
-    bool closed = !run_level_is_open_loop(sums->level);
-    bool came = record->first_token != TIME_NEVER && record->sent != TIME_NEVER;
-    bool never = !came && (record->outcome == OUTCOME_INCOMPLETE || failure_by_server(record->failure));
-    if (came) {
-        add_between(sums, LATENCY_TTFT, record->sent, record->first_token, 1);
-        add_between(sums, LATENCY_TTFT_INTENDED, record->intended, record->first_token, 1);
-    }
-    if (!came && !never)
+    struct level_sample sample = level_sample_of(record);
+    struct level_wait wait;
+    if (!level_sample_wait(&sample, sums->level->bounds.end, &wait))
         return;
-    int64_t sent = record->sent != TIME_NEVER ? record->sent : record->intended;
-    int64_t end = record->end != TIME_NEVER ? record->end : sums->level->bounds.end;
-    double ttft = came ? (double)(record->first_token - record->sent) / MS : INFINITY;
-    double waited = came ? ttft : fmax(0, (double)(end - sent) / MS);
-    if (never && was_cut_early(sums, record, waited)) {
+    bool came = isfinite(wait.ttft_ms);
+    if (came) {
+        series_add(&sums->latency[LATENCY_TTFT], wait.ttft_ms);
+        add_between(sums, LATENCY_TTFT_INTENDED, record->intended, record->first_token, 1);
+    } else if (was_cut_early(sums, record, wait.at_least_ms)) {
         sums->out->requests.left_out++;
         return;
     }
-    sums->out->requests.no_first_token += never;
-    sums->waits[sums->wait_count++] = (struct wait){sent, ttft, waited};
-    series_add(&sums->latency[LATENCY_TTFT_CENSORED], ttft);
-    if (closed && (double)record->i >= sums->level->bounds.load)
-        series_add(&sums->latency[LATENCY_TTFT_WITHOUT_FIRST], ttft);
+    sums->out->requests.no_first_token += !came;
+    sums->waits[sums->wait_count++] = wait;
+    series_add(&sums->latency[LATENCY_TTFT_CENSORED], wait.ttft_ms);
+    if (!run_level_is_open_loop(sums->level) && (double)record->i >= sums->level->bounds.load)
+        series_add(&sums->latency[LATENCY_TTFT_WITHOUT_FIRST], wait.ttft_ms);
 }
 
 static void add_ok(struct sums *sums, const struct record *record)
@@ -166,7 +156,7 @@ static void add_all(struct sums *sums)
 
 static int compare_sent(const void *a, const void *b)
 {
-    const struct wait *x = a, *y = b;
+    const struct level_wait *x = a, *y = b;
     return x->sent != y->sent ? (x->sent > y->sent) - (x->sent < y->sent) : (x->ttft_ms > y->ttft_ms) - (x->ttft_ms < y->ttft_ms);
 }
 

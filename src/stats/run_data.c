@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stats/level_sample.h"
 #include "stats/run_tokens.h"
 
 /* The only place where wall time becomes model time. */
@@ -87,8 +88,8 @@ struct run_level *run_data_find_level(const struct run_data *data, int64_t index
 
 static int64_t when_counted(const struct run_level *level, const struct record *record)
 {
-    bool sent = record->sent != TIME_NEVER; /* a connection that was refused: nothing was sent, and yet it was a request */
-    return run_level_is_open_loop(level) || !sent ? record->intended : record->sent;
+    struct level_sample sample = level_sample_of(record);
+    return level_sample_counted_at(&sample, run_level_is_open_loop(level));
 }
 
 static void widen(int64_t t, int64_t *low, int64_t *high)
