@@ -1,7 +1,9 @@
 /* roibench run: carries out the plan and records what came back. */
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
@@ -13,6 +15,7 @@
 #include "cmd/roibench/progress.h"
 #include "load/engine.h"
 #include "load/scraper.h"
+#include "load/sink_queue.h"
 #include "load/sink_workspace.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
@@ -27,7 +30,13 @@
 #define CPU_STAT_MAX ((size_t)16 << 10)
 
 CLEANUP_DEFINE(struct plan, plan_free)
-CLEANUP_DEFINE(struct prompts, prompts_free)
+
+/* What this container may use. */
+static int cpus(void)
+{
+    cpu_set_t allowed;
+    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
 
 /* Everything a run holds; let go in run_close. */
 struct run {
@@ -38,16 +47,19 @@ struct run {
     struct net_settings net;
     char *key;
     struct record_writer *writer;
-    struct transport *transport;
+    struct engine_worker *workers;
+    int worker_count;
     struct scraper *scraper;
     struct sink_workspace sink;
+    struct sink_queue *queue;
     struct progress progress;
-    const struct prompts *prompts;
     bool begun; /* the engine was started: what lies in the folder is measured */
 };
 
 static const struct option_row run_options[] = {
     {.type = OPTION_GROUP, .name = "Run"},
+    {.type = OPTION_INTEGER, .name = "workers", .argument = "N", .min = 1, .max = ENGINE_WORKERS_MAX,
+     .help = "threads that share the streams (default: the CPUs that this container may use)"},
     COMMAND_NET_OPTIONS,
     {.type = OPTION_END},
 };
@@ -95,6 +107,15 @@ static int64_t thread_cpu_ns(void *context)
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) < 0)
         return -1;
     return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+static struct context_switches thread_switches(void *context)
+{
+    struct rusage usage;
+    (void)context;
+    if (getrusage(RUSAGE_THREAD, &usage) < 0)
+        return (struct context_switches){-1, -1};
+    return (struct context_switches){usage.ru_nvcsw, usage.ru_nivcsw};
 }
 
 static int64_t cgroup_throttled_ns(void *context)
@@ -152,10 +173,12 @@ static int open_writer(struct run *run, int64_t anchor_realtime, struct error *e
     sink_workspace_init(&run->sink, run->writer);
     run->sink.level_ended = on_level_ended;
     run->sink.context = run;
-    return record_writer_flush(run->writer, err);
+    run->queue = sink_queue_new(&run->sink.sink, err);
+    return run->queue ? record_writer_flush(run->writer, err) : -1;
 }
 
-static int open_transport(struct run *run, struct error *err)
+/* All of a run's connections need descriptors and ports of one process: `streams` are those of all workers. */
+static struct transport *open_transport(struct run *run, size_t streams, struct error *err)
 {
     const struct limits *limits = &run->plan->limits;
     struct transport_curl_settings settings = {
@@ -163,12 +186,36 @@ static int open_transport(struct run *run, struct error *err)
         .clock = run->app->clock,
         .timeout_ns = plan_wall_ns(run->plan, limits->timeout_ns),
         .stall_timeout_ns = plan_wall_ns(run->plan, limits->stall_timeout_ns),
-        .max_streams = (size_t)most_streams(run->plan),
+        .max_streams = streams,
         .pin_url = run->plan->target,
         .time_scale = run->plan->server.time_scale,
     };
-    run->transport = transport_curl_new(&settings, err);
-    return run->transport ? 0 : -1;
+    return transport_curl_new(&settings, err);
+}
+
+/* The transports first: what they refuse (too many streams, a host that nobody knows) leaves no records, and the plan can be run. */
+static int open_workers(struct run *run, struct error *err)
+{
+    size_t streams = (size_t)most_streams(run->plan);
+    run->workers = mem_calloc((size_t)run->worker_count, sizeof *run->workers);
+    for (int w = 0; w < run->worker_count; w++) {
+        struct engine_worker *worker = &run->workers[w];
+        worker->body_context = prompts_read(run->plan, run->folder, err);
+        worker->transport = worker->body_context ? open_transport(run, streams, err) : NULL;
+        if (!worker->transport)
+            return -1;
+    }
+    return 0;
+}
+
+static void close_workers(struct run *run)
+{
+    for (int w = 0; run->workers && w < run->worker_count; w++) {
+        if (run->workers[w].transport)
+            transport_free(run->workers[w].transport);
+        prompts_free(run->workers[w].body_context);
+    }
+    free(run->workers);
 }
 
 /* Frees everything; the first write error is the run's error, unless it has one. */
@@ -176,8 +223,11 @@ static int run_close(struct run *run, int status, struct error *err)
 {
     struct error closing = {.class = ERROR_NONE};
     progress_level_ended(&run->progress);
-    if (run->transport)
-        transport_free(run->transport);
+    close_workers(run);
+    if (sink_queue_free(run->queue, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
     if (scraper_free(run->scraper, &closing) < 0 && status == 0) {
         *err = closing;
         status = -1;
@@ -197,20 +247,23 @@ static int carry_out(struct run *run, struct engine_result *result, struct error
 {
     struct app *app = run->app;
     int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
-    /* The transport first: what it refuses (too many streams, a host that nobody knows) leaves no records, and the plan can be run. */
-    if (open_transport(run, err) < 0 || open_writer(run, anchor_realtime, err) < 0 || open_scraper(run, anchor, err) < 0)
+    if (open_workers(run, err) < 0 || open_writer(run, anchor_realtime, err) < 0 || open_scraper(run, anchor, err) < 0)
         return -1;
+    const char *const urls[] = {run->url};
     struct engine_settings settings = {
         .plan = run->plan,
         .clock = app->clock,
-        .transport = run->transport,
-        .sink = &run->sink.sink,
+        .workers = run->workers,
+        .worker_count = run->worker_count,
+        .sink = sink_queue_sink(run->queue),
         .log = &app->log,
-        .url = run->url,
+        .urls = urls,
+        .url_count = 1,
         .anchor = anchor,
+        .shard = {.index = 0, .count = 1},
+        .start_at = TIME_NEVER,
         .body = make_body,
-        .body_context = (void *)run->prompts,
-        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = cgroup_throttled_ns},
+        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = cgroup_throttled_ns, .switches = thread_switches},
         .stop = app->stop,
         .progress = progress_show,
         .progress_context = &run->progress,
@@ -260,10 +313,7 @@ static int run_plan(struct app *app, const struct options *options, const struct
 {
     struct run run = {.app = app, .plan = plan, .folder = folder, .progress = {.app = app}};
     struct engine_result result = {0};
-    cleanup_with(prompts_free) struct prompts *prompts = prompts_read(plan, folder, err);
-    if (!prompts)
-        return -1;
-    run.prompts = prompts;
+    run.worker_count = (int)options_integer(options, "workers", cpus());
     run.url = mem_printf("%s%s", plan->target, endpoint_path(plan->workload.endpoint));
     int status = command_net_settings(app, options, &run.net, &run.key, err);
     if (status == 0)

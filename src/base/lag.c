@@ -38,6 +38,15 @@ void lag_add(struct lag *lag, int64_t ns)
         lag->max = ns;
 }
 
+void lag_merge(struct lag *lag, const struct lag *other)
+{
+    for (unsigned bucket = 0; bucket < LAG_BUCKETS; bucket++)
+        lag->counts[bucket] += other->counts[bucket];
+    lag->total += other->total;
+    if (other->max > lag->max)
+        lag->max = other->max;
+}
+
 /* Nearest rank: the smallest value with at least per_mille of the samples at or below it. */
 static int64_t lag_percentile(const struct lag *lag, uint64_t per_mille)
 {

@@ -23,6 +23,8 @@ struct lag_summary {
 
 void lag_reset(struct lag *lag);
 void lag_add(struct lag *lag, int64_t ns); /* negative counts as 0 */
+/* Adds the samples of `other`. */
+void lag_merge(struct lag *lag, const struct lag *other);
 struct lag_summary lag_summarize(const struct lag *lag);
 
 #endif

@@ -11,11 +11,17 @@
 
 struct closed_loop {
     struct source source;
-    int streams;
+    struct share share;
+    int streams;           /* of all workers and shards */
     struct due_queue due;
-    int64_t *rounds;       /* requests sent so far, a stream */
-    int64_t *back_off;     /* after the last failures in a row, a stream; 0: none */
+    int64_t *rounds;       /* requests sent so far, a stream of ours */
+    int64_t *back_off;     /* after the last failures in a row, a stream of ours; 0: none */
 };
+
+static int place_of(const struct closed_loop *loop, int stream)
+{
+    return stream / loop->share.count;
+}
 
 static int64_t next_due(const struct source *source, const struct level_run *run)
 {
@@ -27,10 +33,10 @@ static int64_t next_due(const struct source *source, const struct level_run *run
 static void send_due(struct source *source, struct level_run *run, int64_t now)
 {
     struct closed_loop *loop = (struct closed_loop *)source;
-    while (loop->due.count > 0 && loop->due.items[0].time <= now && level_draw(run, now)) {
+    while (loop->due.count > 0 && loop->due.items[0].time <= now && level_draw(run, now, true)) {
         struct due due = due_pop(&loop->due);
-        int64_t round = loop->rounds[due.stream]++;
-        level_send(run, due.stream, due.stream + round * loop->streams, due.time);
+        int64_t round = loop->rounds[place_of(loop, due.stream)]++;
+        level_send(run, due.stream, due.stream + round * loop->streams, due.stream + round, due.time);
     }
 }
 
@@ -38,7 +44,7 @@ static void ended(struct source *source, struct level_run *run, const struct req
 {
     struct closed_loop *loop = (struct closed_loop *)source;
     int stream = request->record.stream;
-    int64_t *back_off = &loop->back_off[stream];
+    int64_t *back_off = &loop->back_off[place_of(loop, stream)];
     if (request->record.outcome != OUTCOME_ERROR)
         *back_off = 0;
     else if (*back_off == 0)
@@ -72,18 +78,20 @@ static void closed_loop_free(struct source *source)
     free(loop);
 }
 
-struct source *closed_loop_new(const struct level_run *run, int64_t mean_e2e_ns)
+struct source *closed_loop_new(const struct level_run *run)
 {
     struct closed_loop *loop = mem_alloc(sizeof *loop);
     loop->source = (struct source){
         .next_due = next_due, .send_due = send_due, .ended = ended, .waiting = waiting, .give_up = give_up, .free = closed_loop_free,
     };
     loop->streams = (int)run->level.load;
-    loop->rounds = mem_calloc((size_t)loop->streams, sizeof *loop->rounds);
-    loop->back_off = mem_calloc((size_t)loop->streams, sizeof *loop->back_off);
-    for (int stream = 0; stream < loop->streams; stream++) {
+    loop->share = run->share;
+    size_t ours = (size_t)share_of(run->share, loop->streams);
+    loop->rounds = mem_calloc(ours + 1, sizeof *loop->rounds);
+    loop->back_off = mem_calloc(ours + 1, sizeof *loop->back_off);
+    for (int stream = run->share.index; stream < loop->streams; stream += run->share.count) {
         double share = (double)stream / loop->streams;
-        due_push(&loop->due, run->start + (int64_t)(share * (double)mean_e2e_ns), stream);
+        due_push(&loop->due, run->start + (int64_t)(share * (double)run->engine->level.mean_e2e_ns), stream);
     }
     return &loop->source;
 }

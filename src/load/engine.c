@@ -1,11 +1,20 @@
 #include "load/engine.h"
 
+#include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "load/level.h"
+#include "load/window.h"
 #include "wire/openai.h"
+
+/* Threads take a moment to begin: so much later a level starts that has several. */
+#define WORKERS_START_NS (2 * NS_PER_MS)
+/* Between two shards' levels: their clocks are not the same, and a level's end takes a moment. Model time. */
+#define SLOT_MARGIN_NS NS_PER_S
 
 const char *level_reason_name(enum level_reason reason)
 {
@@ -16,85 +25,375 @@ const char *level_reason_name(enum level_reason reason)
     return names[reason];
 }
 
+void engine_fail(struct engine *engine, const struct error *err)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (engine->failure.class == ERROR_NONE)
+        engine->failure = *err;
+    atomic_store(&engine->failed, true);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static int64_t now_of(const struct engine *engine)
+{
+    return clock_now(engine->settings->clock) - engine->settings->anchor;
+}
+
 static bool told_to_stop(const struct engine_settings *settings)
 {
     return settings->stop && *settings->stop;
 }
 
-/* Between two levels: nobody's requests shall be counted to the next one. */
+/* --- which level is next ------------------------------------------------------------------ */
+
+size_t engine_levels_total(const struct engine *engine)
+{
+    const struct plan *plan = engine->settings->plan;
+    size_t levels = plan->level_count ? plan->level_count : (size_t)plan->sweep_levels;
+    return engine->repeat > 0 ? engine->done_count : levels;
+}
+
+/* 1: *level is filled. */
+static int choose_level(struct engine *engine, struct level *level)
+{
+    return plan_next_level(engine->settings->plan, engine->done, engine->done_count, level);
+}
+
+/* --- a level ------------------------------------------------------------------------------ */
+
+/* Nobody's requests shall be counted to the next level. Patience ends when a shard's next slot begins. */
 static void settle_server(const struct engine *engine)
 {
     const struct engine_settings *settings = engine->settings;
     if (!settings->watch.level_end || told_to_stop(settings))
         return;
     const struct plan *plan = settings->plan;
-    int64_t patience = plan_wall_ns(plan, plan->limits.drain_ns);
-    if (settings->watch.level_end(settings->watch.context, clock_now(settings->clock) + patience) == 0)
+    int64_t deadline = clock_now(settings->clock) + plan_wall_ns(plan, plan->limits.drain_ns);
+    if (settings->start_at != TIME_NEVER && deadline > engine->slot + settings->anchor)
+        deadline = engine->slot + settings->anchor;
+    if (settings->watch.level_end(settings->watch.context, deadline) == 0)
         log_warning(settings->log, "the server still runs requests that are not ours: foreign traffic is in these numbers");
 }
+
+/* What a spread start spreads over. Throughput means: as much as there is, at once. Shards must agree, so they take what the plan says. */
+static int64_t spread_over(const struct engine *engine, const struct level *level)
+{
+    const struct plan *plan = engine->settings->plan;
+    if (plan->stream_start == STREAM_START_TOGETHER || strcmp(level->kind, "throughput") == 0)
+        return 0;
+    bool measured = engine->settings->start_at == TIME_NEVER && engine->last_mean_e2e > 0;
+    return measured ? engine->last_mean_e2e : plan->calibration.e2e_ns;
+}
+
+/* No more workers than streams: one without any would only wait. */
+static int workers_of(const struct engine *engine, const struct level *level)
+{
+    const struct engine_settings *settings = engine->settings;
+    bool streams = level->unit == LOAD_STREAMS;
+    int64_t most = share_of(settings->shard, streams ? (int64_t)level->load : settings->plan->limits.max_concurrency);
+    return most < 1 ? 1 : most < settings->worker_count ? (int)most : settings->worker_count;
+}
+
+/* When a level starts that could start at `ready`. */
+static int64_t in_slot(const struct engine *engine, int64_t ready)
+{
+    if (ready <= engine->slot)
+        return engine->slot;
+    log_warning(engine->settings->log, "this shard is %.3f s late for the level: the others did not wait",
+                (double)(ready - engine->slot) / (double)NS_PER_S);
+    return ready;
+}
+
+/* Shards meet by the clock: each level has its time and that of its drain, whether it needs them or not. */
+static void advance_slot(struct engine *engine)
+{
+    const struct plan *plan = engine->settings->plan;
+    const struct level_shared *level = &engine->level;
+    if (engine->settings->start_at != TIME_NEVER)
+        engine->slot += level->measure_start - level->start +
+                        plan_wall_ns(plan, plan->limits.max_seconds_ns + plan->limits.drain_ns + SLOT_MARGIN_NS);
+}
+
+/* Stream n - 1 starts (n - 1)/n of a mean request time after stream 0: then the start phase is over. */
+static void begin_level(struct engine *engine, const struct level *level, int repeat)
+{
+    struct level_shared *shared = &engine->level;
+    const struct plan *plan = engine->settings->plan;
+    int64_t max_seconds_ns = plan->limits.max_seconds_ns, spread_ns = spread_over(engine, level);
+    size_t levels_done = shared->levels_done;
+    *shared = (struct level_shared){
+        .level = *level,
+        .repeat = repeat,
+        .levels_done = levels_done,
+        .mean_e2e_ns = spread_ns,
+        .workers = workers_of(engine, level),
+        .start = now_of(engine),
+    };
+    if (shared->workers > 1)
+        shared->start += WORKERS_START_NS;
+    if (engine->settings->start_at != TIME_NEVER)
+        shared->start = in_slot(engine, shared->start);
+    shared->measure_start = shared->start;
+    if (level->unit == LOAD_STREAMS && level->load > 1)
+        shared->measure_start += (int64_t)((double)spread_ns * (level->load - 1) / level->load);
+    shared->deadline = max_seconds_ns > 0 ? shared->measure_start + plan_wall_ns(plan, max_seconds_ns) : TIME_FOREVER;
+}
+
+static void *run_worker(void *argument)
+{
+    struct level_run *run = argument;
+    level_run_part(run, run->worker);
+    return NULL;
+}
+
+/* Signals are for the caller's thread: it has the terminal. */
+static int start_worker(pthread_t *thread, struct level_run *run)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int status = pthread_create(thread, NULL, run_worker, run);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+static void run_workers(struct engine *engine, struct level_run *runs)
+{
+    int workers = engine->level.workers, started = 1;
+    pthread_t threads[ENGINE_WORKERS_MAX];
+    for (int w = 0; w < workers; w++)
+        runs[w].worker = &engine->workers[w];
+    for (; started < workers; started++) {
+        int status = start_worker(&threads[started], &runs[started]);
+        if (status == 0)
+            continue;
+        struct error err;
+        error_set(&err, ERROR_INTERNAL, "cannot start thread %d of %d: %s. Give fewer --workers", started + 1, workers, strerror(status));
+        engine_fail(engine, &err);
+        break;
+    }
+    level_run_part(&runs[0], &engine->workers[0]);
+    for (int w = 1; w < started; w++)
+        pthread_join(threads[w], NULL);
+    engine->level.workers = started;
+}
+
+/* --- what the workers found --------------------------------------------------------------- */
+
+/* What a level of several workers ended by: by what cut off most. */
+static enum level_reason worse_reason(enum level_reason a, enum level_reason b)
+{
+    static const int rank[] = {
+        [LEVEL_MAX_REQUESTS] = 0, [LEVEL_MAX_SECONDS] = 1, [LEVEL_TARGET_REFUSES] = 2, [LEVEL_STOPPED] = 3,
+    };
+    return rank[a] >= rank[b] ? a : b;
+}
+
+static struct lag_summary worst_lag(const struct engine *engine)
+{
+    struct lag_summary worst = {.p50 = -1, .p99 = -1, .max = -1};
+    for (int w = 0; w < engine->level.workers; w++) {
+        struct lag_summary lag = lag_summarize(&engine->workers[w].lag);
+        if (lag.p99 > worst.p99 || (lag.p99 == worst.p99 && lag.max > worst.max))
+            worst = lag;
+    }
+    return worst;
+}
+
+static struct lag_summary whole_slip(struct engine *engine)
+{
+    for (int w = 1; w < engine->level.workers; w++)
+        lag_merge(&engine->workers[0].slip, &engine->workers[w].slip);
+    return lag_summarize(&engine->workers[0].slip);
+}
+
+/* A level that is bounded by requests lasts until its last one ended. Windows are half-open: that end is still inside. */
+static int64_t end_of(const struct level_run *run)
+{
+    return run->end == TIME_NEVER ? run->last_ended + 1 : run->end;
+}
+
+static void add_part(struct level_end *end, const struct level_run *run)
+{
+    end->reason = worse_reason(end->reason, run->reason);
+    end->end = end_of(run) > end->end ? end_of(run) : end->end;
+    end->drawn += run->worker->counts.drawn;
+    end->sent += run->worker->counts.sent;
+    end->record_stall_ns = run->held_ns > end->record_stall_ns ? run->held_ns : end->record_stall_ns;
+    if (run->switches.voluntary < 0 || end->switches.voluntary < 0) {
+        end->switches = (struct context_switches){-1, -1};
+    } else {
+        end->switches.voluntary += run->switches.voluntary;
+        end->switches.involuntary += run->switches.involuntary;
+    }
+}
+
+/* cpu: room for every worker. */
+static struct level_end make_end(struct engine *engine, const struct level_run *runs, double *cpu)
+{
+    const struct level_shared *shared = &engine->level;
+    struct level_end end = {
+        .level = shared->level,
+        .repeat = shared->repeat,
+        .start = shared->start,
+        .end = shared->start,
+        .lag = worst_lag(engine),
+        .slip = whole_slip(engine),
+        .cpu = cpu,
+        .workers = shared->workers,
+        .throttled_ns = -1,
+        .reason = LEVEL_MAX_REQUESTS,
+    };
+    for (int w = 0; w < shared->workers; w++) {
+        bool known = runs[w].cpu_ns >= 0 && runs[w].over > runs[w].start;
+        cpu[w] = known ? (double)runs[w].cpu_ns / (double)(runs[w].over - runs[w].start) : NAN;
+        add_part(&end, &runs[w]);
+    }
+    window_trim(engine->settings->plan, shared->measure_start, &end);
+    return end;
+}
+
+static struct level_facts facts_of(const struct engine *engine, const struct level_run *runs, const struct level_end *end)
+{
+    double scale = engine->settings->plan->server.time_scale;
+    double length_s = (double)(end->end - engine->level.measure_start) * scale / (double)NS_PER_S;
+    struct level_facts facts = {.reason = end->reason};
+    int64_t e2e_sum = 0, ok_inside = 0;
+    for (int w = 0; w < engine->level.workers; w++) {
+        facts.sent += runs[w].worker->counts.sent;
+        facts.ended += runs[w].worker->counts.ended;
+        facts.ok += runs[w].ok;
+        facts.connect_failures += runs[w].connect_failures;
+        e2e_sum += runs[w].e2e_sum;
+        ok_inside += runs[w].ok_inside;
+    }
+    facts.mean_e2e_ns = facts.ok > 0 ? e2e_sum / facts.ok : 0;
+    facts.request_rps = length_s > 0 ? (double)ok_inside / length_s : 0;
+    return facts;
+}
+
+static int run_level(struct engine *engine, const struct level *level, int repeat, struct level_facts *facts, struct error *err)
+{
+    const struct engine_settings *settings = engine->settings;
+    const struct engine_costs *costs = &settings->costs;
+    struct sink *sink = settings->sink;
+    struct error trouble = {.class = ERROR_NONE};
+    if (settings->watch.level_start)
+        settings->watch.level_start(settings->watch.context);
+    int64_t throttled = costs->throttled_ns ? costs->throttled_ns(costs->context) : -1;
+    begin_level(engine, level, repeat);
+    if (sink->level_start(sink, level, repeat, engine->level.start, engine->level.measure_start, &trouble) < 0)
+        engine_fail(engine, &trouble);
+    struct level_run *runs = mem_calloc((size_t)engine->level.workers, sizeof *runs);
+    double *cpu = mem_calloc((size_t)engine->level.workers, sizeof *cpu);
+    run_workers(engine, runs);
+    struct level_end end = make_end(engine, runs, cpu);
+    if (throttled >= 0)
+        end.throttled_ns = costs->throttled_ns(costs->context) - throttled;
+    level_report_last(&runs[0]);
+    if (sink->level_end(sink, &end, &trouble) < 0 || sink->flush(sink, &trouble) < 0)
+        engine_fail(engine, &trouble);
+    *facts = facts_of(engine, runs, &end);
+    for (int w = 0; w < engine->level.workers; w++)
+        level_run_free(&runs[w]);
+    free(cpu);
+    free(runs);
+    if (engine->failure.class != ERROR_NONE)
+        *err = engine->failure;
+    return engine->failure.class == ERROR_NONE ? 0 : -1;
+}
+
+/* --- can the run go on? ------------------------------------------------------------------- */
 
 static int refused(const struct engine *engine, struct error *err)
 {
     const char *advice = openai_refusal_advice(engine->refusal_status);
-    return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured%s", engine->settings->url,
-                     engine->result->last_error, advice[0] ? advice : ". Look at the model's name and the token counts of the plan");
+    return error_set(err, ERROR_TARGET, "%s refuses every request (%s); nothing was measured%s", engine->settings->urls[0],
+                     engine->last_error, advice[0] ? advice : ". Look at the model's name and the token counts of the plan");
 }
 
-/* Why the run cannot go on after this level; 0: it can. */
 static int check_target(struct engine *engine, const struct level *level, const struct level_facts *facts, struct error *err)
 {
     if (facts->reason == LEVEL_TARGET_REFUSES)
         return refused(engine, err);
     if (facts->ended > 0 && facts->connect_failures == facts->ended)
-        return error_set(err, ERROR_TARGET, "%s could not be reached during the whole of level %d (%s)%s", engine->settings->url,
-                         level->index + 1, engine->result->last_error, level->index > 0 ? "; the levels before it are kept" : "");
+        return error_set(err, ERROR_TARGET, "%s could not be reached during the whole of level %d (%s)%s", engine->settings->urls[0],
+                         level->index + 1, engine->last_error, level->index > 0 ? "; the levels before it are kept" : "");
     return 0;
 }
 
-static int64_t spread_over(const struct plan *plan, const struct level_facts *before)
+/* --- the engine --------------------------------------------------------------------------- */
+
+struct engine *engine_new(const struct engine_settings *settings)
 {
-    if (plan->stream_start == STREAM_START_TOGETHER)
-        return 0;
-    return before->mean_e2e_ns > 0 ? before->mean_e2e_ns : plan->calibration.e2e_ns;
+    struct engine *engine = mem_alloc(sizeof *engine);
+    engine->settings = settings;
+    engine->workers = mem_calloc((size_t)settings->worker_count, sizeof *engine->workers);
+    for (int w = 0; w < settings->worker_count; w++) {
+        engine->workers[w].engine = engine;
+        engine->workers[w].index = w;
+        engine->workers[w].transport = settings->workers[w].transport;
+        engine->workers[w].body_context = settings->workers[w].body_context;
+    }
+    engine->slot = settings->start_at;
+    pthread_mutex_init(&engine->lock, NULL);
+    return engine;
 }
 
-static int run_levels(struct engine *engine, struct level_result **done, struct error *err)
+int engine_next(struct engine *engine, struct error *err)
 {
     const struct engine_settings *settings = engine->settings;
+    struct engine_result *result = &engine->result;
     struct level_facts facts = {0};
-    size_t count = 0, capacity = 0;
     struct level level;
-    while (!told_to_stop(settings) && plan_next_level(settings->plan, *done, count, &level)) {
-        /* Throughput means: as much as there is, at once. */
-        int64_t spread = strcmp(level.kind, "throughput") == 0 ? 0 : spread_over(settings->plan, &facts);
-        if (level_run_whole(engine, &level, 0, spread, count, &facts) < 0) {
-            *err = engine->failure;
-            return -1;
+    if (told_to_stop(settings))
+        return 0;
+    if (!choose_level(engine, &level))
+        return engine->refusals > 0 && !atomic_load(&engine->answered) ? refused(engine, err) : 0;
+    int status = run_level(engine, &level, engine->repeat, &facts, err);
+    result->sent += facts.sent;
+    result->ended += facts.ended;
+    result->ok += facts.ok;
+    memcpy(result->last_error, engine->last_error, sizeof result->last_error);
+    advance_slot(engine);
+    if (status < 0 || check_target(engine, &level, &facts, err) < 0)
+        return -1;
+    settle_server(engine);
+    MEM_GROW(engine->done, engine->done_capacity, engine->done_count + 1);
+    engine->done[engine->done_count++] = (struct level_result){.level = level, .request_rps = facts.request_rps};
+    engine->last_mean_e2e = facts.mean_e2e_ns;
+    engine->level.levels_done++;
+    result->levels_done += facts.reason != LEVEL_STOPPED;
+    return 1;
+}
+
+const struct engine_result *engine_result(const struct engine *engine)
+{
+    return &engine->result;
+}
+
+void engine_free(struct engine *engine)
+{
+    for (int w = 0; w < engine->settings->worker_count; w++) {
+        while (engine->workers[w].free_requests) {
+            struct request *request = engine->workers[w].free_requests;
+            engine->workers[w].free_requests = request->next_free;
+            request_free(request);
         }
-        if (check_target(engine, &level, &facts, err) < 0)
-            return -1;
-        settle_server(engine);
-        MEM_GROW(*done, capacity, count + 1);
-        (*done)[count++] = (struct level_result){.level = level, .request_rps = facts.request_rps};
-        engine->result->levels_done += facts.reason != LEVEL_STOPPED;
     }
-    return engine->refusals > 0 && !told_to_stop(settings) ? refused(engine, err) : 0;
+    pthread_mutex_destroy(&engine->lock);
+    free(engine->workers);
+    free(engine->done);
+    free(engine);
 }
 
 int engine_run(const struct engine_settings *settings, struct engine_result *result, struct error *err)
 {
-    struct engine *engine = mem_alloc(sizeof *engine); /* its histograms are too large for a stack */
-    struct level_result *done = NULL;
-    *result = (struct engine_result){0};
-    engine->settings = settings;
-    engine->result = result;
-    int status = run_levels(engine, &done, err);
-    while (engine->free_requests) {
-        struct request *request = engine->free_requests;
-        engine->free_requests = request->next_free;
-        request_free(request);
-    }
-    free(done);
-    free(engine);
+    struct engine *engine = engine_new(settings);
+    int status;
+    while ((status = engine_next(engine, err)) > 0)
+        ;
+    *result = *engine_result(engine);
+    engine_free(engine);
     return status;
 }

@@ -2,9 +2,11 @@
  *
  *     clock, arrivals, bodies, transport -> engine -> struct record -> sink
  *
- * One engine drives one transport on one thread. It reads no clock but the one
- * given, so with a fake clock and a fake transport an hour of load takes
- * milliseconds, and every scheduling rule is tested to the nanosecond.
+ * An engine has workers: threads with a transport each, that share a level's
+ * streams or arrivals by their numbers (load/share.h) and nothing on the path of
+ * a token. Worker 0 runs on the caller's thread; with one worker there is no other.
+ * No clock is read but the one given, so with a fake clock and a fake transport an hour
+ * of load takes milliseconds, and every scheduling rule is tested to the nanosecond.
  *
  * The rules (docs/metrics.md has the definitions; engine.c runs the levels one after the other, level.c runs one):
  *   closed loop  `load` streams; each sends its next request when its last one ended. Stream j of n starts with the others
@@ -31,12 +33,15 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "load/share.h"
 #include "load/sink.h"
 #include "net/transport.h"
 #include "plan/plan.h"
 #include "plan/prompts.h"
 
 #define REFUSALS_MAX 10
+#define ENGINE_ERROR_SIZE 512
+#define ENGINE_WORKERS_MAX 256
 
 /* What a person watching sees. Times named _model are what the server would show at time scale 1. */
 struct engine_progress {
@@ -51,10 +56,11 @@ struct engine_progress {
     const char *last_error;            /* NULL, or the newest failure's sentence */
 };
 
-/* What the thread costs: asked at each level's start and end. NULL functions: unknown. */
+/* What the load costs: asked at each level's start and end, by each worker of itself. NULL functions: unknown. */
 struct engine_costs {
     int64_t (*cpu_ns)(void *context);       /* CPU time of the calling thread */
     int64_t (*throttled_ns)(void *context); /* of the cgroup; -1: unknown */
+    struct context_switches (*switches)(void *context); /* of the calling thread */
     void *context;
 };
 
@@ -67,17 +73,25 @@ struct engine_watch {
     void *context;
 };
 
+struct engine_worker {
+    struct transport *transport;
+    void *body_context;
+};
+
 struct engine_settings {
     const struct plan *plan;
     const struct clock *clock;
-    struct transport *transport;
-    struct sink *sink;
+    const struct engine_worker *workers;
+    int worker_count;
+    struct sink *sink; /* with several workers it is called from several threads at once */
     const struct log *log;
-    const char *url;   /* the requests' */
+    const char *const *urls; /* the requests': of every target */
+    int url_count;
     int64_t anchor;    /* clock_now() of time 0 */
-    /* Fills *out with the body of request i: prompts_body, or a test's. */
+    struct share shard;  /* of the plan; count 1: all of it */
+    int64_t start_at;    /* when the first level starts, wall ns from the anchor; TIME_NEVER: at once. Given, every level has its slot. */
+    /* Fills *out with the body of request i: prompts_body, or a test's. context: the worker's. */
     int (*body)(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err);
-    void *body_context;
     struct engine_costs costs;
     struct engine_watch watch;
     const volatile sig_atomic_t *stop;
@@ -92,12 +106,21 @@ struct engine_result {
     int64_t sent;         /* requests that were sent */
     int64_t ended;        /* those that ended, ok or failed; the others were cut off */
     int64_t ok;
-    char last_error[512]; /* "" none */
+    char last_error[ENGINE_ERROR_SIZE]; /* "" none */
 };
 
-/* 0 when the plan was carried out or a signal stopped it; -1 with *err: the sink failed (ERROR_INTERNAL), the transport broke, or the
- * target refuses or is gone (ERROR_TARGET). The result is filled in any case, and what was measured is in the sink. A transport that
- * broke may hold transfers until it is freed: free it after the engine. */
+struct engine;
+/* settings are borrowed until engine_free. */
+struct engine *engine_new(const struct engine_settings *settings);
+/* Runs the next level. 1: it did, and there may be more; 0: the plan was carried out, or a signal stopped it; -1 with *err: the sink failed
+ * (ERROR_INTERNAL), a transport broke, or the target refuses or is gone (ERROR_TARGET): no more levels. */
+int engine_next(struct engine *engine, struct error *err);
+/* So far; what was measured is in the sink in any case. */
+const struct engine_result *engine_result(const struct engine *engine);
+/* A transport that broke may hold transfers until it is freed: free it after the engine. */
+void engine_free(struct engine *engine);
+
+/* All levels, one after the other: 0 or -1 as engine_next. */
 int engine_run(const struct engine_settings *settings, struct engine_result *result, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #define TICK_NS (100 * NS_PER_MS)
+#define HELD_LOOK_NS NS_PER_MS
 #define FLUSH_NS (500 * NS_PER_MS) /* well below the second after which everything must be readable */
 
 static int64_t now_of(const struct level_run *run)
@@ -15,13 +16,19 @@ static int64_t now_of(const struct level_run *run)
     return clock_now(run->engine->settings->clock) - run->engine->settings->anchor;
 }
 
-/* --- requests -------------------------------------------------------------------------- */
+/* --- what others look at: one writer, so a plain load and store is enough ----------------- */
 
-static void fail_run(struct engine *engine, const struct error *err)
+static void count(_Atomic int64_t *counter, int64_t more)
 {
-    if (engine->failure.class == ERROR_NONE)
-        engine->failure = *err;
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
 }
+
+static int64_t look(const _Atomic int64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* --- requests -------------------------------------------------------------------------- */
 
 static void note_message(struct engine *engine, const struct request *request)
 {
@@ -30,19 +37,27 @@ static void note_message(struct engine *engine, const struct request *request)
     char what[96] = "";
     if (request->record.status >= 400)
         snprintf(what, sizeof what, "HTTP %d: ", request->record.status);
-    snprintf(engine->result->last_error, sizeof engine->result->last_error, "%s%.400s", what,
-             withheld           ? "(the answer holds the API key and is not shown)"
+    pthread_mutex_lock(&engine->lock);
+    snprintf(engine->last_error, sizeof engine->last_error, "%s%.400s", what,
+             withheld              ? "(the answer holds the API key and is not shown)"
              : request->message[0] ? request->message
                                    : failure_name(request->record.failure));
+    pthread_mutex_unlock(&engine->lock);
 }
 
 /* Only requests that were refused, one after the other from the start of the run: no load will mend that. A missing key is sure at once. */
 static void count_refusal(struct engine *engine, const struct record *record)
 {
-    if (engine->refusals < 0 || record->outcome == OUTCOME_INCOMPLETE)
+    if (record->outcome == OUTCOME_INCOMPLETE || atomic_load_explicit(&engine->answered, memory_order_relaxed))
         return;
-    engine->refusals = record->failure != FAILURE_HTTP_4XX ? -1 : record->status == 401 ? REFUSALS_MAX : engine->refusals + 1;
+    pthread_mutex_lock(&engine->lock);
+    if (record->failure != FAILURE_HTTP_4XX)
+        atomic_store(&engine->answered, true);
+    else
+        engine->refusals = record->status == 401 ? REFUSALS_MAX : engine->refusals + 1;
     engine->refusal_status = record->status;
+    atomic_store(&engine->refused, !atomic_load(&engine->answered) && engine->refusals >= REFUSALS_MAX);
+    pthread_mutex_unlock(&engine->lock);
 }
 
 /* What the drain brings ended after the level: it is no part of its rate. */
@@ -56,15 +71,13 @@ static void count_ended(struct level_run *run, const struct record *record)
 {
     if (record->outcome == OUTCOME_INCOMPLETE)
         return;
-    run->ended++;
-    run->engine->result->ended++;
+    count(&run->worker->counts.ended, 1);
     if (record->outcome == OUTCOME_ERROR) {
-        run->failed++;
+        count(&run->worker->counts.failed, 1);
         run->connect_failures += record->failure == FAILURE_CONNECT || record->failure == FAILURE_DNS || record->failure == FAILURE_TLS;
         return;
     }
     run->ok++;
-    run->engine->result->ok++;
     run->ok_inside += ended_inside(run, record);
     run->e2e_sum += record->end - record->sent;
     if (record->first_token != TIME_NEVER)
@@ -76,8 +89,9 @@ static void request_gone(struct level_run *run, struct request *request)
     struct request *last = run->in_flight[--run->in_flight_count];
     run->in_flight[request->slot] = last;
     last->slot = request->slot;
-    request->next_free = run->engine->free_requests;
-    run->engine->free_requests = request;
+    count(&run->worker->counts.in_flight, -1);
+    request->next_free = run->worker->free_requests;
+    run->worker->free_requests = request;
 }
 
 static void stamp_turn(struct level_run *run, int64_t now)
@@ -88,97 +102,120 @@ static void stamp_turn(struct level_run *run, int64_t now)
 
 static void on_tokens(void *context, int64_t tokens, int64_t now)
 {
-    struct level_run *run = ((struct engine *)context)->run;
-    stamp_turn(run, now - run->engine->settings->anchor);
-    run->tokens += tokens;
-    run->tick_tokens += tokens;
+    struct worker *worker = context;
+    stamp_turn(worker->run, now - worker->engine->settings->anchor);
+    count(&worker->counts.tokens, tokens);
 }
 
 /* A stream that cannot become an answer any more may go on for ever. */
 static void on_hopeless(void *context, struct request *request)
 {
-    const struct engine *engine = context;
-    transport_cancel(engine->settings->transport, &request->transfer);
+    const struct worker *worker = context;
+    transport_cancel(worker->transport, &request->transfer);
+}
+
+static void add_record(struct level_run *run, const struct record *record, const int64_t *gaps, const int32_t *n)
+{
+    struct engine *engine = run->engine;
+    struct sink *sink = engine->settings->sink;
+    struct error err = {.class = ERROR_NONE};
+    if (sink->add(sink, record, gaps, n, (size_t)record->arrivals, &err) < 0)
+        engine_fail(engine, &err);
 }
 
 static void on_finished(void *context, struct request *request, int64_t absolute)
 {
-    struct engine *engine = context;
-    struct level_run *run = engine->run;
+    struct worker *worker = context;
+    struct engine *engine = worker->engine;
+    struct level_run *run = worker->run;
     struct record *record = &request->record;
     int64_t now = absolute - engine->settings->anchor;
-    struct error err = {.class = ERROR_NONE};
     stamp_turn(run, now);
     run->last_ended = now;
     if (record->sent != TIME_NEVER)
-        lag_add(&engine->slip, record->sent - record->intended);
+        lag_add(&worker->slip, record->sent - record->intended);
     count_ended(run, record);
     count_refusal(engine, record);
     if (record->outcome == OUTCOME_ERROR)
         note_message(engine, request);
-    struct sink *sink = engine->settings->sink;
-    if (sink->add(sink, record, request->gaps, request->n, (size_t)record->arrivals, &err) < 0)
-        fail_run(engine, &err);
+    add_record(run, record, request->gaps, request->n);
     request_gone(run, request);
     run->source->ended(run->source, run, request, now);
 }
 
 static struct request *take_request(struct level_run *run)
 {
-    struct engine *engine = run->engine;
-    struct request *request = engine->free_requests;
+    struct worker *worker = run->worker;
+    struct request *request = worker->free_requests;
     if (request)
-        engine->free_requests = request->next_free;
+        worker->free_requests = request->next_free;
     else
-        request = request_new(on_finished, on_tokens, on_hopeless, engine, engine->settings->anchor,
+        request = request_new(on_finished, on_tokens, on_hopeless, worker, run->engine->settings->anchor,
                               run->plan->server.continuous_usage);
     MEM_GROW(run->in_flight, run->in_flight_capacity, run->in_flight_count + 1);
     request->slot = run->in_flight_count;
     run->in_flight[run->in_flight_count++] = request;
+    count(&worker->counts.in_flight, 1);
     return request;
 }
 
-void level_send(struct level_run *run, int stream, int64_t i, int64_t intended)
+void level_send(struct level_run *run, int stream, int64_t i, int64_t target, int64_t intended)
 {
     const struct engine_settings *settings = run->engine->settings;
     struct request *request = take_request(run);
     struct error err = {.class = ERROR_NONE};
-    if (settings->body(settings->body_context, run->level.index, run->repeat, i, &request->body, &err) < 0) {
-        fail_run(run->engine, &err);
+    if (settings->body(run->worker->body_context, run->level.index, run->repeat, i, &request->body, &err) < 0) {
+        engine_fail(run->engine, &err);
         request_gone(run, request);
         return;
     }
-    request_begin(request, run->level.index, run->repeat, stream, i, intended, settings->url);
-    run->sent++;
-    run->engine->result->sent++;
-    transport_start(settings->transport, &request->transfer);
+    target %= settings->url_count;
+    request_begin(request, run->level.index, run->repeat, stream, i, intended, settings->urls[target]);
+    request->record.target = (int)target;
+    request->record.shard = settings->shard.index;
+    count(&run->worker->counts.sent, 1);
+    transport_start(run->worker->transport, &request->transfer);
 }
 
-bool level_draw(struct level_run *run, int64_t now)
+bool level_draw(struct level_run *run, int64_t now, bool ours)
 {
     if (run->drawn_out)
         return false;
-    run->drawn++;
-    int64_t limit = run->plan->limits.max_requests;
-    if (now >= run->measure_start && ++run->counted == limit)
-        run->drawn_out = true;
+    if (run->counted_max > 0 && now >= run->measure_start) {
+        int64_t counted = run->profile->open_loop ? ++run->counted : atomic_fetch_add(&run->engine->level.counted, 1) + 1;
+        run->drawn_out = counted >= run->counted_max;
+        if (counted > run->counted_max) /* another worker drew the last one */
+            return false;
+    }
+    count(&run->worker->counts.drawn, ours);
     return true;
 }
 
 void level_never_sent(struct level_run *run, int64_t i, int64_t intended, int64_t now)
 {
     struct record record = record_empty();
-    struct error err = {.class = ERROR_NONE};
-    struct sink *sink = run->engine->settings->sink;
     record.level = run->level.index;
     record.repeat = run->repeat;
+    record.shard = run->engine->settings->shard.index;
     record.i = i;
     record.intended = intended;
     record.end = now;
     record.outcome = OUTCOME_INCOMPLETE;
     record.failure = FAILURE_CANCELLED;
-    if (sink->add(sink, &record, NULL, NULL, 0, &err) < 0)
-        fail_run(run->engine, &err);
+    add_record(run, &record, NULL, NULL);
+}
+
+bool level_is_held(struct level_run *run, int64_t now)
+{
+    struct sink *sink = run->engine->settings->sink;
+    bool full = sink->full && sink->full(sink);
+    if (full && run->held_since == TIME_NEVER)
+        run->held_since = now;
+    if (!full && run->held_since != TIME_NEVER) {
+        run->held_ns += now - run->held_since;
+        run->held_since = TIME_NEVER;
+    }
+    return full;
 }
 
 /* --- the end of a level ---------------------------------------------------------------- */
@@ -199,17 +236,19 @@ static void cancel_all(struct level_run *run)
     /* From the last to the first: `ended` may come at once and moves the last one into the gap. */
     run->phase = LEVEL_CANCELLED;
     for (size_t k = run->in_flight_count; k-- > 0;)
-        transport_cancel(run->engine->settings->transport, &run->in_flight[k]->transfer);
+        transport_cancel(run->worker->transport, &run->in_flight[k]->transfer);
 }
 
 static void check_limits(struct level_run *run, int64_t now)
 {
     struct engine *engine = run->engine;
     const volatile sig_atomic_t *stop = engine->settings->stop;
-    bool told_to_stop = (stop && *stop) || engine->failure.class != ERROR_NONE;
+    bool told_to_stop = (stop && *stop) || atomic_load_explicit(&engine->failed, memory_order_relaxed);
+    if (run->counted_max > 0 && !run->profile->open_loop && look(&engine->level.counted) >= run->counted_max)
+        run->drawn_out = true;
     if (told_to_stop)
         stop_sending(run, LEVEL_STOPPED, now, now);
-    else if (engine->refusals >= REFUSALS_MAX)
+    else if (atomic_load_explicit(&engine->refused, memory_order_relaxed))
         stop_sending(run, LEVEL_TARGET_REFUSES, now, now);
     else if (now >= run->deadline)
         stop_sending(run, LEVEL_MAX_SECONDS, run->deadline, now);
@@ -221,43 +260,6 @@ static void check_limits(struct level_run *run, int64_t now)
             run->reason = LEVEL_STOPPED;
         cancel_all(run);
     }
-}
-
-static int64_t trim_ns(const struct level_run *run, const struct trim *trim, int64_t length)
-{
-    if (trim->kind == TRIM_SHARE)
-        return (int64_t)(trim->share * (double)length);
-    return trim->kind == TRIM_TIME ? plan_wall_ns(run->plan, trim->ns) : 0;
-}
-
-static struct level_end make_end(struct level_run *run)
-{
-    const struct limits *limits = &run->plan->limits;
-    /* A level that is bounded by requests lasts until its last one ended. Windows are half-open: that end is still inside. */
-    if (run->end == TIME_NEVER)
-        run->end = run->last_ended + 1;
-    int64_t length = run->end - run->start;
-    int64_t window_start = run->start + trim_ns(run, &limits->warmup, length);
-    int64_t window_end = run->end - trim_ns(run, &limits->cooldown, length);
-    if (window_start < run->measure_start)
-        window_start = run->measure_start;
-    if (window_start > run->end)
-        window_start = run->end;
-    return (struct level_end){
-        .level = run->level,
-        .repeat = run->repeat,
-        .start = run->start,
-        .end = run->end,
-        .window_start = window_start,
-        .window_end = window_end < window_start ? window_start : window_end,
-        .drawn = run->drawn,
-        .sent = run->sent,
-        .lag = lag_summarize(&run->engine->lag),
-        .slip = lag_summarize(&run->engine->slip),
-        .cpu = NAN,
-        .throttled_ns = -1,
-        .reason = run->reason,
-    };
 }
 
 /* --- what happens now and then --------------------------------------------------------- */
@@ -280,54 +282,82 @@ static double recent_ttft_ms(const struct level_run *run)
     return (double)sorted[median] * run->time_scale / (double)NS_PER_MS;
 }
 
+/* The level so far, of all workers. */
+static struct engine_progress sum_counts(const struct level_run *run)
+{
+    struct engine_progress sum = {0};
+    for (int w = 0; w < run->engine->level.workers; w++) {
+        const struct worker_counts *counts = &run->engine->workers[w].counts;
+        sum.sent += look(&counts->sent);
+        sum.ended += look(&counts->ended);
+        sum.failed += look(&counts->failed);
+        sum.in_flight += look(&counts->in_flight);
+        sum.tokens += look(&counts->tokens);
+    }
+    return sum;
+}
+
 static void report_progress(struct level_run *run, int64_t now)
 {
-    const struct engine_settings *settings = run->engine->settings;
+    struct engine *engine = run->engine;
+    const struct engine_settings *settings = engine->settings;
     const struct limits *limits = &run->plan->limits;
+    char last_error[ENGINE_ERROR_SIZE];
     if (!settings->progress)
         return;
     double elapsed_s = (double)(now - run->start) * run->time_scale / (double)NS_PER_S;
     double planned_s = (double)limits->max_seconds_ns / (double)NS_PER_S;
     if (planned_s > 0)
         planned_s += (double)(run->measure_start - run->start) * run->time_scale / (double)NS_PER_S;
-    struct engine_progress progress = {
-        .level = run->level,
-        .levels_done = run->levels_done,
-        .levels_total = run->plan->level_count ? run->plan->level_count : (size_t)run->plan->sweep_levels,
-        .elapsed_s = elapsed_s,
-        .planned_s = planned_s,
-        .planned_requests = limits->max_requests,
-        .sent = run->sent,
-        .ended = run->ended,
-        .failed = run->failed,
-        .in_flight = (int64_t)run->in_flight_count,
-        .tokens = run->tokens,
-        .tokens_per_s = elapsed_s > 0 ? (double)run->tokens / elapsed_s : 0,
-        .ttft_ms = recent_ttft_ms(run),
-        .draining = run->phase != LEVEL_SENDING,
-        .last_error = run->engine->result->last_error[0] ? run->engine->result->last_error : NULL,
-    };
+    pthread_mutex_lock(&engine->lock);
+    memcpy(last_error, engine->last_error, sizeof last_error);
+    pthread_mutex_unlock(&engine->lock);
+    struct engine_progress progress = sum_counts(run);
+    progress.level = run->level;
+    progress.levels_done = engine->level.levels_done;
+    progress.levels_total = engine_levels_total(engine);
+    progress.elapsed_s = elapsed_s;
+    progress.planned_s = planned_s;
+    progress.planned_requests = limits->max_requests;
+    progress.tokens_per_s = elapsed_s > 0 ? (double)progress.tokens / elapsed_s : 0;
+    progress.ttft_ms = recent_ttft_ms(run);
+    progress.draining = run->phase != LEVEL_SENDING;
+    progress.last_error = last_error[0] ? last_error : NULL;
     settings->progress(settings->progress_context, &progress);
 }
 
+static void tick(struct level_run *run, int64_t now)
+{
+    struct engine *engine = run->engine;
+    struct sink *sink = engine->settings->sink;
+    struct error err = {.class = ERROR_NONE};
+    int64_t tokens = sum_counts(run).tokens, more = tokens - run->ticked_tokens;
+    run->ticked_tokens = tokens;
+    if (more > 0 && sink->tick(sink, now, more, &err) < 0)
+        engine_fail(engine, &err);
+}
+
+/* Worker 0 speaks for all; the others only wake up now and then, to see what these have decided. */
 static void do_periodic(struct level_run *run, int64_t now)
 {
     struct engine *engine = run->engine;
     struct sink *sink = engine->settings->sink;
     struct error err = {.class = ERROR_NONE};
-    if (now >= engine->next_tick) {
-        engine->next_tick = now + TICK_NS;
-        if (run->tick_tokens > 0 && sink->tick(sink, now, run->tick_tokens, &err) < 0)
-            fail_run(engine, &err);
-        run->tick_tokens = 0;
+    bool first = run->worker->index == 0;
+    if (now >= run->next_tick) {
+        run->next_tick = now + TICK_NS;
+        if (first)
+            tick(run, now);
     }
-    if (now >= engine->next_flush) {
-        engine->next_flush = now + FLUSH_NS;
+    if (!first)
+        return;
+    if (now >= run->next_flush) {
+        run->next_flush = now + FLUSH_NS;
         if (sink->flush(sink, &err) < 0)
-            fail_run(engine, &err);
+            engine_fail(engine, &err);
     }
-    if (now >= engine->next_progress) {
-        engine->next_progress = now + engine->settings->progress_interval_ns;
+    if (now >= run->next_progress) {
+        run->next_progress = now + engine->settings->progress_interval_ns;
         report_progress(run, now);
     }
 }
@@ -337,12 +367,20 @@ static int64_t earliest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t next_deadline(const struct level_run *run)
+static int64_t next_send(const struct level_run *run, int64_t now)
 {
-    const struct engine *engine = run->engine;
-    int64_t next = earliest(earliest(engine->next_tick, engine->next_flush), engine->next_progress);
+    if (run->drawn_out)
+        return TIME_FOREVER;
+    return run->held_since == TIME_NEVER ? run->source->next_due(run->source, run) : now + HELD_LOOK_NS;
+}
+
+static int64_t next_deadline(const struct level_run *run, int64_t now)
+{
+    int64_t next = run->next_tick;
+    if (run->worker->index == 0)
+        next = earliest(next, earliest(run->next_flush, run->next_progress));
     if (run->phase == LEVEL_SENDING)
-        return earliest(next, earliest(run->deadline, run->drawn_out ? TIME_FOREVER : run->source->next_due(run->source, run)));
+        return earliest(next, earliest(run->deadline, next_send(run, now)));
     return run->phase == LEVEL_DRAINING ? earliest(next, run->drain_deadline) : next;
 }
 
@@ -362,8 +400,6 @@ static void ignore_tokens(void *context, int64_t tokens, int64_t now)
 /* It cannot be waited for their ends: they are recorded as cancelled now, and free themselves when the transport lets them go. */
 static void abandon_all(struct level_run *run, int64_t now)
 {
-    struct sink *sink = run->engine->settings->sink;
-    struct error err = {.class = ERROR_NONE};
     while (run->in_flight_count > 0) {
         struct request *request = run->in_flight[--run->in_flight_count];
         request->finished = free_abandoned;
@@ -371,8 +407,7 @@ static void abandon_all(struct level_run *run, int64_t now)
         struct record record = request->record;
         record.end = now;
         record.failure = FAILURE_CANCELLED;
-        if (sink->add(sink, &record, request->gaps, request->n, (size_t)record.arrivals, &err) < 0)
-            fail_run(run->engine, &err);
+        add_record(run, &record, request->gaps, request->n);
     }
 }
 
@@ -382,23 +417,23 @@ static void abandon_all(struct level_run *run, int64_t now)
  * seen before we wait again. */
 static void wait_once(struct level_run *run)
 {
-    struct engine *engine = run->engine;
-    const struct engine_settings *settings = engine->settings;
+    struct worker *worker = run->worker;
+    const struct engine_settings *settings = run->engine->settings;
     struct error err = {.class = ERROR_NONE};
-    int64_t deadline = next_deadline(run);
     int64_t entered = now_of(run);
+    int64_t deadline = next_deadline(run, entered);
     if (run->turn_stamp != TIME_NEVER)
-        lag_add(&engine->lag, entered - run->turn_stamp);
+        lag_add(&worker->lag, entered - run->turn_stamp);
     run->turn_stamp = TIME_NEVER;
-    if (transport_wait(settings->transport, deadline + settings->anchor, &err) < 0) {
-        fail_run(engine, &err);
+    if (transport_wait(worker->transport, deadline + settings->anchor, &err) < 0) {
+        engine_fail(run->engine, &err);
         if (run->phase == LEVEL_CANCELLED)
             abandon_all(run, now_of(run));
     }
     if (run->turn_stamp == TIME_NEVER) {
         int64_t woken = now_of(run);
         if (woken >= deadline) {
-            lag_add(&engine->lag, woken - deadline);
+            lag_add(&worker->lag, woken - deadline);
             run->turn_stamp = woken;
         }
     }
@@ -410,7 +445,7 @@ static void loop(struct level_run *run)
         int64_t now = now_of(run);
         if (run->phase == LEVEL_SENDING) {
             check_limits(run, now);
-            if (run->phase == LEVEL_SENDING)
+            if (run->phase == LEVEL_SENDING && !level_is_held(run, now))
                 run->source->send_due(run->source, run, now);
         }
         check_limits(run, now);
@@ -421,88 +456,75 @@ static void loop(struct level_run *run)
     }
 }
 
-static void init(struct level_run *run, struct engine *engine, const struct level *level, int repeat, size_t levels_done)
+static void init(struct level_run *run, struct worker *worker)
 {
+    struct engine *engine = worker->engine;
+    const struct level_shared *shared = &engine->level;
     const struct plan *plan = engine->settings->plan;
     *run = (struct level_run){
         .engine = engine,
+        .worker = worker,
         .plan = plan,
-        .profile = profile_find(level->kind),
-        .level = *level,
-        .repeat = repeat,
+        .profile = profile_find(shared->level.kind),
+        .share = share_of_worker(engine->settings->shard, worker->index, shared->workers),
+        .level = shared->level,
+        .repeat = shared->repeat,
         .time_scale = plan->server.time_scale,
         .phase = LEVEL_SENDING,
+        .start = shared->start,
+        .measure_start = shared->measure_start,
+        .deadline = shared->deadline,
         .end = TIME_NEVER,
+        .last_ended = shared->start,
+        .counted_max = plan->limits.max_requests,
         .turn_stamp = TIME_NEVER,
-        .levels_done = levels_done,
+        .next_tick = shared->start,
+        .next_flush = shared->start,
+        .next_progress = shared->start,
+        .held_since = TIME_NEVER,
     };
-    engine->run = run;
-    lag_reset(&engine->lag);
-    lag_reset(&engine->slip);
+    /* What other shards have drawn cannot be seen. In an open loop it is known. */
+    if (!run->profile->open_loop && run->counted_max > 0)
+        run->counted_max = share_of(engine->settings->shard, run->counted_max);
+    run->source = run->profile->open_loop ? open_loop_new(run) : closed_loop_new(run);
+    worker->run = run;
+    lag_reset(&worker->lag);
+    lag_reset(&worker->slip);
+    worker->counts = (struct worker_counts){0};
 }
 
-/* Stream n - 1 starts (n - 1)/n of a mean request time after stream 0: then the start phase is over. */
-static void start(struct level_run *run, int64_t mean_e2e_ns)
+static struct context_switches switches_since(const struct engine_costs *costs, struct context_switches before)
 {
-    int64_t max_seconds_ns = run->plan->limits.max_seconds_ns;
-    bool open = run->profile->open_loop;
-    run->start = run->last_ended = now_of(run);
-    run->measure_start = run->start;
-    if (!open && run->level.load > 1)
-        run->measure_start += (int64_t)((double)mean_e2e_ns * (run->level.load - 1) / run->level.load);
-    run->deadline = max_seconds_ns > 0 ? run->measure_start + plan_wall_ns(run->plan, max_seconds_ns) : TIME_FOREVER;
-    run->source = open ? open_loop_new(run) : closed_loop_new(run, mean_e2e_ns);
-    run->engine->next_tick = run->engine->next_flush = run->engine->next_progress = run->start;
+    struct context_switches now = costs->switches ? costs->switches(costs->context) : (struct context_switches){-1, -1};
+    if (now.voluntary < 0 || before.voluntary < 0)
+        return (struct context_switches){-1, -1};
+    return (struct context_switches){now.voluntary - before.voluntary, now.involuntary - before.involuntary};
 }
 
-static struct level_facts facts_of(const struct level_run *run, const struct level_end *end)
+void level_run_part(struct level_run *run, struct worker *worker)
 {
-    double length_s = (double)(end->end - run->measure_start) * run->time_scale / (double)NS_PER_S;
-    return (struct level_facts){
-        .ok = run->ok,
-        .ended = run->ended,
-        .connect_failures = run->connect_failures,
-        .mean_e2e_ns = run->ok > 0 ? run->e2e_sum / run->ok : 0,
-        .request_rps = length_s > 0 ? (double)run->ok_inside / length_s : 0,
-        .reason = end->reason,
-    };
+    const struct engine_costs *costs = &worker->engine->settings->costs;
+    int64_t cpu = costs->cpu_ns ? costs->cpu_ns(costs->context) : -1;
+    struct context_switches switches = costs->switches ? costs->switches(costs->context) : (struct context_switches){-1, -1};
+    init(run, worker);
+    loop(run);
+    run->over = now_of(run);
+    if (run->held_since != TIME_NEVER)
+        run->held_ns += run->over - run->held_since;
+    run->cpu_ns = cpu < 0 ? -1 : costs->cpu_ns(costs->context) - cpu;
+    run->switches = switches_since(costs, switches);
 }
 
-static int64_t ask_cost(int64_t (*cost)(void *), void *context)
+void level_report_last(struct level_run *first)
 {
-    return cost ? cost(context) : -1;
+    int64_t now = now_of(first);
+    tick(first, now);
+    report_progress(first, now);
 }
 
-int level_run_whole(struct engine *engine, const struct level *level, int repeat, int64_t mean_e2e_ns, size_t levels_done,
-                    struct level_facts *facts)
+void level_run_free(struct level_run *run)
 {
-    const struct engine_settings *settings = engine->settings;
-    const struct engine_costs *costs = &settings->costs;
-    struct sink *sink = settings->sink;
-    struct error err = {.class = ERROR_NONE};
-    struct level_run run;
-    if (settings->watch.level_start)
-        settings->watch.level_start(settings->watch.context);
-    init(&run, engine, level, repeat, levels_done);
-    int64_t cpu = ask_cost(costs->cpu_ns, costs->context), throttled = ask_cost(costs->throttled_ns, costs->context);
-    start(&run, mean_e2e_ns);
-    if (sink->level_start(sink, level, repeat, run.start, run.measure_start, &err) < 0)
-        fail_run(engine, &err);
-    loop(&run);
-    int64_t over = now_of(&run);
-    struct level_end end = make_end(&run);
-    if (cpu >= 0 && over > run.start)
-        end.cpu = (double)(ask_cost(costs->cpu_ns, costs->context) - cpu) / (double)(over - run.start);
-    if (throttled >= 0)
-        end.throttled_ns = ask_cost(costs->throttled_ns, costs->context) - throttled;
-    if (run.tick_tokens > 0 && sink->tick(sink, over, run.tick_tokens, &err) < 0)
-        fail_run(engine, &err);
-    if (sink->level_end(sink, &end, &err) < 0 || sink->flush(sink, &err) < 0)
-        fail_run(engine, &err);
-    report_progress(&run, over);
-    *facts = facts_of(&run, &end);
-    run.source->free(run.source);
-    free(run.in_flight);
-    engine->run = NULL;
-    return engine->failure.class == ERROR_NONE ? 0 : -1;
+    run->source->free(run->source);
+    free(run->in_flight);
+    run->worker->run = NULL;
 }

@@ -1,9 +1,11 @@
 /* Where an engine puts what it measured. The workspace (sink_workspace) is one; tests have another.
  *
- * Every function returns 0, or -1 with *err; the engine then stops the load and hands the error up. */
+ * Every function returns 0, or -1 with *err; the engine then stops the load and hands the error up.
+ * add comes from every worker; tick and flush from one; level_start and level_end while no worker is at work. */
 #ifndef ROIBENCH_LOAD_SINK_H
 #define ROIBENCH_LOAD_SINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -15,15 +17,23 @@
 enum level_reason { LEVEL_MAX_SECONDS, LEVEL_MAX_REQUESTS, LEVEL_STOPPED, LEVEL_TARGET_REFUSES };
 const char *level_reason_name(enum level_reason reason); /* "max_seconds" … */
 
+/* voluntary: it waited; involuntary: the CPU was taken from it. -1: unknown. */
+struct context_switches {
+    int64_t voluntary, involuntary;
+};
+
 /* Times: ns from the run's anchor, wall. */
 struct level_end {
     struct level level;
     int repeat;
     int64_t start, end, window_start, window_end;
     int64_t drawn, sent;             /* requests due, and really sent */
-    struct lag_summary lag, slip;    /* event loop; sent - intended */
-    double cpu;                      /* share of one CPU that the engine's thread used; NAN: unknown */
+    struct lag_summary lag, slip;    /* event loop, of the worker that was latest; sent - intended, of all */
+    const double *cpu;               /* share of one CPU that each worker used; NAN: unknown */
+    int workers;
     int64_t throttled_ns;            /* by the cgroup, during the level; -1: unknown */
+    struct context_switches switches; /* of all workers */
+    int64_t record_stall_ns;         /* so long nothing new was sent, because the records were not taken fast enough */
     enum level_reason reason;
 };
 
@@ -36,7 +46,10 @@ struct sink {
     int (*add)(struct sink *sink, const struct record *record, const int64_t *gaps, const int32_t *n, size_t arrivals,
                struct error *err);
     int (*tick)(struct sink *sink, int64_t t, int64_t tokens, struct error *err);
+    /* What was added can be read soon. */
     int (*flush)(struct sink *sink, struct error *err);
+    /* More was added than is taken: send nothing new for now. NULL: never. */
+    bool (*full)(struct sink *sink);
 };
 
 #endif

@@ -16,17 +16,22 @@ static struct level_header header_of(const struct level *level)
     };
 }
 
+/* -1: unknown. */
+static void set_known(json_t *object, const char *key, int64_t number)
+{
+    if (number < 0)
+        json_set_null(object, key);
+    else
+        json_set_integer(object, key, number);
+}
+
 static void set_lag(json_t *object, const char *key, const struct lag_summary *lag)
 {
     json_t *values = json_add_object(object, key);
     const char *const names[] = {"p50", "p99", "max"};
     const int64_t numbers[] = {lag->p50, lag->p99, lag->max};
-    for (int k = 0; k < 3; k++) {
-        if (numbers[k] < 0)
-            json_set_null(values, names[k]);
-        else
-            json_set_integer(values, names[k], numbers[k]);
-    }
+    for (int k = 0; k < 3; k++)
+        set_known(values, names[k], numbers[k]);
 }
 
 static json_t *level_line(json_t *line, const char *what, const struct level *level, int repeat, int64_t start)
@@ -70,11 +75,13 @@ static int level_end(struct sink *sink, const struct level_end *end, struct erro
     set_lag(object, "lag_ns", &end->lag);
     set_lag(object, "slip_ns", &end->slip);
     json_t *cpu = json_add_array(object, "cpu"); /* one number a worker */
-    json_array_append_new(cpu, isfinite(end->cpu) ? json_real(end->cpu) : json_null());
-    if (end->throttled_ns < 0)
-        json_set_null(object, "throttled_ns");
-    else
-        json_set_integer(object, "throttled_ns", end->throttled_ns);
+    for (int worker = 0; worker < end->workers; worker++)
+        json_array_append_new(cpu, isfinite(end->cpu[worker]) ? json_real(end->cpu[worker]) : json_null());
+    set_known(object, "throttled_ns", end->throttled_ns);
+    json_t *switches = json_add_object(object, "context_switches");
+    set_known(switches, "voluntary", end->switches.voluntary);
+    set_known(switches, "involuntary", end->switches.involuntary);
+    json_set_integer(object, "record_stall_ns", end->record_stall_ns);
     json_set_text(object, "reason", level_reason_name(end->reason));
     if (write_line(sink, line, err) < 0)
         return -1;

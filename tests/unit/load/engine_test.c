@@ -156,9 +156,12 @@ static void bench_add_level(struct bench *bench, double load)
 static int bench_run(struct bench *bench)
 {
     struct log log = {.stream = stderr, .clock = &bench->fake.clock, .command = "test", .threshold = LOG_LEVEL_ERROR};
+    const char *const urls[] = {"http://server/v1/completions"};
+    const struct engine_worker worker = {.transport = &bench->fake.transport};
     struct engine_settings settings = {
-        .plan = &bench->plan, .clock = &bench->fake.clock, .transport = &bench->fake.transport, .sink = &bench->sink, .log = &log,
-        .url = "http://server/v1/completions", .anchor = bench->fake.time.now, .body = make_body, .stop = &bench->stop,
+        .plan = &bench->plan, .clock = &bench->fake.clock, .workers = &worker, .worker_count = 1, .sink = &bench->sink, .log = &log,
+        .urls = urls, .url_count = 1, .anchor = bench->fake.time.now, .shard = {.index = 0, .count = 1}, .start_at = TIME_NEVER,
+        .body = make_body, .stop = &bench->stop,
         .progress_interval_ns = NS_PER_S, .secret = "sesame",
     };
     return engine_run(&settings, &bench->result, &bench->err);
