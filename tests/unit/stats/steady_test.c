@@ -70,47 +70,61 @@ static struct level_sample *make_level(const char *kind, size_t count)
 
 /* ---- what numpy says ---- */
 
-static void check_series(char *line)
+#define FIELDS_MAX 7
+
+static int64_t integer(const char *field)
 {
-    char kind[16];
-    unsigned long long seed;
-    size_t count, drop;
-    int half;
+    char *end;
+    long long value = strtoll(field, &end, 10);
+    assert_true(end != field && *end == '\0');
+    return value;
+}
+
+/* kind, seed, count, observations to cut, 1 where the minimum lies at the half */
+static void check_series(char *const *field)
+{
+    size_t count = (size_t)integer(field[3]);
+    double *values = make_series(field[1], (uint64_t)integer(field[2]), count);
     bool drifts;
-    assert_int_equal(sscanf(line, "series\t%15s\t%llu\t%zu\t%zu\t%d", kind, &seed, &count, &drop, &half), 5);
-    double *values = make_series(kind, seed, count);
-    assert_int_equal(steady_mser5(values, count, &drifts), drop);
-    assert_int_equal(drifts, half);
+    assert_int_equal(steady_mser5(values, count, &drifts), integer(field[4]));
+    assert_int_equal(drifts, integer(field[5]));
     free(values);
 }
 
-static void check_level(char *line)
+/* kind, requests, from, to, ns to cut, the series that decided */
+static void check_level(char *const *field)
 {
-    char kind[16], by[16];
-    size_t count;
-    long long from, to, ns;
-    assert_int_equal(sscanf(line, "level\t%15s\t%zu\t%lld\t%lld\t%lld\t%15s", kind, &count, &from, &to, &ns, by), 6);
-    struct level_sample *samples = make_level(kind, count);
+    size_t count = (size_t)integer(field[2]);
+    int64_t from = integer(field[3]), to = integer(field[4]);
+    struct level_sample *samples = make_level(field[1], count);
     struct steady_cut cut = steady_warmup(samples, count, true, from, to, (to - from) / 2);
-    assert_true(llabs(cut.ns - ns) <= 1); /* a bin's width is no whole number of ns */
+    assert_true(llabs(cut.ns - integer(field[5])) <= 1); /* a bin's width is no whole number of ns */
     const char *series = steady_series_name(cut.by);
-    assert_string_equal(cut.rule == STEADY_TOO_FEW ? "too_few" : series ? series : "neither", by);
+    assert_string_equal(cut.rule == STEADY_TOO_FEW ? "too_few" : series ? series : "neither", field[6]);
     free(samples);
+}
+
+static void split(char *line, char *field[FIELDS_MAX])
+{
+    line[strcspn(line, "\n")] = '\0';
+    for (int k = 0; k < FIELDS_MAX; k++)
+        field[k] = line ? strsep(&line, "\t") : line;
 }
 
 static void test_what_is_cut_is_what_numpy_says(void **state)
 {
     (void)state;
     FILE *file = fopen(EXPECTED, "r");
-    char line[256];
+    char line[256], *field[FIELDS_MAX];
     int series = 0, levels = 0;
     assert_non_null(file);
     while (fgets(line, sizeof line, file)) {
-        if (strncmp(line, "series", 6) == 0) {
-            check_series(line);
+        split(line, field);
+        if (strcmp(field[0], "series") == 0) {
+            check_series(field);
             series++;
-        } else if (strncmp(line, "level", 5) == 0) {
-            check_level(line);
+        } else if (strcmp(field[0], "level") == 0) {
+            check_level(field);
             levels++;
         }
     }
