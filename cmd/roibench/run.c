@@ -157,7 +157,7 @@ static int open_scraper(struct run *run, int64_t anchor, struct error *err)
 static int open_writer(struct run *run, int64_t anchor_realtime, struct error *err)
 {
     const struct plan *plan = run->plan;
-    run->writer = record_writer_open(run->folder, err);
+    run->writer = record_writer_open(run->folder, NO_SHARD, err);
     if (!run->writer)
         return -1;
     cleanup_free struct level_header *headers = mem_calloc(plan->level_count + 1, sizeof *headers);
@@ -168,7 +168,9 @@ static int open_writer(struct run *run, int64_t anchor_realtime, struct error *e
             .load = plan->levels[k].load,
             .unit = load_unit_name(plan->levels[k].unit),
         };
-    if (record_writer_header(run->writer, plan->run_id, anchor_realtime, headers, plan->level_count, err) < 0)
+    const struct record_header header = {
+        .run_id = plan->run_id, .anchor_realtime_ns = anchor_realtime, .levels = headers, .level_count = plan->level_count};
+    if (record_writer_header(run->writer, &header, err) < 0)
         return -1;
     sink_workspace_init(&run->sink, run->writer);
     run->sink.level_ended = on_level_ended;

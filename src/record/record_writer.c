@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "record/gzip_members.h"
@@ -17,6 +16,7 @@
 #define VARINT_MAX 10
 
 struct record_writer {
+    int shard;
     struct gzip_stream *records, *tokens;
     char *journal_path;
     int journal;
@@ -49,25 +49,26 @@ static void writer_note(struct record_writer *writer, int result)
         writer->failed = true;
 }
 
-static struct gzip_stream *writer_open_stream(const char *folder, const char *name, struct error *err)
+static struct gzip_stream *writer_open_stream(const char *folder, enum run_file file, int shard, struct error *err)
 {
-    cleanup_free char *path = file_join(folder, name);
+    cleanup_free char *path = run_file_path(folder, file, shard);
 
     return gzip_stream_open(path, err);
 }
 
-struct record_writer *record_writer_open(const char *folder, struct error *err)
+struct record_writer *record_writer_open(const char *folder, int shard, struct error *err)
 {
     struct record_writer *writer = mem_alloc(sizeof *writer);
 
+    writer->shard = shard;
     writer->line = BUF_INIT(LINE_BUFFER_MAX);
     writer->ticks = BUF_INIT(LINE_BUFFER_MAX);
-    writer->journal_path = file_join(folder, "journal.jsonl");
+    writer->journal_path = run_file_path(folder, RUN_JOURNAL, shard);
     writer->journal = open(writer->journal_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (writer->journal < 0)
         error_set_errno(err, ERROR_INTERNAL, errno, "cannot create %s", writer->journal_path);
-    else if ((writer->records = writer_open_stream(folder, "records.jsonl.gz", err)) &&
-             (writer->tokens = writer_open_stream(folder, "tokens.bin.gz", err)))
+    else if ((writer->records = writer_open_stream(folder, RUN_RECORDS, shard, err)) &&
+             (writer->tokens = writer_open_stream(folder, RUN_TOKENS, shard, err)))
         return writer;
     writer->failed = true;
     record_writer_close(writer, NULL);
@@ -94,22 +95,42 @@ static json_t *level_to_json(const struct level_header *level)
     return object;
 }
 
-int record_writer_header(struct record_writer *writer, const char *run_id, int64_t anchor_realtime_ns,
-                         const struct level_header *levels, size_t count, struct error *err)
+/* What is not known is left out. */
+static void add_clock_check(json_t *document, const struct clock_check *clock)
+{
+    json_t *object = json_add_object(document, "clock");
+
+    if (clock->error_ns >= 0) {
+        json_set_integer(object, "offset_ns", clock->offset_ns);
+        json_set_integer(object, "error_ns", clock->error_ns);
+    }
+    if (clock->synchronized >= 0)
+        json_set_bool(object, "synchronized", clock->synchronized);
+    if (clock->max_error_ns >= 0)
+        json_set_integer(object, "max_error_ns", clock->max_error_ns);
+}
+
+int record_writer_header(struct record_writer *writer, const struct record_header *header, struct error *err)
 {
     char anchor[CLOCK_RFC3339_SIZE];
-    json_t *header = json_object();
+    json_t *document = json_object();
 
-    json_set_text(header, "schema", RECORDS_SCHEMA);
-    json_set_text(header, "anchor", clock_format_rfc3339(anchor_realtime_ns, 9, anchor));
-    json_set_text(header, "run_id", run_id);
+    json_set_text(document, "schema", RECORDS_SCHEMA);
+    json_set_text(document, "anchor", clock_format_rfc3339(header->anchor_realtime_ns, 9, anchor));
+    json_set_text(document, "run_id", header->run_id);
+    if (writer->shard != NO_SHARD) {
+        json_set_integer(document, "shard", writer->shard);
+        json_set_integer(document, "shards", header->shards);
+    }
+    if (header->clock)
+        add_clock_check(document, header->clock);
 
-    json_t *array = json_add_array(header, "levels");
+    json_t *array = json_add_array(document, "levels");
 
-    for (size_t k = 0; k < count; k++)
-        json_array_append_new(array, level_to_json(&levels[k]));
-    json_append_compact(header, &writer->line);
-    json_decref(header);
+    for (size_t k = 0; k < header->level_count; k++)
+        json_array_append_new(array, level_to_json(&header->levels[k]));
+    json_append_compact(document, &writer->line);
+    json_decref(document);
     return writer_write_line(writer, err);
 }
 

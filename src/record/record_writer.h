@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "record/record.h"
+#include "record/run_file.h"
 
 /* Any gzip-members stream: the building block of the three. */
 struct gzip_stream;
@@ -36,11 +37,27 @@ struct level_header {
     const char *unit; /* "streams" | "req/s" */
 };
 
-/* Opens records.jsonl.gz, tokens.bin.gz and journal.jsonl in folder. */
-struct record_writer *record_writer_open(const char *folder, struct error *err);
-/* The first line of records.jsonl.gz. anchor_realtime_ns: the date of time 0. Levels known so far (a dynamic sweep: none). */
-int record_writer_header(struct record_writer *writer, const char *run_id, int64_t anchor_realtime_ns,
-                         const struct level_header *levels, size_t count, struct error *err);
+/* How this machine's clock stood before the load: what tells shards on several machines apart. */
+struct clock_check {
+    int64_t offset_ns;    /* ours minus the target's, by the Date of its answers */
+    int64_t error_ns;     /* +/- of that; -1: not known */
+    int synchronized;     /* by the kernel's word: 1 yes, 0 no, -1 not known */
+    int64_t max_error_ns; /* of a synchronized clock, by the kernel's word; -1: not known */
+};
+
+struct record_header {
+    const char *run_id;
+    int64_t anchor_realtime_ns; /* the date of time 0 */
+    const struct level_header *levels; /* known so far (a dynamic sweep: none) */
+    size_t level_count;
+    int shards;                      /* that carry out the plan together; of a whole run not written */
+    const struct clock_check *clock; /* NULL: was not looked at */
+};
+
+/* Opens records, tokens and journal in folder. shard: its number, or NO_SHARD; also what the header will say. */
+struct record_writer *record_writer_open(const char *folder, int shard, struct error *err);
+/* The first line of the records. */
+int record_writer_header(struct record_writer *writer, const struct record_header *header, struct error *err);
 /* gaps[k], n[k]: ns since the arrival before (the first: since sent) and tokens of arrival k. Numbers below 0 are written as 0;
  * a request without arrivals has no frame. */
 int record_writer_add(struct record_writer *writer, const struct record *record, const int64_t *gaps, const int32_t *n,

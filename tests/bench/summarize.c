@@ -59,13 +59,14 @@ static void make_run(const char *folder, int64_t count)
     struct error err;
     struct random random;
     struct level_header headers[LEVELS];
-    struct record_writer *writer = record_writer_open(folder, &err);
+    struct record_writer *writer = record_writer_open(folder, NO_SHARD, &err);
     if (!writer)
         fail(&err);
     random_seed(&random, 7);
     for (int k = 0; k < LEVELS; k++)
         headers[k] = (struct level_header){k, "concurrent", STREAMS, "streams"};
-    if (record_writer_header(writer, "bench", NS_PER_S, headers, LEVELS, &err) < 0)
+    const struct record_header header = {.run_id = "bench", .anchor_realtime_ns = NS_PER_S, .levels = headers, .level_count = LEVELS};
+    if (record_writer_header(writer, &header, &err) < 0)
         fail(&err);
     int64_t t = 0;
     for (int level = 0; level < LEVELS; level++) {

@@ -52,10 +52,11 @@ struct bench {
 static int make_bench(void **state)
 {
     struct bench *bench = calloc(1, sizeof *bench);
+    const struct record_header header = {.run_id = "r", .anchor_realtime_ns = ANCHOR};
     bench->folder = temp_folder_make();
-    bench->writer = record_writer_open(bench->folder, NULL);
+    bench->writer = record_writer_open(bench->folder, NO_SHARD, NULL);
     assert_non_null(bench->writer);
-    assert_int_equal(record_writer_header(bench->writer, "r", ANCHOR, NULL, 0, NULL), 0);
+    assert_int_equal(record_writer_header(bench->writer, &header, NULL), 0);
     sink_workspace_init(&bench->workspace, bench->writer);
     *state = bench;
     return 0;
@@ -248,7 +249,7 @@ static void test_a_full_disk_comes_back_from_every_call(void **state)
     record_writer_close(bench->writer, NULL);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/dev/full", path), 0);
-    bench->writer = bench->workspace.writer = record_writer_open(bench->folder, NULL);
+    bench->writer = bench->workspace.writer = record_writer_open(bench->folder, NO_SHARD, NULL);
     assert_int_equal(sink->level_start(sink, &LEVEL, 0, 1000, 1000, &err), -1);
     assert_int_equal(err.class, ERROR_INTERNAL);
     assert_non_null(strstr(err.text, path));

@@ -43,10 +43,12 @@ static struct record make_record(int level, int repeat, int64_t i)
 /* A header, two levels of `per_level` requests, each in a member of its own; the last level without an end. */
 static void write_run(const char *folder, int per_level)
 {
-    struct record_writer *writer = record_writer_open(folder, NULL);
+    struct record_writer *writer = record_writer_open(folder, NO_SHARD, NULL);
+    const struct record_header header = {
+        .run_id = "m-1", .anchor_realtime_ns = INT64_C(1790000000123456789), .levels = levels, .level_count = 2};
 
     assert_non_null(writer);
-    assert_int_equal(record_writer_header(writer, "m-1", INT64_C(1790000000123456789), levels, 2, NULL), 0);
+    assert_int_equal(record_writer_header(writer, &header, NULL), 0);
     for (int level = 0; level < 2; level++) {
         for (int i = 0; i < per_level; i++) {
             const struct record record = make_record(level, 0, i);
@@ -354,7 +356,7 @@ static int collect_journal(void *context, const json_t *line, struct error *err)
 
 static void test_journal_keeps_the_order(void **state)
 {
-    struct record_writer *writer = record_writer_open(*state, NULL);
+    struct record_writer *writer = record_writer_open(*state, NO_SHARD, NULL);
     json_t *line = json_pack("{s:{s:i}}", "level_start", "index", 0);
     cleanup_buf struct buf keys = BUF_INIT(1000);
     bool truncated;

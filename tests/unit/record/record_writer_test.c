@@ -1,4 +1,4 @@
-/* Disks that are full and folders that are not there. */
+/* Disks that are full, folders that are not there, and what the header says. */
 #include "record/record_writer.h"
 
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "record/record_reader.h"
 #include "support/temp_folder.h"
 
 static int make_folder(void **state)
@@ -36,7 +37,7 @@ static struct record_writer *open_with_full(const char *folder, const char *name
 
     assert_int_equal(symlink("/dev/full", path), 0);
 
-    struct record_writer *writer = record_writer_open(folder, NULL);
+    struct record_writer *writer = record_writer_open(folder, NO_SHARD, NULL);
 
     assert_non_null(writer);
     return writer;
@@ -138,7 +139,7 @@ static void test_no_folder(void **state)
     cleanup_free char *missing = file_join(*state, "missing");
     struct error err = {0};
 
-    assert_null(record_writer_open(missing, &err));
+    assert_null(record_writer_open(missing, NO_SHARD, &err));
     assert_int_equal(err.class, ERROR_INTERNAL);
     assert_non_null(strstr(err.text, missing));
     assert_non_null(strstr(err.text, "No such file"));
@@ -166,6 +167,47 @@ static void test_flush_closes_members(void **state)
 
 #define WRITE_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
+static int take_first_line(void *context, char *line, size_t length, size_t number, struct error *err)
+{
+    (void)number, (void)err;
+    memcpy(context, line, length + 1);
+    return 1;
+}
+
+static void expect_first_line(const char *folder, int shard, const struct record_header *header, const char *expected)
+{
+    struct record_writer *writer = record_writer_open(folder, shard, NULL);
+    char name[RUN_FILE_NAME_SIZE], line[512] = "";
+
+    assert_non_null(writer);
+    assert_int_equal(record_writer_header(writer, header, NULL), 0);
+    assert_int_equal(record_writer_close(writer, NULL), 0);
+
+    cleanup_free char *path = file_join(folder, run_file_name(RUN_RECORDS, shard, name));
+
+    assert_int_equal(record_read_lines(path, take_first_line, line, NULL, NULL), 1);
+    assert_string_equal(line, expected);
+}
+
+static void test_header(void **state)
+{
+    const struct clock_check clock = {.offset_ns = -1500, .error_ns = 20, .synchronized = 1, .max_error_ns = 7};
+    const struct clock_check unknown = {.error_ns = -1, .synchronized = -1, .max_error_ns = -1};
+    struct record_header header = {.run_id = "r", .anchor_realtime_ns = NS_PER_S, .shards = 4};
+
+    expect_first_line(*state, NO_SHARD, &header,
+                      "{\"schema\":\"roibench/records/v1\",\"anchor\":\"1970-01-01T00:00:01.000000000Z\",\"run_id\":\"r\",\"levels\":[]}");
+    header.clock = &clock;
+    expect_first_line(*state, 3, &header,
+                      "{\"schema\":\"roibench/records/v1\",\"anchor\":\"1970-01-01T00:00:01.000000000Z\",\"run_id\":\"r\",\"shard\":3,"
+                      "\"shards\":4,\"clock\":{\"offset_ns\":-1500,\"error_ns\":20,\"synchronized\":true,\"max_error_ns\":7},"
+                      "\"levels\":[]}");
+    header.clock = &unknown;
+    expect_first_line(*state, 0, &header,
+                      "{\"schema\":\"roibench/records/v1\",\"anchor\":\"1970-01-01T00:00:01.000000000Z\",\"run_id\":\"r\",\"shard\":0,"
+                      "\"shards\":4,\"clock\":{},\"levels\":[]}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +218,7 @@ int main(void)
         WRITE_TEST(test_a_limit_on_the_file_size),
         WRITE_TEST(test_no_folder),
         WRITE_TEST(test_flush_closes_members),
+        WRITE_TEST(test_header),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

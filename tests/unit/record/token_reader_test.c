@@ -37,7 +37,7 @@ static int32_t n_of(int64_t i, size_t k)
 
 static void write_tokens(const char *folder, int requests, size_t arrivals)
 {
-    struct record_writer *writer = record_writer_open(folder, NULL);
+    struct record_writer *writer = record_writer_open(folder, NO_SHARD, NULL);
     cleanup_free int64_t *gaps = mem_calloc(arrivals + (size_t)requests, sizeof *gaps);
     cleanup_free int32_t *n = mem_calloc(arrivals + (size_t)requests, sizeof *n);
 
@@ -215,7 +215,7 @@ static void test_no_file_and_no_arrivals(void **state)
     bool truncated = true;
 
     assert_int_equal(record_read_tokens(*state, count_frame, &frames, &truncated, NULL), 1);
-    writer = record_writer_open(*state, NULL);
+    writer = record_writer_open(*state, NO_SHARD, NULL);
     assert_int_equal(record_writer_add(writer, &record, NULL, NULL, 0, NULL), 0);
     assert_int_equal(record_writer_close(writer, NULL), 0);
     assert_int_equal(record_read_tokens(*state, count_frame, &frames, &truncated, NULL), 0);
@@ -225,7 +225,7 @@ static void test_no_file_and_no_arrivals(void **state)
 
 static void test_too_many_arrivals_are_not_written(void **state)
 {
-    struct record_writer *writer = record_writer_open(*state, NULL);
+    struct record_writer *writer = record_writer_open(*state, NO_SHARD, NULL);
     const struct record record = record_empty();
     struct error err = {0};
 

@@ -73,9 +73,10 @@ static void add_request(struct record_writer *writer, int64_t i, int64_t sent, i
 /* A level of 10 model s with a window of [1 s, 9 s). */
 static struct record_writer *begin(const char *folder, const char *run_id)
 {
-    struct record_writer *writer = record_writer_open(folder, NULL);
+    struct record_writer *writer = record_writer_open(folder, NO_SHARD, NULL);
+    const struct record_header head = {.run_id = run_id, .anchor_realtime_ns = 1000 * NS_PER_S, .levels = &header, .level_count = 1};
     assert_non_null(writer);
-    assert_int_equal(record_writer_header(writer, run_id, 1000 * NS_PER_S, &header, 1, NULL), 0);
+    assert_int_equal(record_writer_header(writer, &head, NULL), 0);
     return writer;
 }
 
@@ -259,11 +260,12 @@ static void test_requests_that_a_stop_cut_are_not_infinitely_late(void **state)
 /* Two hundred levels that never came are one note, and leave room for the others. */
 static void test_levels_that_were_never_reached(void **state)
 {
-    struct record_writer *writer = record_writer_open(*state, NULL);
+    struct record_writer *writer = record_writer_open(*state, NO_SHARD, NULL);
     struct level_header headers[200];
     for (int k = 0; k < 200; k++)
         headers[k] = (struct level_header){.index = k, .kind = "concurrent", .load = k + 1, .unit = "streams"};
-    assert_int_equal(record_writer_header(writer, "a", 1000 * NS_PER_S, headers, 200, NULL), 0);
+    const struct record_header head = {.run_id = "a", .anchor_realtime_ns = 1000 * NS_PER_S, .levels = headers, .level_count = 200};
+    assert_int_equal(record_writer_header(writer, &head, NULL), 0);
     add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
     assert_int_equal(record_writer_close(writer, NULL), 0);
     struct run_summary *summary = summarize(*state, "a");
