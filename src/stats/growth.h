@@ -2,21 +2,22 @@
  *
  * Two things are looked at, over the newer half [T/2, T] of the time T since the level's start phase:
  *
- *   the backlog  requests that were due and have not ended, wherever they wait. The half is cut into ten equal times; what was added in each is
- *                an observation. Their mean is the growth; its lower bound is Student's, one-sided, 99 % (9 degrees of
- *                freedom). Of a queue that is neither overloaded nor idle (a random walk) these additions are independent, whereas its lengths are
- *                not: a line fitted to lengths finds growth everywhere.
- *   the TTFT     from when the request was due, by the time of its first token, so that those still waiting do not have to be guessed. Ten groups of equal count; the
- *                slope of a line through their means (least squares), its lower bound again Student's, one-sided, 99 % (8).
+ *   the backlog  requests that were due and have not ended, wherever they wait. The half is cut into ten equal times; what was
+ *                added in each is an observation. Their mean is the growth; its lower bound is Student's, one-sided, 99 % (9
+ *                degrees of freedom). Of a queue that is neither overloaded nor idle (a random walk) these additions are
+ *                independent, whereas its lengths are not: a line fitted to lengths finds growth everywhere.
+ *   the TTFT     from when the request was due, by the time of its first token, so that those still waiting do not have to be
+ *                guessed. Ten groups of equal count; the slope of a line through their means (least squares), its lower bound
+ *                again Student's, one-sided, 99 % (8).
  *
- * The queue grows when both lower bounds are above 0, and both growths are worth the name: GROWTH_SHARE_MIN of the requests that became due in that half
- * were added to the backlog, and the TTFT grew by GROWTH_SHARE_MIN of the time that passed. (Of an overload by a factor r both tend to
- * 1 - 1/r: 5 % is r = 1.05.) It is asked again whenever T is a tenth longer, never before GROWTH_TIME_MIN and GROWTH_REQUESTS_MIN first
- * tokens; a level is stopped when the answer is yes twice in a row.
+ * The queue grows when both lower bounds are above 0, and both growths are worth the name: GROWTH_SHARE_MIN of the requests
+ * that became due in that half were added to the backlog, and the TTFT grew by GROWTH_SHARE_MIN of the time that passed. (Of an
+ * overload by a factor r both tend to 1 - 1/r: 5 % is r = 1.05.) It is asked again whenever T is a tenth longer, never before
+ * GROWTH_TIME_MIN and GROWTH_REQUESTS_MIN first tokens; a level is stopped when the answer is yes twice in a row.
  *
  * Of 200 levels of 300 s each, Poisson arrivals to a queue of eight servers with exponential service times of 4 s, from idle
- * (tests/unit/stats/growth_test.c): 0 are stopped at 0.5, 0.7 and 0.8 of the capacity, 1 at 0.9, 3 at 0.95, 6 at exactly the capacity; 78 % at
- * 1.25 of it (after 142 s on average), all at 1.5 (82 s).
+ * (tests/unit/stats/growth_test.c): 0 are stopped at 0.5, 0.7 and 0.8 of the capacity, 1 at 0.9, 3 at 0.95, 6 at exactly the
+ * capacity; 78 % at 1.25 of it (after 142 s on average), all at 1.5 (82 s).
  *
  * A closed loop's backlog cannot grow: its levels are never stopped.
  *

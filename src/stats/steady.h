@@ -1,29 +1,30 @@
 /* Where in a level the steady state begins, and until when its load was kept up: `--warmup auto`, `--cooldown auto`.
  *
- * Warm-up by MSER-5. Of a series of N batch means (five observations each; what is left over at the end is dropped) the
- * first d are cut for which
+ * Warm-up by MSER-5. Of a series of N batch means (five observations each; what is left over at the end is dropped) the first d
+ * are cut for which
  *
  *     MSER(d) = sum of (x[i] - mean of x[d..N))^2 over i in [d, N) / (N - d)^2
  *
  * is smallest, with d <= N / 2: the width of the mean's confidence interval, were what is left steady. K. P. White, "An
- * effective truncation heuristic for bias reduction in simulation output", Simulation 69 (1997) 323-334; batches of five:
- * W. Franklin and K. P. White, "Stationarity tests and MSER-5", Proc. Winter Simulation Conference 2008, 541-546. A series that drifts
- * from its beginning to its end has its minimum at d = N / 2: then half of the level is cut, and that no steady
- * state was found in it is said.
+ * effective truncation heuristic for bias reduction in simulation output", Simulation 69 (1997) 323-334; batches of five: W.
+ * Franklin and K. P. White, "Stationarity tests and MSER-5", Proc. Winter Simulation Conference 2008, 541-546. A series that
+ * drifts from its beginning to its end has its minimum at d = N / 2: then half of the level is cut, and that no steady state
+ * was found in it is said.
  *
- * Two series are looked at, and the later of the two is taken: the TTFT of the requests in the order of sending (one without a first token
- * counts with the time it waited), and the completions in equal bins, four a bin on average (50 to 500 bins). A series of fewer than STEADY_SERIES_MIN observations has too few batches to tell anything, and is left out.
+ * Two series are looked at, and the later of the two is taken: the TTFT of the requests in the order of sending (one without a
+ * first token counts with the time it waited), and the completions in equal bins, four a bin on average (50 to 500 bins). A
+ * series of fewer than STEADY_SERIES_MIN observations has too few batches to tell anything, and is left out.
  *
- * Cool-down. A level that its time ends is under its full load to the last moment: nothing is to be cut there. A level that --max-requests
- * ends is not: from the moment its last request was sent streams fall idle. So the window ends there, whatever the series look like; MSER-5
- * on the reversed series would guess at what is known.
+ * Cool-down. A level that its time ends is under its full load to the last moment: nothing is to be cut there. A level that
+ * --max-requests ends is not: from the moment its last request was sent streams fall idle. So the window ends there, whatever
+ * the series look like; MSER-5 on the reversed series would guess at what is known.
  *
- * Both together never cut more than half of the level after its start phase. Where more would be needed for the cool-down (all requests
- * were sent at once) nothing is cut, and that is said.
+ * Both together never cut more than half of the level after its start phase. Where more would be needed for the cool-down (all
+ * requests were sent at once) nothing is cut, and that is said.
  *
- * What it does to 200 levels of 300 requests to queues (tests/unit/stats/steady_test.c): from levels that are steady from their beginning, 18 % is cut
- * on average (median 13 %); where nothing can end in the first 11 % of the level, its throughput is 10.6 % too low as a whole and 0.3 %
- * too low in what is left, with 21 % cut on average. */
+ * What it does to 200 levels of 300 requests to queues (tests/unit/stats/steady_test.c): from levels that are steady from their
+ * beginning, 18 % is cut on average (median 13 %); where nothing can end in the first 11 % of the level, its throughput is 10.6
+ * % too low as a whole and 0.3 % too low in what is left, with 21 % cut on average. */
 #ifndef ROIBENCH_STATS_STEADY_H
 #define ROIBENCH_STATS_STEADY_H
 
