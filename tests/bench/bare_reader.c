@@ -1,7 +1,9 @@
-/* The least a client can do: N sockets, the same request over and over, and the answers are read and thrown away. What
- * `roibench run` costs beyond it is the price of measuring.
+/* The least a client can do: N sockets in one epoll, the same request over and over; 64 kB are received at a time, `data:` is counted
+ * and nothing else is looked at. What `roibench run` costs beyond it is the price of measuring.
  *
- *     bare_reader PORT STREAMS REQUESTS BODY_FILE      127.0.0.1; the body is that of every request */
+ *     bare_reader PORT STREAMS REQUESTS BODY_FILE      127.0.0.1; the body is that of every request
+ *
+ * Prints how many `data:` came, in how many calls of recv. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,6 +19,9 @@
 #define EVENTS 1024
 #define END "\r\n0\r\n\r\n" /* the last chunk of an answer, and the line before it */
 #define END_LENGTH (sizeof END - 1)
+#define EVENT "data:"
+#define EVENT_LENGTH (sizeof EVENT - 1)
+#define RECEIVE_BYTES 65536
 
 struct stream {
     int fd;
@@ -28,6 +33,8 @@ struct client {
     char request[BODY_MAX + 256];
     size_t request_length;
     long left, in_flight; /* requests to be sent, and sent */
+    long events, receives;
+    char bytes[RECEIVE_BYTES];
 };
 
 static void must(bool fine, const char *what)
@@ -81,12 +88,34 @@ static void keep_tail(struct stream *stream, const char *bytes, size_t length)
     memcpy(stream->tail + END_LENGTH - length, bytes, length);
 }
 
+static long count_events(const char *bytes, size_t length)
+{
+    const char *end = bytes + length;
+    long count = 0;
+    while ((bytes = memmem(bytes, (size_t)(end - bytes), EVENT, EVENT_LENGTH))) {
+        bytes += EVENT_LENGTH;
+        count++;
+    }
+    return count;
+}
+
+/* Those that are cut by the receives: begun in the tail and ended in the new bytes. */
+static long count_cut_events(const struct stream *stream, const char *bytes, size_t length)
+{
+    char seam[2 * (EVENT_LENGTH - 1)];
+    size_t more = length < EVENT_LENGTH - 1 ? length : EVENT_LENGTH - 1;
+    memcpy(seam, stream->tail + END_LENGTH - (EVENT_LENGTH - 1), EVENT_LENGTH - 1);
+    memcpy(seam + EVENT_LENGTH - 1, bytes, more);
+    return count_events(seam, EVENT_LENGTH - 1 + more);
+}
+
 static void read_answer(struct client *client, struct stream *stream)
 {
-    char bytes[16384];
-    ssize_t got = recv(stream->fd, bytes, sizeof bytes, 0);
+    ssize_t got = recv(stream->fd, client->bytes, sizeof client->bytes, 0);
     must(got > 0, "recv");
-    keep_tail(stream, bytes, (size_t)got);
+    client->receives++;
+    client->events += count_cut_events(stream, client->bytes, (size_t)got) + count_events(client->bytes, (size_t)got);
+    keep_tail(stream, client->bytes, (size_t)got);
     if (memcmp(stream->tail, END, END_LENGTH) != 0)
         return;
     client->in_flight--;
@@ -122,6 +151,7 @@ int main(int argc, char **argv)
         for (int k = 0; k < ready; k++)
             read_answer(&client, events[k].data.ptr);
     }
+    printf("%ld %ld\n", client.events, client.receives);
     free(client.streams);
     return 0;
 }

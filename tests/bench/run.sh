@@ -69,7 +69,7 @@ compare() {
     for ((k = 0; k < $4; k++)); do words+='one '; done
     printf '{"model":"bench","messages":[{"role":"user","content":"%s"}],"max_tokens":%d,"ignore_eos":true,"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}' \
         "$words" "$5" >"$out/body"
-    "$out/measure" "$out/result" "$out/bare_reader" "$port" "$2" "$3" "$out/body"
+    "$out/measure" "$out/result" "$out/bare_reader" "$port" "$2" "$3" "$out/body" >/dev/null
     read -r _ _ bare _ <"$out/result"
     awk -v name="$1" -v run="$cpu" -v bare="$bare" -v tokens="$tokens" 'BEGIN {
         printf "%-46s %10.2f s   bare reader %.2f s (ratio %.1f; %d tokens)\n", name, run / tokens * 1e6, bare / tokens * 1e6,

@@ -67,7 +67,7 @@ read_streams() {
     printf '{"model":"bench","messages":[{"role":"user","content":"%s"}],"max_tokens":%d,"ignore_eos":true,"stream":true,"stream_options":{"include_usage":true}}' \
         "$words" "$3" >"$out/body"
     before=$(cpu_of "$server")
-    "$out/measure" "$out/result" "$out/bare_reader" "$port" "$1" "$2" "$out/body"
+    "$out/measure" "$out/result" "$out/bare_reader" "$port" "$1" "$2" "$out/body" >/dev/null
     after=$(cpu_of "$server")
     read -r _ seconds _ <"$out/result"
     server_cpu=$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" 'BEGIN { print t / hz }')
@@ -87,11 +87,11 @@ show_speed() { # NAME TOKENS CPU SECONDS [LIMIT]
 blast() {
     local cpu total
     rm -f "$out/port"
-    "$out/measure" "$out/blast" "$out/blaster" "$out/port" "$3" "$4" "$5" 0 &
+    "$out/measure" "$out/blast" "$out/blaster" "$out/port" requests="$3" tokens="$4" a-write="$5" &
     server=$!
     wait_for_port
     echo '{}' >"$out/body"
-    "$out/measure" "$out/result" "$out/bare_reader" "$port" "$2" "$3" "$out/body"
+    "$out/measure" "$out/result" "$out/bare_reader" "$port" "$2" "$3" "$out/body" >/dev/null
     wait "$server"
     server=
     read -r _ _ cpu _ <"$out/blast"
