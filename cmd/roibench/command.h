@@ -74,6 +74,9 @@ int command_tekton_result(const char *dir, const char *name, const char *text, s
 /* Adds a step to <folder>/manifest.json (record/manifest), with host and version. */
 int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,
                      const char *note, struct error *err);
+/* Of a shard: the step gets its number, and what other shards write is left alone. NO_SHARD: as command_manifest. */
+int command_manifest_shard(const struct app *app, const char *folder, const char *step, int shard, int64_t started, int exit_code,
+                           const char *note, struct error *err);
 /* manifest_complete with such a step, which went well. */
 int command_manifest_complete(const struct app *app, const char *folder, const char *step, int64_t started, struct buf *differing,
                               struct error *err);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cmd/roibench/command.h"
 #include "record/manifest.h"
+#include "record/run_file.h"
 
 #define API_KEY_MAX 16384
 #define HOST_SIZE 256
@@ -100,14 +101,20 @@ static struct manifest_step make_step(const struct app *app, const char *step, i
         .step = step, .version = app->version, .host = host, .started = started, .ended = clock_realtime(app->clock)};
 }
 
-int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,
-                     const char *note, struct error *err)
+int command_manifest_shard(const struct app *app, const char *folder, const char *step, int shard, int64_t started, int exit_code,
+                           const char *note, struct error *err)
 {
     char host[HOST_SIZE];
     struct manifest_step row = make_step(app, step, started, host);
     row.exit_code = exit_code;
     row.note = note;
-    return manifest_update(folder, &row, err);
+    return shard == NO_SHARD ? manifest_update(folder, &row, err) : manifest_update_shard(folder, &row, shard, err);
+}
+
+int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,
+                     const char *note, struct error *err)
+{
+    return command_manifest_shard(app, folder, step, NO_SHARD, started, exit_code, note, err);
 }
 
 int command_manifest_complete(const struct app *app, const char *folder, const char *step, int64_t started, struct buf *differing,

@@ -358,7 +358,7 @@ static int run_run(struct app *app, struct options *options, struct error *err)
     if (!plan || check_folder(folder, err) < 0)
         return -1;
     struct run_lock lock;
-    if (run_lock_take(&lock, folder, err) < 0)
+    if (run_lock_take(&lock, folder, NO_SHARD, 0, err) < 0)
         return -1;
     if (lock.again)
         log_info(&app->log, "%s: an attempt in which no request ended well is written over", folder);

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -15,9 +17,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "record/run_file.h"
 
 #define MANIFEST_SCHEMA "roibench/manifest/v1"
 #define SHA256_HEX_SIZE 65
+#define ANY_SHARD (-2)
+#define STEP_NAME_SIZE 64
 #define IDENTITY_TEXT_MAX (MANIFEST_FILES_MAX * (NAME_MAX + SHA256_HEX_SIZE + 2))
 
 struct content_file {
@@ -71,19 +76,37 @@ static int content_add(struct content *content, const char *folder, const char *
     return file_sha256(path, file->sha256, &file->size, err);
 }
 
+/* As an earlier manifest has it. sha256 may be NULL. */
+static void content_keep(struct content *content, const char *name, const char *sha256, unsigned long long size)
+{
+    MEM_GROW(content->files, content->capacity, content->count + 1);
+
+    struct content_file *file = &content->files[content->count++];
+
+    *file = (struct content_file){.name = mem_strdup(name), .size = size};
+    snprintf(file->sha256, sizeof file->sha256, "%s", sha256 ? sha256 : "");
+}
+
 static int compare_files(const void *a, const void *b)
 {
     return strcmp(((const struct content_file *)a)->name, ((const struct content_file *)b)->name);
 }
 
-static int content_read_folder(struct content *content, const char *folder, DIR *directory, struct error *err)
+static bool is_of_another_shard(const char *name, int shard)
+{
+    int number;
+
+    return shard != ANY_SHARD && run_file_parse(name, NULL, &number) && number != NO_SHARD && number != shard;
+}
+
+static int content_read_folder(struct content *content, const char *folder, DIR *directory, int shard, struct error *err)
 {
     const struct dirent *entry;
     struct stat status;
 
     /* cppcheck-suppress readdirCalled ; no other thread has this stream */
     while (errno = 0, (entry = readdir(directory))) {
-        if (!is_content_name(entry->d_name))
+        if (!is_content_name(entry->d_name) || is_of_another_shard(entry->d_name, shard))
             continue;
         if (fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
             return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read %s/%s", folder, entry->d_name);
@@ -97,14 +120,15 @@ static int content_read_folder(struct content *content, const char *folder, DIR 
     return 0;
 }
 
-static int content_read(struct content *content, const char *folder, struct error *err)
+/* shard: leave out the files of others; ANY_SHARD: all files. */
+static int content_read(struct content *content, const char *folder, int shard, struct error *err)
 {
     DIR *directory = opendir(folder);
 
     if (!directory)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read the folder %s", folder);
 
-    const int result = content_read_folder(content, folder, directory, err);
+    const int result = content_read_folder(content, folder, directory, shard, err);
 
     closedir(directory);
     return result;
@@ -123,7 +147,7 @@ int manifest_identity(const char *folder, char *hex, struct error *err)
 {
     __attribute__((cleanup(cleanup_content))) struct content content = {0};
 
-    if (content_read(&content, folder, err) < 0)
+    if (content_read(&content, folder, ANY_SHARD, err) < 0)
         return -1;
     content_identity(&content, hex);
     return 0;
@@ -204,9 +228,40 @@ static json_t *manifest_open(const char *folder, struct json_reader *reader, cha
     return document;
 }
 
-int manifest_update(const char *folder, const struct manifest_step *step, struct error *err)
+/* -1: nothing is held. Close it to let go. Network file systems lock only what is open for writing. */
+static int manifest_lock(const char *folder)
+{
+    cleanup_free char *path = file_join(folder, "plan.json");
+    int fd = open(path, O_RDWR | O_CLOEXEC), result;
+
+    if (fd < 0)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    do
+        result = fd < 0 ? 0 : flock(fd, LOCK_EX);
+    while (result < 0 && errno == EINTR);
+    return fd;
+}
+
+/* What other shards wrote down. */
+static void keep_other_shards(struct content *content, const json_t *files, int shard)
+{
+    const char *name;
+    const json_t *entry;
+
+    json_object_foreach((json_t *)(uintptr_t)files, name, entry) {
+        const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
+
+        if (is_of_another_shard(name, shard))
+            content_keep(content, name, sha256, (unsigned long long)json_integer_value(json_object_get(entry, "size")));
+    }
+    if (content->count > 0)
+        qsort(content->files, content->count, sizeof *content->files, compare_files);
+}
+
+static int manifest_update_files(const char *folder, const struct manifest_step *step, int shard, struct error *err)
 {
     __attribute__((cleanup(cleanup_content))) struct content content = {0};
+    cleanup_close int lock = manifest_lock(folder);
     cleanup_free char *path = NULL;
     struct json_reader reader;
     bool failed;
@@ -216,10 +271,13 @@ int manifest_update(const char *folder, const struct manifest_step *step, struct
         return -1;
 
     json_t *steps = before ? json_get_array_or_null(&reader, before, "steps") : NULL;
-    int result = before && reader.failed ? -1 : content_read(&content, folder, err);
+    const json_t *files = before && shard != ANY_SHARD ? json_get_object(&reader, before, "files") : NULL;
+    int result = before && reader.failed ? -1 : content_read(&content, folder, shard, err);
 
     steps = steps ? json_incref(steps) : json_array();
     if (result == 0) {
+        keep_other_shards(&content, files, shard);
+
         json_t *document = manifest_build(&content, steps, step);
 
         result = json_write_file(document, path, err);
@@ -228,6 +286,21 @@ int manifest_update(const char *folder, const struct manifest_step *step, struct
     json_decref(steps);
     json_decref(before);
     return result;
+}
+
+int manifest_update(const char *folder, const struct manifest_step *step, struct error *err)
+{
+    return manifest_update_files(folder, step, ANY_SHARD, err);
+}
+
+int manifest_update_shard(const char *folder, const struct manifest_step *step, int shard, struct error *err)
+{
+    char name[STEP_NAME_SIZE];
+    struct manifest_step numbered = *step;
+
+    snprintf(name, sizeof name, "%s-%d", step->step, shard);
+    numbered.step = name;
+    return manifest_update_files(folder, &numbered, shard, err);
 }
 
 /* ---- completing ---- */
@@ -287,13 +360,7 @@ static void keep_missing(struct content *content, const json_t *files, struct bu
         if (present && bsearch(&wanted, content->files, present, sizeof wanted, compare_files))
             continue;
         tell_differing(differing, name);
-        MEM_GROW(content->files, content->capacity, content->count + 1);
-
-        struct content_file *file = &content->files[content->count++];
-
-        *file = (struct content_file){.name = mem_strdup(name),
-                                      .size = (unsigned long long)json_integer_value(json_object_get(entry, "size"))};
-        snprintf(file->sha256, sizeof file->sha256, "%s", sha256 ? sha256 : "");
+        content_keep(content, name, sha256, (unsigned long long)json_integer_value(json_object_get(entry, "size")));
     }
     if (content->count > present)
         qsort(content->files, content->count, sizeof *content->files, compare_files);
@@ -313,6 +380,7 @@ static size_t content_merge(struct content *content, const json_t *files, struct
 int manifest_complete(const char *folder, const struct manifest_step *step, struct buf *differing, struct error *err)
 {
     __attribute__((cleanup(cleanup_content))) struct content content = {0};
+    cleanup_close int lock = manifest_lock(folder);
     cleanup_free char *path = NULL;
     struct json_reader reader;
     bool failed;
@@ -323,7 +391,7 @@ int manifest_complete(const char *folder, const struct manifest_step *step, stru
 
     const json_t *files = before ? json_get_object(&reader, before, "files") : NULL;
     json_t *steps = before ? json_get_array_or_null(&reader, before, "steps") : NULL;
-    int result = (before && reader.failed) || content_read(&content, folder, err) < 0 ? -1 : 0;
+    int result = (before && reader.failed) || content_read(&content, folder, ANY_SHARD, err) < 0 ? -1 : 0;
 
     steps = steps ? json_incref(steps) : json_array();
     if (result == 0 && (content_merge(&content, files, differing) > 0 || !has_step(steps, step->step))) {

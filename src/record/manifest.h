@@ -3,6 +3,8 @@
  * {"schema":"roibench/manifest/v1","tool":{"name","version"},"identity":"<sha256>","files":{"plan.json":{"sha256","size"}…},
  *  "steps":[{"step":"prepare","version","host","started","ended","exit_code","note"}…]}
  * Content files: all regular files in the folder but manifest.json, publish.json and temporary ones.
+ * Steps that end together (shards of a run) do not lose one another's rows: whoever rewrites the manifest holds a flock(2) on plan.json
+ * (the folder's one file that never changes). Where there is none, or the file system has no locks, nothing is held.
  * identity: sha256 over the lines "<name> <sha256>\n" of the content files sorted by name (bytes). */
 #ifndef ROIBENCH_RECORD_MANIFEST_H
 #define ROIBENCH_RECORD_MANIFEST_H
@@ -25,6 +27,9 @@ struct manifest_step {
 
 /* Hashes the folder anew, adds the step to those already there (same step: replaced), writes manifest.json. */
 int manifest_update(const char *folder, const struct manifest_step *step, struct error *err);
+/* Of one shard: the step's name gets "-<shard>", and only this shard's files, and those that belong to none, are hashed. Other shards may
+ * still be writing: their files keep the entries that they have, or get none before their own step. */
+int manifest_update_shard(const char *folder, const struct manifest_step *step, int shard, struct error *err);
 /* For a step that measures nothing: adds the files that the manifest lacks, and the step's row, if something was added or it has none;
  * else nothing is written, so that the folder stays the same byte for byte. Files that are not what the manifest says, or are gone,
  * keep their entries: it bears witness. Their names are appended to *differing, comma-separated, whatever this returns.

@@ -1,5 +1,6 @@
 #include "record/manifest.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -197,6 +198,77 @@ static void test_first_start(void **state)
     assert_non_null(strstr(err.text, "steps[0].started: expected an RFC 3339 date"));
 }
 
+/* ---- shards ---- */
+
+static void update_shard(const char *folder, int shard)
+{
+    const struct manifest_step step = make_step("run", 0);
+    struct error err = {0};
+
+    if (manifest_update_shard(folder, &step, shard, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void test_a_shard_vouches_for_its_own_files(void **state)
+{
+    temp_file_write(*state, "records-0.jsonl.gz", "0", 1);
+    temp_file_write(*state, "records-1.jsonl.gz", "half of", 7);
+    update_shard(*state, 0);
+    assert_int_equal(count_text(*state, "\"step\": \"run-0\""), 1);
+    assert_int_equal(count_text(*state, "records-0.jsonl.gz"), 1);
+    assert_int_equal(count_text(*state, "a.json"), 1);
+    assert_int_equal(count_text(*state, "records-1.jsonl.gz"), 0);
+    temp_file_write(*state, "records-1.jsonl.gz", "all of it", 9);
+    update_shard(*state, 1);
+    assert_int_equal(count_text(*state, "\"step\": \"run-"), 2);
+    assert_vouched_for(*state);
+
+    /* What the other shard wrote down stays, whatever lies there now. */
+    temp_file_write(*state, "records-0.jsonl.gz", "changed", 7);
+    update_shard(*state, 1);
+    expect_complete(*state, "records-0.jsonl.gz");
+}
+
+#define TOGETHER 8
+
+struct together {
+    const char *folder;
+    int shard, failed;
+};
+
+static void *update_again_and_again(void *context)
+{
+    struct together *together = context;
+    const struct manifest_step step = make_step("run", 0);
+
+    for (int round = 0; round < 10; round++)
+        together->failed += manifest_update_shard(together->folder, &step, together->shard, NULL) < 0;
+    return NULL;
+}
+
+static void test_shards_that_end_together_lose_no_row(void **state)
+{
+    struct together together[TOGETHER];
+    pthread_t threads[TOGETHER];
+
+    temp_file_write(*state, "plan.json", "{}", 2);
+    for (int shard = 0; shard < TOGETHER; shard++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "journal-%d.jsonl", shard);
+        temp_file_write(*state, name, name, strlen(name));
+        together[shard] = (struct together){.folder = *state, .shard = shard};
+        assert_int_equal(pthread_create(&threads[shard], NULL, update_again_and_again, &together[shard]), 0);
+    }
+    for (int shard = 0; shard < TOGETHER; shard++) {
+        assert_int_equal(pthread_join(threads[shard], NULL), 0);
+        assert_int_equal(together[shard].failed, 0);
+    }
+    assert_int_equal(count_text(*state, "\"step\": \"run-"), TOGETHER);
+    assert_int_equal(count_text(*state, "\"journal-"), TOGETHER);
+    assert_vouched_for(*state);
+}
+
 #define MANIFEST_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -209,6 +281,8 @@ int main(void)
         MANIFEST_TEST(test_broken_manifests_are_named),
         MANIFEST_TEST(test_names_that_are_no_text),
         MANIFEST_TEST(test_first_start),
+        MANIFEST_TEST(test_a_shard_vouches_for_its_own_files),
+        MANIFEST_TEST(test_shards_that_end_together_lose_no_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
