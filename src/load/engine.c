@@ -161,8 +161,10 @@ static void run_workers(struct engine *engine, struct level_run *runs)
 {
     int workers = engine->level.workers, started = 1;
     pthread_t threads[ENGINE_WORKERS_MAX];
-    for (int w = 0; w < workers; w++)
+    for (int w = 0; w < workers; w++) {
         runs[w].worker = &engine->workers[w];
+        engine->workers[w].counts = (struct worker_counts){0}; /* before anybody looks at another's */
+    }
     for (; started < workers; started++) {
         int status = start_worker(&threads[started], &runs[started]);
         if (status == 0)

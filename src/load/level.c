@@ -490,7 +490,6 @@ static void init(struct level_run *run, struct worker *worker)
     worker->run = run;
     lag_reset(&worker->lag);
     lag_reset(&worker->slip);
-    worker->counts = (struct worker_counts){0};
 }
 
 static struct context_switches switches_since(const struct engine_costs *costs, struct context_switches before)
