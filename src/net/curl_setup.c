@@ -27,6 +27,7 @@ static const char *const pod_bundles[] = {
     "/var/run/secrets/kubernetes.io/serviceaccount/service-ca.crt",
 };
 
+#define DNS_SECONDS 2L /* libcurl keeps addresses for a minute otherwise: too long for a pod that moved */
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 struct net_setup {
@@ -144,6 +145,7 @@ void net_setup_apply(struct net_setup *setup, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS); /* what is pinned stays (net/resolve.h) */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, setup->user_agent);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);

@@ -118,7 +118,6 @@ struct flight *flight_new(struct flight_field *field)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, field->headers);
-    curl_easy_setopt(easy, CURLOPT_RESOLVE, field->pinned);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
@@ -166,6 +165,8 @@ void flight_prepare(struct flight *flight)
 {
     const struct transfer *transfer = flight->transfer;
     forget_sending(flight);
+    curl_easy_setopt(flight->easy, CURLOPT_RESOLVE, flight->field->resolve);
+    flight->field->resolve = NULL;
     curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);

@@ -22,7 +22,8 @@ struct flight_field {
     const struct clock *clock;
     double time_scale;                  /* spans in messages are wall time times this */
     struct net_setup *setup;
-    struct curl_slist *headers, *pinned;
+    struct curl_slist *headers;
+    struct curl_slist *resolve; /* for CURLOPT_RESOLVE of the next flight, which tells all: a connection cache has one memory of hosts */
     int64_t stamp;                      /* of this turn: all that was ready together has this time */
     bool handled;                       /* something was told since the owner set it to false */
     struct timeout_list stalls, wholes; /* every flight is in both, from flight_begin to flight_land */

@@ -84,6 +84,19 @@ int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err)
     return 0;
 }
 
+/* "host:port:addresses" -> "-host:port". A host that is pinned is a name: its first two colons are these. */
+struct curl_slist *resolve_unpin(const struct curl_slist *pinned)
+{
+    if (!pinned)
+        return NULL;
+
+    cleanup_buf struct buf line = BUF_INIT(RESOLVE_LINE_MAX);
+    const char *port = strchr(pinned->data, ':') + 1;
+
+    buf_printf(&line, "-%.*s", (int)(strcspn(port, ":") + (size_t)(port - pinned->data)), pinned->data);
+    return curl_slist_append(NULL, buf_text(&line));
+}
+
 static curl_socket_t resolve_refuse_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)context, (void)purpose, (void)address;

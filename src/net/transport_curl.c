@@ -29,6 +29,7 @@ struct curl_transport {
     const volatile sig_atomic_t *stop;
     CURLM *multi;
     int epoll;
+    struct curl_slist *pinned, *unpinned; /* unpinned: nobody answered at the pinned addresses, so they are looked up again */
     int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
     struct flight *free, *pending, *last_pending;
     struct flight *doomed;         /* to end without libcurl: cancelled, or never begun */
@@ -158,10 +159,21 @@ static void land(struct curl_transport *transport, struct flight *flight, enum t
     flight_land(flight, result, message);
 }
 
+/* A server that came back elsewhere has the same name: a pod that was scheduled again. */
+static void look_up_again(struct curl_transport *transport)
+{
+    if (!transport->pinned || transport->unpinned)
+        return;
+    transport->unpinned = resolve_unpin(transport->pinned);
+    transport->field.resolve = transport->unpinned;
+}
+
 static void end_flight(struct curl_transport *transport, struct flight *flight, CURLcode code)
 {
     char message[FLIGHT_MESSAGE_SIZE];
     enum transport_result result = flight_judge(flight, code, message);
+    if (result == TRANSPORT_CONNECT)
+        look_up_again(transport);
     if (!flight_may_go_again(flight, result)) {
         land(transport, flight, result, message);
         return;
@@ -321,7 +333,8 @@ static void curl_free_transport(struct transport *base)
     if (transport->epoll >= 0)
         close(transport->epoll);
     curl_slist_free_all(transport->field.headers);
-    curl_slist_free_all(transport->field.pinned);
+    curl_slist_free_all(transport->pinned);
+    curl_slist_free_all(transport->unpinned);
     net_setup_free(transport->field.setup);
     free(transport);
 }
@@ -360,8 +373,10 @@ static struct curl_slist *new_headers(const struct net_setup *setup)
 static int pin_host(struct curl_transport *transport, const char *url, struct error *err)
 {
     struct error reason;
-    if (!url || resolve_pin(url, &transport->field.pinned, &reason) == 0 || resolve_is_left_to_proxy(transport->field.setup, url))
+    if (!url || resolve_pin(url, &transport->pinned, &reason) == 0 || resolve_is_left_to_proxy(transport->field.setup, url)) {
+        transport->field.resolve = transport->pinned;
         return 0;
+    }
     return error_set(err, reason.class, "%s", reason.text);
 }
 

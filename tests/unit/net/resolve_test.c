@@ -51,9 +51,22 @@ static void test_unknown_names_are_said(void **state)
     assert_null(pinned);
 }
 
+static void test_a_pin_is_taken_back(void **state)
+{
+    struct curl_slist *pinned = curl_slist_append(NULL, "model.example:8080:10.0.0.1,[fd00::1]");
+    struct curl_slist *unpinned = resolve_unpin(pinned);
+    (void)state;
+    assert_string_equal(unpinned->data, "-model.example:8080");
+    assert_null(unpinned->next);
+    curl_slist_free_all(unpinned);
+    curl_slist_free_all(pinned);
+    assert_null(resolve_unpin(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_pin_is_taken_back),
         cmocka_unit_test(test_a_name_becomes_addresses),
         cmocka_unit_test(test_addresses_need_no_pin),
         cmocka_unit_test(test_unknown_names_are_said),
