@@ -59,8 +59,10 @@ const struct option_row prepare_options[] = {
      .min = 0.001, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_INTEGER, .name = "max-requests", .argument = "N", .help = "requests of a level; with --max-seconds: whichever comes first",
      .min = 1, .max = 1e12},
-    {.type = OPTION_TEXT, .name = "warmup", .argument = "SHARE|SECONDS", .help = "left out at a level's beginning: 0.1, 10% or 5s", .default_text = "0"},
-    {.type = OPTION_TEXT, .name = "cooldown", .argument = "SHARE|SECONDS", .help = "left out at a level's end", .default_text = "0"},
+    {.type = OPTION_TEXT, .name = "warmup", .argument = "SHARE|SECONDS|auto",
+     .help = "left out at a level's beginning: 0.1, 10%, 5s, or auto: until it is steady (found by MSER-5)", .default_text = "0"},
+    {.type = OPTION_TEXT, .name = "cooldown", .argument = "SHARE|SECONDS|auto",
+     .help = "left out at a level's end; auto: what comes after the last request of --max-requests", .default_text = "0"},
     {.type = OPTION_DURATION, .name = "drain", .argument = "SECONDS",
      .help = "how long requests in flight may go on after a level's end; default: --stall-timeout", .min = 0, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_GROUP, .name = "Data"},
@@ -125,6 +127,10 @@ static int parse_trim(const struct options *options, const char *name, struct tr
     cleanup_free char *copy = mem_strdup(text);
     double number;
     bool percent = length > 0 && text[length - 1] == '%';
+    if (strcmp(text, "auto") == 0) {
+        trim->kind = TRIM_AUTO;
+        return 0;
+    }
     if (percent)
         copy[length - 1] = '\0';
     if (units_parse_number(copy, &number) == 0 && (percent || number < 1)) {
@@ -136,7 +142,7 @@ static int parse_trim(const struct options *options, const char *name, struct tr
         trim->kind = TRIM_TIME;
         return 0;
     }
-    return error_set(err, ERROR_USAGE, "--%s: '%s' is neither a share (0.1 or 10%%) nor a time (5s)", name, text);
+    return error_set(err, ERROR_USAGE, "--%s: '%s' is no share (0.1 or 10%%), no time (5s), and not auto", name, text);
 }
 
 static double share_of_level(const struct trim *trim, int64_t level_ns)

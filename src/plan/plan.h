@@ -47,9 +47,9 @@ struct token_lengths {
     int64_t mean, stddev, min, max;
 };
 
-/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1) or a time. */
+/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1), a time, or what stats/steady.h finds (the engine cuts nothing then). */
 struct trim {
-    enum { TRIM_NONE, TRIM_SHARE, TRIM_TIME } kind;
+    enum { TRIM_NONE, TRIM_SHARE, TRIM_TIME, TRIM_AUTO } kind;
     double share;
     int64_t ns;
 };

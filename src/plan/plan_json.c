@@ -75,7 +75,9 @@ static void write_trim(json_t *root, const char *key, const struct trim *trim)
         return;
     }
     json_t *object = json_add_object(root, key);
-    if (trim->kind == TRIM_SHARE)
+    if (trim->kind == TRIM_AUTO)
+        json_set_bool(object, "auto", true);
+    else if (trim->kind == TRIM_SHARE)
         json_set_number(object, "share", trim->share);
     else
         json_set_number(object, "seconds", seconds(trim->ns));
@@ -277,7 +279,9 @@ static void read_trim(struct json_reader *reader, const json_t *root, const char
     if (!object)
         return;
     size_t mark = json_enter(reader, key, -1);
-    if (is_given(object, "share")) {
+    if (json_get_bool_or(reader, object, "auto", false)) {
+        trim->kind = TRIM_AUTO;
+    } else if (is_given(object, "share")) {
         trim->kind = TRIM_SHARE;
         trim->share = number_within(reader, object, "share", 0, SHARE_MAX);
     } else {

@@ -23,6 +23,10 @@ const char *markdown_ttft(const struct level_summary *level, char *buffer)
     double p95 = level_ttft_p95(level);
     if (isnan(p95))
         return "-";
+    if (!isinf(p95) && level->grew) {
+        snprintf(buffer, MARKDOWN_TTFT_SIZE, "> %s (queue grew)", units_format_number(p95, 0, number));
+        return buffer;
+    }
     if (!isinf(p95))
         return units_format_number(p95, 0, buffer);
     snprintf(buffer, MARKDOWN_TTFT_SIZE, "> %s (%.0f %% unfinished)", units_format_number(level->ttft_p95_at_least_ms, 0, number),
@@ -159,6 +163,60 @@ void markdown_levels(struct buf *out, const struct run_summary *summary)
     table_end(&table, out);
 }
 
+/* ---- windows ---- */
+
+static bool was_looked_for(const struct steady_cut *cut)
+{
+    return cut->rule >= STEADY_MSER5;
+}
+
+static void add_warmup(struct buf *out, const struct steady_cut *cut)
+{
+    const char *where = cut->by == STEADY_BY_TTFT ? "the TTFT" : "the completions";
+    double seconds = (double)cut->ns / 1e9;
+    if (cut->rule == STEADY_TOO_FEW)
+        buf_append_text(out, "too few requests for MSER-5 to find a warm-up");
+    else if (cut->ns == 0)
+        buf_append_text(out, "no warm-up found by MSER-5");
+    else if (cut->rule == STEADY_HALF)
+        buf_printf(out, "warm-up %.3g s, half of the level: MSER-5 found no steady state in %s", seconds, where);
+    else
+        buf_printf(out, "warm-up %.3g s found by MSER-5 in %s", seconds, where);
+}
+
+static void add_cooldown(struct buf *out, const struct steady_cut *cut)
+{
+    if (cut->rule == STEADY_BURST)
+        buf_append_text(out, "no cool-down cut: the load was kept up for less than half of the level");
+    else if (cut->ns == 0)
+        buf_append_text(out, "no cool-down: the load was kept up to the end");
+    else
+        buf_printf(out, "cool-down %.3g s, from the last request sent", (double)cut->ns / 1e9);
+}
+
+void markdown_windows(struct buf *out, const struct run_summary *summary)
+{
+    char load[UNITS_TEXT_SIZE];
+    bool any = false;
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct level_summary *level = &summary->levels[k];
+        bool warmup = was_looked_for(&level->warmup), cooldown = was_looked_for(&level->cooldown);
+        if (!warmup && !cooldown)
+            continue;
+        buf_printf(out, "- %s %s: ", units_format_load(level->load, load), level->unit);
+        if (warmup)
+            add_warmup(out, &level->warmup);
+        if (warmup && cooldown)
+            buf_append_text(out, "; ");
+        if (cooldown)
+            add_cooldown(out, &level->cooldown);
+        buf_append_char(out, '\n');
+        any = true;
+    }
+    if (any)
+        buf_append_char(out, '\n');
+}
+
 /* ---- points ---- */
 
 static const char *metric_title(const char *metric)
@@ -166,6 +224,7 @@ static const char *metric_title(const char *metric)
     static const struct {
         const char *name, *title;
     } titles[] = {{"ttft_p50", "median TTFT > 1 s"},
+                  {"growing_queue", "the queue grew without end"},
                   {"ttft_slices", "TTFT p95 > 1 s in most slices"},
                   {"queue_depth", "requests wait at the server"},
                   {"ttft", "TTFT p95 > 2 s"},

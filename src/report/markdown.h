@@ -7,6 +7,8 @@
 /* "### What was measured" and so on: heading is "##" or "###". */
 void markdown_facts(struct buf *out, const struct run_summary *summary);
 void markdown_levels(struct buf *out, const struct run_summary *summary);
+/* Where warm-up or cool-down were looked for: what was found, a line a level. Nothing where they were not. */
+void markdown_windows(struct buf *out, const struct run_summary *summary);
 void markdown_points(struct buf *out, const struct points *points);
 /* What the server said beside what the client saw; nothing when its metrics were not recorded. */
 /* Failures of members by class and level; nothing where there are none. */

@@ -16,6 +16,7 @@ struct rule {
 
 /* The first that fits counts. */
 static const struct rule of_levels[] = {
+    {"reason", "no journal tells why it ended"},
     {"goodput_rps", "no objectives were given"},
     {"server.*.limit", "it has no limit"},
     {"server.*.share_above", "it has no limit"},

@@ -157,6 +157,16 @@ static void write_validity(json_t *object, const struct validity_summary *summar
         json_array_append_new(reasons, json_string(summary->reasons[k].text));
 }
 
+static void write_cut(json_t *window, const char *key, const struct steady_cut *cut)
+{
+    json_t *object = json_add_object(window, key);
+    json_set_text(object, "rule", steady_rule_name(cut->rule));
+    json_set_number(object, "seconds", (double)cut->ns / 1e9);
+    const char *series = steady_series_name(cut->by);
+    if (series)
+        json_set_text(object, "series", series);
+}
+
 static json_t *level_to_json(const struct level_summary *level)
 {
     json_t *object = json_object();
@@ -166,11 +176,14 @@ static json_t *level_to_json(const struct level_summary *level)
     json_set_text(object, "unit", level->unit);
     json_set_text(object, "kind", level->kind);
     json_set_bool(object, "ended", level->ended);
+    json_set_text_if_any(object, "reason", level->reason);
     json_t *window = json_add_object(object, "window");
     json_set_number(window, "level_start_s", level->start_s);
     json_set_number(window, "start_s", level->window_start_s);
     json_set_number(window, "end_s", level->window_end_s);
     json_set_number(window, "level_end_s", level->end_s);
+    write_cut(window, "warmup", &level->warmup);
+    write_cut(window, "cooldown", &level->cooldown);
     write_requests(object, level);
     write_numbers(object, level);
     write_server(object, &level->server);

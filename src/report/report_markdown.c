@@ -22,6 +22,7 @@ static void add_sweep(struct buf *out, const struct run_summary *summary, const 
 {
     buf_printf(out, "%s Levels\n\n", heading);
     markdown_levels(out, summary);
+    markdown_windows(out, summary);
     for (size_t k = 0; k < summary->points_count; k++) {
         buf_printf(out, "%s Points of the sweep over %s\n\n", heading, summary->points[k].unit);
         markdown_points(out, &summary->points[k]);

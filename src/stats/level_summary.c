@@ -67,7 +67,7 @@ bool level_is_open_loop(const struct level_summary *level)
 
 void level_sla_values(const struct level_summary *level, double values[SLA_METRIC_COUNT])
 {
-    values[SLA_TTFT] = level_ttft_p95(level);
+    values[SLA_TTFT] = level->grew ? INFINITY : level_ttft_p95(level);
     values[SLA_USER_TPS] = level->rate[RATE_USER_TPS];
     values[SLA_KV_CACHE] = level->server.kv_cache.mean;
     values[SLA_QUEUE_DEPTH] = level->server.queue_depth.mean;

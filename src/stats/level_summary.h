@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "stats/series.h"
+#include "stats/steady.h"
 #include "stats/verdict.h"
 
 /* Distributions of a level: enum, name in files, over which requests. All in ms. */
@@ -119,7 +120,10 @@ struct level_summary {
     double load;
     char unit[16], kind[16];
     double start_s, end_s, window_start_s, window_end_s; /* from the run's anchor */
+    struct steady_cut warmup, cooldown;                  /* what was to be cut of the level, and why */
     bool ended;                                          /* false: the run was cut off in this level */
+    char reason[24];                                     /* why it ended: "max_seconds"; "" not known */
+    bool grew;                                           /* it was ended because its queue grew without end: its TTFT is a lower bound */
     bool imported;                                       /* read from a table: one TTFT p95, no samples */
     struct request_counts requests;
     struct failure_count failures[FAILURE_CLASSES_MAX];
@@ -142,7 +146,8 @@ void level_summary_init(struct level_summary *level);
 /* Shorthands. */
 double level_ttft_p95(const struct level_summary *level); /* censored; ms; may be +infinity */
 bool level_is_open_loop(const struct level_summary *level);
-/* The five values that have classes, in the order and units of the SLA table. */
+/* The five values that have classes, in the order and units of the SLA table. The TTFT of a level whose queue grew without end is
+ * infinite: how large it was when the level was ended says only when that was. */
 void level_sla_values(const struct level_summary *level, double values[SLA_METRIC_COUNT]);
 void level_add_reason(struct level_summary *level, enum validity verdict, const char *tag, const char *text);
 void level_add_missing(struct level_summary *level, const char *field, const char *reason);

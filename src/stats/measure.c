@@ -394,7 +394,11 @@ static void describe_level(struct level_summary *out, const struct run_level *le
     out->end_s = (double)bounds->end / 1e9;
     out->window_start_s = (double)bounds->window_start / 1e9;
     out->window_end_s = (double)bounds->window_end / 1e9;
+    out->warmup = level->warmup;
+    out->cooldown = level->cooldown;
     out->ended = bounds->ended;
+    out->grew = run_level_grew(level);
+    memcpy(out->reason, level->health.reason, sizeof out->reason);
 }
 
 void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct sla *sla,

@@ -323,6 +323,8 @@ static const char *failing_text(const struct sweep *sweep, const struct level_su
     const struct sla_bound *bound = &row->bound[worst - SLA_EXCELLENT];
     double values[SLA_METRIC_COUNT];
     level_sla_values(best, values);
+    if (isinf(values[metric]) && best->grew)
+        return "none: the queue grew without end at every load";
     if (isinf(values[metric]))
         return arena_printf(sweep->arena, "none: %s is not known to be below %.0f ms at any load: too few requests got a first token",
                             row->title, bound->limit);

@@ -68,7 +68,16 @@ bool run_level_is_open_loop(const struct run_level *level)
 
 bool run_level_was_stopped(const struct run_level *level)
 {
-    return strcmp(level->health.reason, "stopped") == 0 || strcmp(level->health.reason, "target_refuses") == 0;
+    static const char *const reasons[] = {"stopped", "target_refuses", "max_tokens_total", "max_usd"};
+    for (size_t k = 0; k < sizeof reasons / sizeof reasons[0]; k++)
+        if (strcmp(level->health.reason, reasons[k]) == 0)
+            return true;
+    return false;
+}
+
+bool run_level_grew(const struct run_level *level)
+{
+    return strcmp(level->health.reason, "saturated") == 0;
 }
 
 struct run_level *run_data_find_level(const struct run_data *data, int64_t index, int64_t repeat)
@@ -166,6 +175,36 @@ static void make_levels(struct run_data *data)
     }
 }
 
+/* What of the plan's trims the window was made by; `auto` is looked for now. */
+static void trim_level(const struct run_data *data, struct run_level *level, const struct limits *limits)
+{
+    static const enum steady_rule rules[] = {[TRIM_NONE] = STEADY_NONE, [TRIM_SHARE] = STEADY_SHARE, [TRIM_TIME] = STEADY_TIME};
+    struct level_bounds *bounds = &level->bounds;
+    int64_t length = bounds->end - bounds->start;
+    struct steady_level wanted = {
+        .open_loop = run_level_is_open_loop(level),
+        .max_requests_ended = strcmp(level->health.reason, "max_requests") == 0,
+        .warmup = limits->warmup.kind == TRIM_AUTO,
+        .cooldown = limits->cooldown.kind == TRIM_AUTO,
+    };
+    struct steady_window window = {.start = bounds->window_start, .end = bounds->window_end};
+    if (!wanted.warmup)
+        window.warmup = (struct steady_cut){.rule = rules[limits->warmup.kind], .ns = trim_of(&limits->warmup, length)};
+    if (!wanted.cooldown)
+        window.cooldown = (struct steady_cut){.rule = rules[limits->cooldown.kind], .ns = trim_of(&limits->cooldown, length)};
+    if (wanted.warmup || wanted.cooldown) {
+        struct level_sample *samples = mem_calloc(level->record_count + 1, sizeof *samples);
+        for (size_t k = 0; k < level->record_count; k++)
+            samples[k] = level_sample_of(&data->file.records[level->records[k]]);
+        steady_find(&window, samples, level->record_count, &wanted);
+        free(samples);
+    }
+    bounds->window_start = window.start;
+    bounds->window_end = window.end;
+    level->warmup = window.warmup;
+    level->cooldown = window.cooldown;
+}
+
 /* With what the journal told. */
 static void bound_levels(struct run_data *data, const struct limits *limits)
 {
@@ -173,6 +212,7 @@ static void bound_levels(struct run_data *data, const struct limits *limits)
         struct run_level *level = &data->levels[k];
         if (!level->bounds.ended)
             guess_bounds(data, level, limits);
+        trim_level(data, level, limits);
         mark_members(data, level);
         level->span = scrapes_span(&data->scrapes, level->bounds.window_start, level->bounds.window_end);
     }

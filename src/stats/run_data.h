@@ -16,6 +16,7 @@
 #include "record/record_reader.h"
 #include "stats/selection.h"
 #include "stats/server_data.h"
+#include "stats/steady.h"
 
 #define TIME_LIMIT (INT64_MAX / 4) /* of scaled times, so that differences fit */
 
@@ -36,7 +37,8 @@ struct client_health {
 };
 
 struct run_level {
-    struct level_bounds bounds;    /* all times known; ended: as it was in the file */
+    struct level_bounds bounds;    /* all times known; ended: as it was in the file; the window: without what `auto` found */
+    struct steady_cut warmup, cooldown; /* what was to be cut of the level, and why; the start phase is outside in any case */
     /* Of the journal's level_start: when the level began, and when its start phase was to be over. TIME_NEVER: it does not say. */
     int64_t started, measure_start;
     const uint32_t *records;       /* indices of its records, in order of i */
@@ -72,8 +74,11 @@ void run_data_free(struct run_data *data);
 struct run_level *run_data_find_level(const struct run_data *data, int64_t index, int64_t repeat);
 
 bool run_level_is_open_loop(const struct run_level *level);
-/* The run ended the level before its time: by a signal, an error of its own, or because the target refused everything. */
+/* The run ended the level before its time, and gave what was under way no time to end: a signal, an error of its own, a target that
+ * refused everything, a ceiling of the run. */
 bool run_level_was_stopped(const struct run_level *level);
+/* It was ended because its queue grew without end: what it tells is a lower bound. */
+bool run_level_grew(const struct run_level *level);
 /* A time inside [window_start, window_end). */
 static inline bool run_level_in_window(const struct run_level *level, int64_t t)
 {

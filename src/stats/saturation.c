@@ -47,6 +47,8 @@ struct condition saturation_judge(const struct level_summary *level)
     double median = ttft->percentile[P50], queue = level->server.queue_depth.share_above;
     struct condition condition = {ANSWER_UNKNOWN, NULL, -1, -1};
     bool by_median = !isnan(median);
+    if (level->grew)
+        return (struct condition){ANSWER_YES, "growing_queue", 1, -1};
     if (by_median || !isnan(queue))
         condition.answer = ANSWER_NO;
     if (by_median && median > SATURATION_TTFT_MS) {
@@ -87,6 +89,8 @@ struct condition breaking_judge_metric(const struct level_summary *level, const 
     condition.answer = class == SLA_BREAKING ? ANSWER_YES : ANSWER_NO;
     condition.metric = sla->row[metric].name;
     double limit = sla->row[metric].bound[2].limit;
+    if (metric == SLA_TTFT && level->grew)
+        return (struct condition){ANSWER_YES, level_ttft_p95(level) > limit ? condition.metric : "growing_queue", 1, -1};
     if (metric == SLA_TTFT)
         decide_by_interval(&condition, &level->latency[LATENCY_TTFT_CENSORED], INTERVAL_P95, limit);
     else if (metric == SLA_ERROR_RATE)

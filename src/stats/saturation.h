@@ -2,7 +2,7 @@
  *
  * Saturated: TTFT is consistently above 1.0 s (its median is, or in >= 80 % of ten slices of equal request count, >= 10
  * requests each, the p95 is), or the server's queue was above 0 for >= 50 % of the window. Broken: a metric is of the
- * class "breaking". */
+ * class "breaking". A level that was ended because its queue grew without end (stats/growth.h) is both, whatever its TTFT was until then. */
 #ifndef ROIBENCH_STATS_SATURATION_H
 #define ROIBENCH_STATS_SATURATION_H
 
@@ -25,7 +25,7 @@ enum answer { ANSWER_UNKNOWN, ANSWER_NO, ANSWER_YES };
 
 struct condition {
     enum answer answer;
-    const char *metric;    /* what decided: "ttft_p50", "ttft_slices", "queue_depth", or an SLA metric's name; NULL: unknown */
+    const char *metric;    /* what decided: "ttft_p50", "ttft_slices", "queue_depth", "growing_queue", or an SLA metric's name; NULL: unknown */
     int decided;           /* 1: the 95 % interval lies on one side of the limit; 0: it does not; -1: no interval is known */
     int64_t needs_requests; /* about how many would decide it; -1: decided, or not known */
 };

@@ -125,10 +125,12 @@ static struct steady_cut cut_by_completions(const struct level_sample *samples, 
 
 /* ---- both ends ---- */
 
-struct steady_cut steady_warmup(const struct level_sample *samples, size_t count, bool open_loop, int64_t from, int64_t to, int64_t most)
+/* most: what may be cut. */
+static struct steady_cut find_warmup(const struct steady_window *window, const struct level_sample *samples, size_t count, bool open_loop,
+                                     int64_t most)
 {
-    struct steady_cut by_ttft = cut_by_ttft(samples, count, open_loop, from, to);
-    struct steady_cut by_completions = cut_by_completions(samples, count, from, to);
+    struct steady_cut by_ttft = cut_by_ttft(samples, count, open_loop, window->start, window->end);
+    struct steady_cut by_completions = cut_by_completions(samples, count, window->start, window->end);
     struct steady_cut cut = by_ttft;
     if (by_ttft.rule == STEADY_TOO_FEW || (by_completions.rule != STEADY_TOO_FEW && by_completions.ns > by_ttft.ns))
         cut = by_completions;
@@ -139,21 +141,35 @@ struct steady_cut steady_warmup(const struct level_sample *samples, size_t count
     return cut;
 }
 
-struct steady_cut steady_cooldown(const struct level_sample *samples, size_t count, bool open_loop, bool max_requests_ended, int64_t from,
-                                  int64_t to)
+static struct steady_cut find_cooldown(const struct steady_window *window, const struct level_sample *samples, size_t count,
+                                       const struct steady_level *level)
 {
-    if (!max_requests_ended)
+    if (!level->max_requests_ended)
         return (struct steady_cut){.rule = STEADY_FULL_LOAD};
-    int64_t last = from;
+    int64_t last = window->start;
     for (size_t k = 0; k < count; k++) {
-        int64_t at = level_sample_counted_at(&samples[k], open_loop);
-        if (at != TIME_NEVER && at > last && at < to)
+        int64_t at = level_sample_counted_at(&samples[k], level->open_loop);
+        if (at != TIME_NEVER && at > last && at < window->end)
             last = at;
     }
-    int64_t ns = to - (last + 1); /* the window is half-open: that request is still inside */
+    int64_t ns = window->end - (last + 1); /* the window is half-open: that request is still inside */
     if (ns <= 0)
         return (struct steady_cut){.rule = STEADY_LAST_REQUEST};
-    if (ns > (to - from) / 2)
+    if (ns > (window->end - window->start) / 2)
         return (struct steady_cut){.rule = STEADY_BURST};
     return (struct steady_cut){.rule = STEADY_LAST_REQUEST, .ns = ns};
+}
+
+void steady_find(struct steady_window *window, const struct level_sample *samples, size_t count, const struct steady_level *level)
+{
+    int64_t most = (window->end - window->start) / 2;
+    if (level->cooldown) {
+        window->cooldown = find_cooldown(window, samples, count, level);
+        window->end -= window->cooldown.ns;
+        most -= window->cooldown.ns;
+    }
+    if (level->warmup) {
+        window->warmup = find_warmup(window, samples, count, level->open_loop, most);
+        window->start += window->warmup.ns;
+    }
 }

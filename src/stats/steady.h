@@ -72,11 +72,21 @@ struct steady_cut {
  * STEADY_SERIES_MIN: 0. */
 size_t steady_mser5(const double *values, size_t count, bool *drifts);
 
-/* A level's samples, in any order; [from, to) is what is to be cut: from the end of the start phase to the end of the window. most: what
- * may be cut. */
-struct steady_cut steady_warmup(const struct level_sample *samples, size_t count, bool open_loop, int64_t from, int64_t to, int64_t most);
-/* max_requests_ended: the level's reason is max_requests. */
-struct steady_cut steady_cooldown(const struct level_sample *samples, size_t count, bool open_loop, bool max_requests_ended, int64_t from,
-                                  int64_t to);
+/* What of a level is measured: [start, end), and what was cut off before and behind. */
+struct steady_window {
+    int64_t start, end;
+    struct steady_cut warmup, cooldown;
+};
+
+/* What is known of a level when its window is sought. */
+struct steady_level {
+    bool open_loop;
+    bool max_requests_ended; /* it ended since all its requests were done, and not since its time was over */
+    bool warmup, cooldown;   /* which of its ends are looked for: `auto` */
+};
+
+/* The samples of a level in any order; window: start and end as they are without what is looked for. Cuts that are not looked for are left
+ * as they are. */
+void steady_find(struct steady_window *window, const struct level_sample *samples, size_t count, const struct steady_level *level);
 
 #endif

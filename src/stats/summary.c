@@ -53,6 +53,8 @@ static const char *trim_text(struct arena *arena, const struct trim *trim)
 {
     if (trim->kind == TRIM_SHARE)
         return arena_printf(arena, "%.4g %%", 100 * trim->share);
+    if (trim->kind == TRIM_AUTO)
+        return "auto";
     return trim->kind == TRIM_TIME ? duration_text(arena, trim->ns) : "none";
 }
 

@@ -159,16 +159,43 @@ static void judge_cache(struct level_summary *out, const struct run_data *data, 
     }
 }
 
+/* What the run itself ended is cut off; what a limit of the level ended is measured, and the reader told. */
+static const char *cut_off_text(const char *reason)
+{
+    static const struct {
+        const char *reason, *text;
+    } texts[] = {{"stopped", "cut off: the run was stopped in this level"},
+                 {"target_refuses", "cut off: the target refused every request"},
+                 {"max_tokens_total", "cut off: the run had used its --max-tokens-total"},
+                 {"max_usd", "cut off: the run had used its --max-usd"}};
+    for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+        if (strcmp(texts[k].reason, reason) == 0)
+            return texts[k].text;
+    return "cut off";
+}
+
+static void tell_early_end(struct level_summary *out, struct arena *arena)
+{
+    double seconds = out->end_s - out->start_s;
+    if (out->grew)
+        level_add_reason(out, VALIDITY_VALID, "queue grew",
+                         arena_printf(arena, "ended after %.3g s, as the queue grew without end: TTFT is at least what was measured", seconds));
+    else if (strcmp(out->reason, "max_error_rate") == 0)
+        level_add_reason(out, VALIDITY_VALID, "many errors",
+                         arena_printf(arena, "ended after %.3g s, as more requests failed than --max-error-rate allows", seconds));
+}
+
 static void judge_end(struct level_summary *out, const struct run_level *level, const struct sla *sla, struct arena *arena)
 {
     if (!out->ended) {
         level_add_reason(out, VALIDITY_SUSPECT, "cut off", "cut off: the run did not live to end this level");
         return;
     }
-    if (!run_level_was_stopped(level))
+    if (!run_level_was_stopped(level)) {
+        tell_early_end(out, arena);
         return;
-    const char *text = strcmp(level->health.reason, "stopped") == 0 ? "cut off: the run was stopped in this level"
-                                                                     : "cut off: the target refused every request";
+    }
+    const char *text = cut_off_text(level->health.reason);
     unsigned long long left_out = out->requests.left_out;
     if (left_out > 0)
         text = arena_printf(arena, "%s; %llu request%s without a first token %s left out, having waited no longer than %.3g s", text,

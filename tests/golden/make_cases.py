@@ -265,6 +265,30 @@ def stopped():
     run.write()
 
 
+def steady():
+    """--warmup auto and --cooldown auto. A cold server whose level --max-requests ends; too few requests to tell; and a queue that grows until the
+    level is ended for it."""
+    levels = [level(k, "poisson", load, "req/s") for k, load in enumerate((10, 2, 20))]
+    run = Run("steady", plan("auto", "model-auto", levels, profile="poisson", limits__max_requests=300, limits__max_seconds=60,
+                             limits__warmup={"auto": True}, limits__cooldown={"auto": True}))
+    draw = random.Random(7)
+    for spec, count, reason in zip(levels, (300, 40, 300), ("max_requests", "max_seconds", "saturated")):
+        start = 1000 + 100_000 * spec["index"]
+        at, last = start, start
+        run.level_start(spec, start, start)
+        for i in range(count):
+            at += draw.expovariate(spec["load"] / 1000)
+            ttft = draw.uniform(100, 200)
+            if spec["index"] == 0 and i < 60:
+                ttft += 800  # cold
+            if spec["index"] == 2:
+                ttft += 5 * i  # grows by 1.5 s in 15 s: 1.4 s of it are the p95
+            last = max(last, run.request(spec["index"], i, round(at, 3), round(at, 3), round(ttft, 3), [100.0] * 7, stream=None))
+        end = {"max_requests": last + 0.000001, "max_seconds": start + 60_000, "saturated": at + 50}[reason]
+        run.level_end(spec, start, end, start, end, count, reason=reason)
+    run.write()
+
+
 def main():
     closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load)
     closed_loop("sweep-scaled", "scaled", "model_x|<b>\u202e\u009b", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
@@ -280,6 +304,7 @@ def main():
     without_members()
     equal_loads()
     stopped()
+    steady()
 
 
 main()

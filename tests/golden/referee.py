@@ -185,7 +185,10 @@ def check_level(where, got, bounds, records, run):
                 sends[at] += 1
         mean = sum(sends) / len(sends)
         compare(where + ".synchrony", got["synchrony"], math.fsum((n - mean) ** 2 for n in sends) / len(sends) / mean)
-    values = {"ttft": rank(censored, 950) if censored else None, "user_tps": user_tps, "error_rate": error_rate}
+    ttft_p95 = rank(censored, 950) if censored else None
+    if run["reasons"].get(bounds["index"]) == "saturated":
+        ttft_p95 = math.inf  # how long the level lasted says how large it became
+    values = {"ttft": ttft_p95, "user_tps": user_tps, "error_rate": error_rate}
     for name, series, limit in GAUGES:
         told = gauge(run["scrapes"], series, start, end, limit) if run["scrapes"] else None
         values[name] = told[0] if told else None
@@ -210,6 +213,43 @@ def planned_bounds(spec, started, records, limits):
                 window_end=min(end, planned_end - int(trim(limits["cooldown"]))))
 
 
+def mser5(values):
+    """How many of the values MSER-5 cuts; None: they are too few."""
+    if len(values) < 50:
+        return None
+    means = [math.fsum(values[k:k + 5]) / 5 for k in range(0, len(values) // 5 * 5, 5)]
+
+    def mser(d):
+        rest = means[d:]
+        mean = math.fsum(rest) / len(rest)
+        return math.fsum((x - mean) ** 2 for x in rest) / len(rest) ** 2
+
+    return 5 * min(range(len(means) // 2 + 1), key=mser)
+
+
+def steady_bounds(bounds, records, limits, reason):
+    """What `auto` cuts of an open loop's level. Wall times, a plan without a time scale."""
+    start, end = bounds["window_start"], bounds["window_end"]
+    most = (end - start) // 2
+    last = max(r["intended"] for r in records)
+    if limits["cooldown"] == {"auto": True} and reason == "max_requests" and end - last - 1 <= most:
+        most -= end - last - 1
+        end = last + 1
+    if limits["warmup"] == {"auto": True}:
+        waits = sorted((r["intended"], r["first_token"] - r["sent"]) for r in records if start <= r["intended"] < end)
+        cut = mser5([wait for _, wait in waits])
+        ns = waits[cut][0] - start if cut else 0
+        ends = [r["end"] for r in records if start <= r["end"] < end]
+        bins = max(50, min(500, len(ends) // 4))
+        counts = [0] * bins
+        for t in ends:
+            counts[int((t - start) * bins / (end - start))] += 1
+        if len(ends) >= 50:
+            ns = max(ns, int(mser5(counts) * (end - start) / bins))
+        start += min(ns, most)
+    return dict(bounds, window_start=start, window_end=end)
+
+
 def check_run(where, folder, got):
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         plan = json.load(file)
@@ -231,6 +271,8 @@ def check_run(where, folder, got):
         if not bounds:
             spec = next(spec for spec in plan["levels"] if spec["index"] == level["index"])
             bounds = planned_bounds(spec, starts[level["index"]], own, plan["limits"])
+        if {"auto": True} in (plan["limits"]["warmup"], plan["limits"]["cooldown"]):
+            bounds = steady_bounds(bounds, own, plan["limits"], run["reasons"].get(level["index"]))
         check_level(f"{where}[{level['index']}]", level, bounds, own, run)
 
 

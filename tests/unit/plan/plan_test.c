@@ -105,7 +105,8 @@ static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
     plan->deployment = (struct deployment){.hardware = "", .price_micro_usd = -1, .price_source = ""};
     plan->server.max_model_len = -1;
     plan->server.version = "";
-    plan->limits.warmup = plan->limits.cooldown = (struct trim){.kind = TRIM_NONE};
+    plan->limits.warmup = (struct trim){.kind = TRIM_NONE};
+    plan->limits.cooldown = (struct trim){.kind = TRIM_AUTO};
     char *text = write_and_dump(plan);
     assert_non_null(strstr(text, "\"price_per_hour\": null"));
     assert_non_null(strstr(text, "\"max_model_len\": null"));
@@ -114,6 +115,7 @@ static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
     assert_int_equal(read->deployment.price_micro_usd, -1);
     assert_int_equal(read->server.max_model_len, -1);
     assert_int_equal(read->limits.warmup.kind, TRIM_NONE);
+    assert_int_equal(read->limits.cooldown.kind, TRIM_AUTO);
     free(text);
     plan_free(plan);
     plan_free(read);

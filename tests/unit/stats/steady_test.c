@@ -68,6 +68,16 @@ static struct level_sample *make_level(const char *kind, size_t count)
     return samples;
 }
 
+static struct steady_cut warm_up(const struct level_sample *samples, size_t count, bool open_loop, int64_t from, int64_t to)
+{
+    struct steady_window window = {.start = from, .end = to};
+    steady_find(&window, samples, count, &(struct steady_level){.open_loop = open_loop, .warmup = true});
+    assert_int_equal(window.start, from + window.warmup.ns);
+    assert_int_equal(window.end, to);
+    assert_int_equal(window.cooldown.rule, STEADY_NONE);
+    return window.warmup;
+}
+
 /* ---- what numpy says ---- */
 
 #define FIELDS_MAX 7
@@ -97,7 +107,7 @@ static void check_level(char *const *field)
     size_t count = (size_t)integer(field[2]);
     int64_t from = integer(field[3]), to = integer(field[4]);
     struct level_sample *samples = make_level(field[1], count);
-    struct steady_cut cut = steady_warmup(samples, count, true, from, to, (to - from) / 2);
+    struct steady_cut cut = warm_up(samples, count, true, from, to);
     assert_true(llabs(cut.ns - integer(field[5])) <= 1); /* a bin's width is no whole number of ns */
     const char *series = steady_series_name(cut.by);
     assert_string_equal(cut.rule == STEADY_TOO_FEW ? "too_few" : series ? series : "neither", field[6]);
@@ -135,16 +145,6 @@ static void test_what_is_cut_is_what_numpy_says(void **state)
 
 /* ---- both ends ---- */
 
-static void test_never_more_than_it_may(void **state)
-{
-    (void)state;
-    struct level_sample *samples = make_level("overload", 200);
-    struct steady_cut cut = steady_warmup(samples, 200, true, 0, 20 * NS_PER_S, 3 * NS_PER_S);
-    assert_int_equal(cut.ns, 3 * NS_PER_S);
-    assert_int_equal(cut.rule, STEADY_HALF);
-    free(samples);
-}
-
 static void test_a_hung_server_is_seen_by_the_time_waited(void **state)
 {
     (void)state;
@@ -155,27 +155,48 @@ static void test_a_hung_server_is_seen_by_the_time_waited(void **state)
         samples[k].outcome = OUTCOME_INCOMPLETE;
         samples[k].failure = FAILURE_CANCELLED;
     }
-    struct steady_cut cut = steady_warmup(samples, 200, false, 0, 20 * NS_PER_S, 10 * NS_PER_S);
+    struct steady_cut cut = warm_up(samples, 200, false, 0, 20 * NS_PER_S);
     assert_int_equal(cut.rule, STEADY_MSER5);
     assert_true(cut.ns >= 4 * NS_PER_S && cut.ns < 10 * NS_PER_S);
     free(samples);
+}
+
+static struct steady_cut cool_down(const struct level_sample *samples, size_t count, bool max_requests_ended, int64_t to)
+{
+    struct steady_window window = {.end = to};
+    steady_find(&window, samples, count, &(struct steady_level){.max_requests_ended = max_requests_ended, .cooldown = true});
+    assert_int_equal(window.end, to - window.cooldown.ns);
+    return window.cooldown;
 }
 
 static void test_cooldown_is_what_comes_after_the_last_request(void **state)
 {
     (void)state;
     struct level_sample *samples = make_level("even", 100); /* the last is sent at 9.9 s */
-    struct steady_cut cut = steady_cooldown(samples, 100, false, true, 0, 14 * NS_PER_S);
+    struct steady_cut cut = cool_down(samples, 100, true, 14 * NS_PER_S);
     assert_int_equal(cut.rule, STEADY_LAST_REQUEST);
     assert_int_equal(cut.ns, 4100 * NS_PER_MS - 1);
-    cut = steady_cooldown(samples, 100, false, false, 0, 14 * NS_PER_S);
+    cut = cool_down(samples, 100, false, 14 * NS_PER_S);
     assert_int_equal(cut.rule, STEADY_FULL_LOAD);
     assert_int_equal(cut.ns, 0);
-    cut = steady_cooldown(samples, 100, false, true, 0, 30 * NS_PER_S);
+    cut = cool_down(samples, 100, true, 30 * NS_PER_S);
     assert_int_equal(cut.rule, STEADY_BURST);
     assert_int_equal(cut.ns, 0);
-    cut = steady_cooldown(samples, 0, false, true, 0, 0);
+    cut = cool_down(samples, 0, true, 0);
     assert_int_equal(cut.ns, 0);
+    free(samples);
+}
+
+static void test_both_ends_leave_half_of_the_level(void **state)
+{
+    (void)state;
+    struct level_sample *samples = make_level("overload", 200); /* the last is sent at 19.9 s */
+    struct steady_window window = {.start = 0, .end = 28 * NS_PER_S};
+    steady_find(&window, samples, 200, &(struct steady_level){.max_requests_ended = true, .warmup = true, .cooldown = true});
+    assert_int_equal(window.cooldown.rule, STEADY_LAST_REQUEST);
+    assert_int_equal(window.warmup.rule, STEADY_HALF);
+    assert_int_equal(window.warmup.ns + window.cooldown.ns, 14 * NS_PER_S);
+    assert_int_equal(window.end - window.start, 14 * NS_PER_S);
     free(samples);
 }
 
@@ -209,7 +230,7 @@ static void cut_queues(struct queue queue, struct cuts *cuts)
     for (int k = 0; k < QUEUES; k++) {
         queue.seed = (uint64_t)k + 1;
         queue_run(&queue, samples, REQUESTS);
-        struct steady_cut cut = steady_warmup(samples, REQUESTS, true, 0, to, to / 2);
+        struct steady_cut cut = warm_up(samples, REQUESTS, true, 0, to);
         cuts->share[k] = (double)cut.ns / (double)to;
         cuts->whole += rate(samples, 0, to) / arrivals / QUEUES;
         cuts->rest += rate(samples, cut.ns, to) / arrivals / QUEUES;
@@ -252,9 +273,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_cut_is_what_numpy_says),
-        cmocka_unit_test(test_never_more_than_it_may),
         cmocka_unit_test(test_a_hung_server_is_seen_by_the_time_waited),
         cmocka_unit_test(test_cooldown_is_what_comes_after_the_last_request),
+        cmocka_unit_test(test_both_ends_leave_half_of_the_level),
         cmocka_unit_test(test_steady_levels_keep_most),
         cmocka_unit_test(test_the_time_until_the_first_answers_is_cut),
     };
