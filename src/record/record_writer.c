@@ -118,6 +118,8 @@ int record_writer_header(struct record_writer *writer, const struct record_heade
     json_set_text(document, "schema", RECORDS_SCHEMA);
     json_set_text(document, "anchor", clock_format_rfc3339(header->anchor_realtime_ns, 9, anchor));
     json_set_text(document, "run_id", header->run_id);
+    if (header->pair_id)
+        json_set_text(document, "pair_id", header->pair_id);
     if (writer->shard != NO_SHARD) {
         json_set_integer(document, "shard", writer->shard);
         json_set_integer(document, "shards", header->shards);

@@ -50,6 +50,7 @@ struct record_header {
     int64_t anchor_realtime_ns; /* the date of time 0 */
     const struct level_header *levels; /* known so far (a dynamic sweep: none) */
     size_t level_count;
+    const char *pair_id;             /* of two runs whose levels took turns; NULL: none */
     int shards;                      /* that carry out the plan together; of a whole run not written */
     const struct clock_check *clock; /* NULL: was not looked at */
 };

@@ -362,10 +362,10 @@ as_nobody() {
     run "$ROIBENCH" run --help
     assert_success
     local option
-    for option in workers api-key-file cacert workspace run-id config log-format quiet verbose help; do
+    for option in workers interleave shard start-at api-key-file cacert workspace run-id config log-format quiet verbose help; do
         assert_output --regexp "(^|[[:space:]])--$option"
     done
-    for option in --resume --shard --start-at --no-token-gaps --metrics-interval --strict --speed; do
+    for option in --resume --no-token-gaps --metrics-interval --strict --speed; do
         run --separate-stderr "$ROIBENCH" run "$option" 1
         assert_failure 2
         [[ $stderr == *"$option"* ]]

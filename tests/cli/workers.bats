@@ -92,3 +92,84 @@ level_end() { # NAME: its value in the journal's first level_end
     [[ $stderr == *"refuses every request"* ]]
     grep -q '"reason":"target_refuses"' ws/r/journal.jsonl
 }
+
+@test "--interleave: the levels of two plans take turns, and both say so" {
+    start_simulator --preset instant
+    prepare --profile concurrent --rate 1,2,3 --max-requests 6
+    mv ws/r ws/a
+    sed -i 's/"run_id": *"r"/"run_id":"a"/' ws/a/plan.json
+    prepare --profile concurrent --rate 1,2 --max-requests 6
+    run --separate-stderr timeout 60 "$ROIBENCH" run ws/a ws/r --interleave
+    assert_success
+    for run in a r; do
+        zcat "ws/$run/records.jsonl.gz" | head -n 1 | grep -q '"pair_id":"a+r"'
+        grep level_start "ws/$run/journal.jsonl" | grep -o '"load":[0-9]*' | cut -d : -f 2 | sed "s/^/$run/" >"$run.order"
+        # when each level started, by the clock of both
+        anchor=$(date -d "$(zcat "ws/$run/records.jsonl.gz" | head -n 1 | grep -o '"anchor":"[^"]*' | cut -d '"' -f 4)" +%s%N)
+        grep level_start "ws/$run/journal.jsonl" | grep -o '"start":[0-9]*' | cut -d : -f 2 | while read -r t; do echo $((anchor + t)); done |
+            paste - "$run.order" >"$run.times"
+    done
+    assert_equal "$(sort -n a.times r.times | cut -f 2 | xargs)" 'a1 r1 r2 a2 a3'
+    grep -q '"run"' ws/a/manifest.json
+    grep -q '"run"' ws/r/manifest.json
+}
+
+@test "--interleave needs two folders, and each of them a plan" {
+    start_simulator --preset instant
+    prepare --profile concurrent --rate 1 --max-requests 2
+    run --separate-stderr "$ROIBENCH" run ws/r --interleave
+    assert_failure 2
+    [[ $stderr == *"two runs"* ]]
+    run --separate-stderr "$ROIBENCH" run ws/r ws/nothing --interleave
+    assert_failure 2
+    [[ $stderr == *ws/nothing/plan.json* ]]
+    run --separate-stderr "$ROIBENCH" run ws/r ws/r --interleave
+    assert_failure 2
+    # nothing was begun: the plan can still be run
+    run_plan
+    assert_success
+}
+
+@test "shards: part of the streams each, all start together, and files of their own" {
+    start_simulator --preset instant
+    prepare --profile concurrent --rate 5 --max-seconds 1 --drain 1 --stream-start together
+    local start pids=() shard
+    start=$(date -u -d '+2 seconds' +%FT%T.%3NZ)
+    for shard in 0 1; do
+        "$ROIBENCH" run --workspace ws --quiet --shard "$shard/2" --start-at "$start" --workers 2 3>&- &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    for shard in 0 1; do
+        zcat "ws/r/records-$shard.jsonl.gz" | grep '"id"' | grep -o '"stream":[0-9]*' | sort -u | cut -d : -f 2 >"streams.$shard"
+        grep -q '"sent"' "ws/r/journal-$shard.jsonl"
+    done
+    assert_equal "$(xargs <streams.0)" '0 2 4'
+    assert_equal "$(xargs <streams.1)" '1 3'
+}
+
+@test "shards that could not agree are refused before any load" {
+    start_simulator --preset instant
+    prepare --profile concurrent --rate 2 --max-requests 5
+    local later
+    later=$(date -u -d '+20 seconds' +%FT%TZ)
+    for wrong in 2/2 -1/2 1 1/0 a/2 0/2x 0/1001; do
+        run_plan "--shard=$wrong" --start-at "$later"
+        assert_failure 2
+        [[ $stderr == *"--shard"* ]]
+    done
+    run_plan --shard 0/2
+    assert_failure 2
+    [[ $stderr == *"--start-at"* ]]
+    run_plan --shard 0/2 --start-at 2020-01-01T00:00:00Z
+    assert_failure 2
+    [[ $stderr == *"ago"* ]]
+    run_plan --shard 0/2 --start-at "$later"
+    assert_failure 2
+    [[ $stderr == *"--max-seconds"* ]]
+    rm -r ws
+    prepare --profile sweep --rate 3 --max-seconds 1
+    run_plan --shard 0/2 --start-at "$later"
+    assert_failure 2
+    [[ $stderr == *"--levels"* ]]
+}

@@ -1,0 +1,412 @@
+#include "cmd/roibench/run_session.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "cmd/roibench/progress.h"
+#include "load/engine.h"
+#include "load/scraper.h"
+#include "load/sink_queue.h"
+#include "load/sink_workspace.h"
+#include "plan/plan.h"
+#include "plan/prompts.h"
+#include "record/manifest.h"
+#include "record/record_writer.h"
+#include "record/run_file.h"
+#include "record/run_lock.h"
+
+#define ROOM_MIN_BYTES ((uint64_t)8 << 20)
+#define CGROUP_CPU_STAT "/sys/fs/cgroup/cpu.stat"
+#define CPU_STAT_MAX ((size_t)16 << 10)
+
+struct run_session {
+    struct run_session_settings given;
+    struct app *app;
+    struct plan *plan;
+    struct run_lock lock;
+    int64_t started;  /* realtime ns */
+    char *pair_id;    /* of the two runs that take turns; NULL: none */
+    char *url;
+    struct net_settings net;
+    char *key;
+    struct record_writer *writer;
+    struct engine_worker *workers;
+    int worker_count;
+    struct scraper *scraper;
+    struct sink_workspace sink;
+    struct sink_queue *queue;
+    struct progress progress;
+    const char *urls[1];
+    struct engine_settings settings;
+    struct engine *engine; /* NULL: what lies in the folder is not measured by us */
+};
+
+/* What this container may use. */
+static int cpus(void)
+{
+    cpu_set_t allowed;
+    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
+
+/* --- before any load -------------------------------------------------------------------- */
+
+static int64_t most_streams(const struct plan *plan)
+{
+    int64_t most = plan->level_count == 0 ? plan->limits.max_concurrency : 1;
+    for (size_t k = 0; k < plan->level_count; k++) {
+        const struct level *level = &plan->levels[k];
+        int64_t streams = level->unit == LOAD_STREAMS ? (int64_t)level->load : plan->limits.max_concurrency;
+        most = streams > most ? streams : most;
+    }
+    return most;
+}
+
+static int check_folder(const char *folder, struct error *err)
+{
+    int64_t first_step;
+    /* A manifest that cannot be read could not take this step's row when the load is over. */
+    if (file_check_writable(folder, err) < 0 || manifest_first_start(folder, &first_step, err) < 0)
+        return -1;
+    struct statvfs room;
+    if (statvfs(folder, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < ROOM_MIN_BYTES) {
+        char needed[UNITS_TEXT_SIZE];
+        return error_set(err, ERROR_INTERNAL, "%s: the disk is full: less than %s is left for what is measured. Make room first", folder,
+                         units_format_bytes(ROOM_MIN_BYTES, needed));
+    }
+    return 0;
+}
+
+/* --- what the engine is given ------------------------------------------------------------ */
+
+static int make_body(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err)
+{
+    struct prompt_lengths lengths;
+    return prompts_body(context, level, repeat, i, out, &lengths, err);
+}
+
+static int64_t thread_cpu_ns(void *context)
+{
+    struct timespec time;
+    (void)context;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) < 0)
+        return -1;
+    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+static struct context_switches thread_switches(void *context)
+{
+    struct rusage usage;
+    (void)context;
+    if (getrusage(RUSAGE_THREAD, &usage) < 0)
+        return (struct context_switches){-1, -1};
+    return (struct context_switches){usage.ru_nvcsw, usage.ru_nivcsw};
+}
+
+static int64_t cgroup_throttled_ns(void *context)
+{
+    (void)context;
+    cleanup_buf struct buf text = BUF_INIT(CPU_STAT_MAX);
+    if (file_read(CGROUP_CPU_STAT, &text, ERROR_INTERNAL, NULL) < 0)
+        return -1;
+    const char *line = strstr(buf_text(&text), "throttled_usec ");
+    return line ? strtoll(line + strlen("throttled_usec "), NULL, 10) * NS_PER_US : -1;
+}
+
+static void on_level_ended(void *context, const struct level_end *end)
+{
+    struct run_session *session = context;
+    (void)end;
+    progress_level_ended(&session->progress);
+}
+
+static int open_scraper(struct run_session *session, int64_t anchor, struct error *err)
+{
+    if (!session->plan->server.metrics)
+        return 0;
+    cleanup_free char *url = http_url_beside(session->plan->target, "/metrics");
+    cleanup_free char *path = run_file_path(session->given.folder, RUN_METRICS, session->given.shard);
+    struct scraper_settings settings = {
+        .net = session->net,
+        .clock = session->app->clock,
+        .log = &session->app->log,
+        .url = url,
+        .path = path,
+        .anchor = anchor,
+        .interval_ns = plan_wall_ns(session->plan, NS_PER_S),
+    };
+    session->scraper = scraper_new(&settings, err);
+    return session->scraper ? 0 : -1;
+}
+
+static int open_writer(struct run_session *session, int64_t anchor_realtime, struct error *err)
+{
+    const struct plan *plan = session->plan;
+    session->writer = record_writer_open(session->given.folder, session->given.shard, err);
+    if (!session->writer)
+        return -1;
+    cleanup_free struct level_header *headers = mem_calloc(plan->level_count + 1, sizeof *headers);
+    for (size_t k = 0; k < plan->level_count; k++)
+        headers[k] = (struct level_header){
+            .index = plan->levels[k].index,
+            .kind = plan->levels[k].kind,
+            .load = plan->levels[k].load,
+            .unit = load_unit_name(plan->levels[k].unit),
+        };
+    const struct record_header header = {
+        .run_id = plan->run_id, .anchor_realtime_ns = anchor_realtime, .levels = headers, .level_count = plan->level_count,
+        .shards = session->given.shards, .pair_id = session->pair_id,
+    };
+    if (record_writer_header(session->writer, &header, err) < 0)
+        return -1;
+    sink_workspace_init(&session->sink, session->writer);
+    session->sink.level_ended = on_level_ended;
+    session->sink.context = session;
+    session->queue = sink_queue_new(&session->sink.sink, err);
+    return session->queue ? record_writer_flush(session->writer, err) : -1;
+}
+
+/* All of a run's connections need descriptors and ports of one process: `streams` are those of all workers. */
+static struct transport *open_transport(struct run_session *session, size_t streams, struct error *err)
+{
+    const struct limits *limits = &session->plan->limits;
+    struct transport_curl_settings settings = {
+        .net = session->net,
+        .clock = session->app->clock,
+        .timeout_ns = plan_wall_ns(session->plan, limits->timeout_ns),
+        .stall_timeout_ns = plan_wall_ns(session->plan, limits->stall_timeout_ns),
+        .max_streams = streams,
+        .pin_url = session->plan->target,
+        .time_scale = session->plan->server.time_scale,
+    };
+    return transport_curl_new(&settings, err);
+}
+
+/* The transports first: what they refuse (too many streams, a host that nobody knows) leaves no records, and the plan can be run. */
+static int open_workers(struct run_session *session, struct error *err)
+{
+    size_t streams = (size_t)most_streams(session->plan);
+    session->workers = mem_calloc((size_t)session->worker_count, sizeof *session->workers);
+    for (int w = 0; w < session->worker_count; w++) {
+        struct engine_worker *worker = &session->workers[w];
+        worker->body_context = prompts_read(session->plan, session->given.folder, err);
+        worker->transport = worker->body_context ? open_transport(session, streams, err) : NULL;
+        if (!worker->transport)
+            return -1;
+    }
+    return 0;
+}
+
+static void close_workers(struct run_session *session)
+{
+    for (int w = 0; session->workers && w < session->worker_count; w++) {
+        if (session->workers[w].transport)
+            transport_free(session->workers[w].transport);
+        prompts_free(session->workers[w].body_context);
+    }
+    free(session->workers);
+}
+
+/* --- beginning and end ------------------------------------------------------------------- */
+
+/* --cacert, or the file that prepare was given. */
+static int choose_ca_file(struct run_session *session, struct error *err)
+{
+    const char *planned = session->plan->ca_file;
+    if (session->net.ca_file || !planned[0])
+        return 0;
+    session->net.ca_file = planned;
+    return file_exists(planned) ? 0 : error_set(err, ERROR_USAGE, "%s, the CA file that prepare was given, is not here. Give it by --cacert",
+                                                planned);
+}
+
+static void configure(struct run_session *session, int64_t anchor, int64_t anchor_realtime)
+{
+    struct app *app = session->app;
+    const struct run_session_settings *given = &session->given;
+    bool whole = given->shard == NO_SHARD;
+    session->urls[0] = session->url;
+    session->settings = (struct engine_settings){
+        .plan = session->plan,
+        .clock = app->clock,
+        .workers = session->workers,
+        .worker_count = session->worker_count,
+        .sink = sink_queue_sink(session->queue),
+        .log = &app->log,
+        .urls = session->urls,
+        .url_count = 1,
+        .anchor = anchor,
+        .shard = {.index = whole ? 0 : given->shard, .count = whole ? 1 : given->shards},
+        .start_at = given->start_at == TIME_NEVER ? TIME_NEVER : given->start_at - anchor_realtime,
+        .body = make_body,
+        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = cgroup_throttled_ns, .switches = thread_switches},
+        .stop = app->stop,
+        .progress = progress_show,
+        .progress_context = &session->progress,
+        .progress_interval_ns = progress_interval(app),
+        .secret = session->key,
+    };
+    if (session->scraper)
+        session->settings.watch = (struct engine_watch){
+            .level_start = scraper_level_start, .level_end = scraper_level_end, .context = session->scraper,
+        };
+}
+
+void run_session_pair(struct run_session *a, struct run_session *b)
+{
+    a->pair_id = mem_printf("%s+%s", a->plan->run_id, b->plan->run_id);
+    b->pair_id = mem_strdup(a->pair_id);
+}
+
+static void tell_start(const struct run_session *session, int64_t anchor_realtime)
+{
+    double seconds = (double)(session->given.start_at - anchor_realtime) / (double)NS_PER_S;
+    char date[CLOCK_RFC3339_SIZE];
+    if (session->given.start_at != TIME_NEVER && seconds > 0)
+        log_info(&session->app->log, "the first level starts at %s, in %.1f s", clock_format_rfc3339(session->given.start_at, 3, date), seconds);
+}
+
+int run_session_begin(struct run_session *session, struct error *err)
+{
+    struct app *app = session->app;
+    session->worker_count = (int)options_integer(session->given.options, "workers", cpus());
+    session->url = mem_printf("%s%s", session->plan->target, endpoint_path(session->plan->workload.endpoint));
+    if (command_net_settings(app, session->given.options, &session->net, &session->key, err) < 0 || choose_ca_file(session, err) < 0)
+        return -1;
+    int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
+    if (open_workers(session, err) < 0 || open_writer(session, anchor_realtime, err) < 0 || open_scraper(session, anchor, err) < 0)
+        return -1;
+    configure(session, anchor, anchor_realtime);
+    session->engine = engine_new(&session->settings);
+    tell_start(session, anchor_realtime);
+    return 0;
+}
+
+int run_session_next(struct run_session *session, struct error *err)
+{
+    return engine_next(session->engine, err);
+}
+
+/* Frees what begin made; the first write error is the run's error, unless it has one. */
+static int close_all(struct run_session *session, int status, struct error *err)
+{
+    struct error closing = {.class = ERROR_NONE};
+    progress_level_ended(&session->progress);
+    if (session->engine)
+        engine_free(session->engine);
+    close_workers(session);
+    if (sink_queue_free(session->queue, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
+    if (scraper_free(session->scraper, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
+    if (session->writer && record_writer_close(session->writer, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
+    free(session->url);
+    free(session->key);
+    return status;
+}
+
+static int tell_outcome(const struct run_session *session, const struct engine_result *result, struct error *err)
+{
+    const struct app *app = session->app;
+    if (result->ended == 0 && !*app->stop)
+        return error_set(err, ERROR_NO_DATA, "not a single request ended%s%s. Look at --max-seconds and --drain",
+                         result->last_error[0] ? "; the last error: " : "", result->last_error);
+    char all[48], sent[48] = "";
+    long long failed = result->ended - result->ok;
+    snprintf(all, sizeof all, "%lld request%s", (long long)result->ended, result->ended == 1 ? "" : "s");
+    if (result->sent > result->ended)
+        snprintf(sent, sizeof sent, " (%lld were sent)", (long long)result->sent);
+    if (failed > 0)
+        log_warning(&app->log, "%lld of %s failed; the newest: %s", failed, all, result->last_error);
+    log_info(&app->log, "%s: %s%s in %zu finished level%s%s are in %s. Next: roibench summarize", *app->stop ? "stopped" : "done", all,
+             result->ok == 0 && failed > 0 ? ", every one failed," : "", result->levels_done, result->levels_done == 1 ? "" : "s", sent, session->given.folder);
+    return 0;
+}
+
+static int note_in_manifest(const struct run_session *session, int status, struct error *err)
+{
+    struct app *app = session->app;
+    int exit_code = *app->stop ? 128 + *app->stop : status < 0 ? (int)err->class : 0;
+    struct error trouble = {.class = ERROR_NONE};
+    if (command_manifest_shard(app, session->given.folder, "run", session->given.shard, session->started, exit_code,
+                               status < 0 ? err->text : NULL, &trouble) == 0)
+        return status;
+    if (status == 0)
+        *err = trouble;
+    return -1;
+}
+
+static void free_session(struct run_session *session)
+{
+    plan_free(session->plan);
+    free(session->pair_id);
+    free(session);
+}
+
+int run_session_end(struct run_session *session, int status, struct error *err)
+{
+    struct engine_result result = {0};
+    bool begun = session->engine != NULL;
+    if (begun)
+        result = *engine_result(session->engine);
+    status = close_all(session, status, err);
+    if (status == 0)
+        status = tell_outcome(session, &result, err);
+    if (!begun && !session->lock.again)
+        run_lock_forget(&session->lock);
+    status = note_in_manifest(session, status, err);
+    run_lock_release(&session->lock);
+    free_session(session);
+    return status;
+}
+
+/* Shards meet by the clock alone: how long a level takes must be known before. */
+static int check_shards(const struct run_session *session, struct error *err)
+{
+    const struct plan *plan = session->plan;
+    if (session->given.start_at == TIME_NEVER)
+        return 0;
+    if (plan->level_count == 0)
+        return error_set(err, ERROR_USAGE, "this plan's %s finds its levels while it runs: shards could not agree on them. Prepare with --levels",
+                         plan->profile);
+    if (plan->limits.max_seconds_ns == 0)
+        return error_set(err, ERROR_USAGE, "this plan's levels end with their last request: shards could not agree when. Prepare with --max-seconds");
+    if (plan->limits.max_concurrency < session->given.shards)
+        return error_set(err, ERROR_USAGE, "%d shards cannot share --max-concurrency %lld", session->given.shards,
+                         (long long)plan->limits.max_concurrency);
+    return 0;
+}
+
+struct run_session *run_session_new(const struct run_session_settings *settings, struct error *err)
+{
+    struct run_session *session = mem_alloc(sizeof *session);
+    cleanup_free char *path = file_join(settings->folder, "plan.json");
+    session->given = *settings;
+    session->app = settings->app;
+    session->progress.app = settings->app;
+    session->started = clock_realtime(settings->app->clock);
+    session->plan = plan_read(path, err);
+    if (!session->plan || check_shards(session, err) < 0 || check_folder(settings->folder, err) < 0 ||
+        run_lock_take(&session->lock, settings->folder, settings->shard, settings->shards, err) < 0) {
+        free_session(session);
+        return NULL;
+    }
+    if (session->lock.again)
+        log_info(&session->app->log, "%s: an attempt in which no request ended well is written over", settings->folder);
+    return session;
+}
