@@ -24,6 +24,7 @@ teardown() {
 
 # Everything in it finds model.test where HOSTS says, now and later.
 with_hosts() {
+    # shellcheck disable=SC2016  # for the inner shell
     unshare --mount sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$HOSTS" "$@"
 }
 
