@@ -29,6 +29,12 @@ const char *stream_start_name(enum stream_start start)
     return start == STREAM_START_SPREAD ? "spread" : "together";
 }
 
+const char *find_goal_name(enum find_goal goal)
+{
+    static const char *const names[] = {[FIND_NOTHING] = NULL, [FIND_SATURATION] = "saturation", [FIND_BREAKING] = "breaking"};
+    return names[goal];
+}
+
 struct plan *plan_new(void)
 {
     struct arena *arena = arena_new();
@@ -42,7 +48,9 @@ struct plan *plan_new(void)
         .server = {.kind = "", .version = "", .preset = "", .time_scale = 1, .max_model_len = -1},
         .profile = "",
         .sweep_arrivals = "poisson",
+        .repeat = 1,
         .workload = {.scenario = ""},
+        .limits = {.max_error_rate = 1, .max_micro_usd = -1},
         .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
         .calibration = {.method = ""},
     };

@@ -21,6 +21,10 @@
 #define PLAN_NONCE_SIZE 33 /* 32 hex digits */
 #define PLAN_TOKENS_MAX ((int64_t)1 << 22) /* of one prompt, and of one answer */
 #define PLAN_SECONDS_MAX 1e6 /* of any duration; at the smallest scale its wall time is 10^18 ns, to which a clock's time can be added */
+#define PLAN_REPEATS_MAX 1000
+#define PLAN_TARGETS_MAX 64
+#define PLAN_MICRO_USD_MAX ((int64_t)1000000000000000) /* 10^9 dollars */
+#define PLAN_LONGER_MAX 10 /* times max_seconds that a level may last until it has its min_requests */
 #define PLAN_TIME_SCALE_MIN 0.001
 #define PLAN_TIME_SCALE_MAX 10000
 
@@ -60,6 +64,10 @@ const char *endpoint_name(enum endpoint endpoint);         /* "chat", "completio
 const char *endpoint_path(enum endpoint endpoint);         /* what follows the target: "/chat/completions", "/completions" */
 const char *stream_start_name(enum stream_start start);    /* "spread", "together" */
 
+/* What --find looks for: the bracket of two loads between which this begins. */
+enum find_goal { FIND_NOTHING, FIND_SATURATION, FIND_BREAKING };
+const char *find_goal_name(enum find_goal goal); /* NULL, "saturation", "breaking" */
+
 /* The server as prepare's probes found it. */
 struct server_identity {
     const char *kind;    /* "vllm", "llamacpp", "simulator", "openai" */
@@ -84,6 +92,11 @@ struct limits {
     int64_t drain_ns, timeout_ns, stall_timeout_ns; /* timeout 0: none */
     int64_t max_concurrency;
     struct trim warmup, cooldown;
+    int64_t min_requests;      /* per level: with fewer it goes on beyond max_seconds, for at most PLAN_LONGER_MAX times that; 0: none */
+    double max_error_rate;     /* a level ends when a larger share of its ended requests failed by the server's doing; 1: never */
+    bool stop_when_saturated;  /* an open-loop level ends when its queue grows without end (stats/growth.h) */
+    int64_t max_tokens_total;  /* of the run, prompts and answers of all levels and repeats; 0: none */
+    int64_t max_micro_usd;     /* of the run: its time at the deployment's price, which is known then; -1: none */
 };
 
 struct deployment {
@@ -105,6 +118,8 @@ struct plan {
     const char *run_id;
     int64_t created;           /* realtime ns */
     const char *target;        /* "http(s)://host.../v1", no trailing slash, no secrets */
+    const char **other_targets; /* the same model elsewhere: requests go to all in turn, `target` first */
+    size_t other_target_count;
     const char *ca_file;       /* that its certificate was verified with, absolute; "": the usual roots */
     const char *model;
     struct server_identity server;
@@ -114,6 +129,9 @@ struct plan {
     int64_t sweep_levels;      /* how many levels such a sweep has */
     const char *sweep_arrivals; /* "constant" | "poisson" */
     enum stream_start stream_start;
+    int64_t repeat;            /* how often each level is run, at least once */
+    enum find_goal find;
+    int64_t refine;            /* halvings of the bracket that `find` looks for */
     struct workload workload;
     struct limits limits;
     struct deployment deployment;
@@ -122,7 +140,7 @@ struct plan {
     struct calibration calibration;
 };
 
-struct plan *plan_new(void); /* all zero, strings "", time_scale 1, price -1 */
+struct plan *plan_new(void); /* all zero, strings "", time_scale 1, price -1, nothing limited, each level once */
 void plan_free(struct plan *plan);
 
 /* A new reference (json_decref). */

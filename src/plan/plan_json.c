@@ -5,12 +5,12 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "plan/find.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 
 #define SHARE_MAX 0.999999999 /* something must be left of a level */
 #define GPUS_MAX 1000000
-#define USD_MAX 1e9
 
 /* --- writing ------------------------------------------------------------------------------ */
 
@@ -25,6 +25,11 @@ static void set_known(json_t *object, const char *key, int64_t value, int64_t un
         json_set_null(object, key);
     else
         json_set_integer(object, key, value);
+}
+
+static void set_usd(json_t *object, const char *key, int64_t micro_usd)
+{
+    json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
 }
 
 static void write_server(json_t *root, const struct server_identity *server)
@@ -94,6 +99,11 @@ static void write_limits(json_t *root, const struct limits *limits)
     json_set_integer(object, "max_concurrency", limits->max_concurrency);
     write_trim(object, "warmup", &limits->warmup);
     write_trim(object, "cooldown", &limits->cooldown);
+    set_known(object, "min_requests", limits->min_requests, 0);
+    json_set_number(object, "max_error_rate", limits->max_error_rate < 1 ? limits->max_error_rate : NAN);
+    json_set_bool(object, "stop_when_saturated", limits->stop_when_saturated);
+    set_known(object, "max_tokens_total", limits->max_tokens_total, 0);
+    set_usd(object, "max_usd", limits->max_micro_usd);
 }
 
 static void write_deployment(json_t *root, const struct deployment *deployment)
@@ -101,7 +111,7 @@ static void write_deployment(json_t *root, const struct deployment *deployment)
     json_t *object = json_add_object(root, "deployment");
     json_set_text_if_any(object, "hardware", deployment->hardware);
     set_known(object, "gpus", deployment->gpus, 0);
-    json_set_number(object, "price_per_hour", deployment->price_micro_usd < 0 ? NAN : (double)deployment->price_micro_usd / 1e6);
+    set_usd(object, "price_per_hour", deployment->price_micro_usd);
     json_set_text_if_any(object, "price_source", deployment->price_source);
 }
 
@@ -114,6 +124,14 @@ static void write_calibration(json_t *root, const struct calibration *calibratio
     set_known(object, "e2e_ns", calibration->e2e_ns, 0);
 }
 
+static void write_targets(json_t *root, const struct plan *plan)
+{
+    json_t *array = json_add_array(root, "target");
+    json_array_append_new(array, json_string(plan->target));
+    for (size_t k = 0; k < plan->other_target_count; k++)
+        json_array_append_new(array, json_string(plan->other_targets[k]));
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -121,7 +139,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_text(root, "schema", PLAN_SCHEMA);
     json_set_text(root, "run_id", plan->run_id);
     json_set_text(root, "created", clock_format_rfc3339(plan->created, 3, date));
-    json_array_append_new(json_add_array(root, "target"), json_string(plan->target));
+    write_targets(root, plan);
     json_set_text_if_any(json_add_object(root, "tls"), "ca_file", plan->ca_file);
     json_set_text(root, "model", plan->model);
     json_set_text(root, "endpoint", endpoint_name(plan->workload.endpoint));
@@ -131,6 +149,10 @@ json_t *plan_to_json(const struct plan *plan)
     set_known(root, "sweep_levels", plan->sweep_levels, 0);
     json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
     json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
+    json_set_integer(root, "repeat", plan->repeat);
+    const char *find = find_goal_name(plan->find);
+    json_set_text_if_any(root, "find", find ? find : "");
+    json_set_integer(root, "refine", plan->refine);
     json_t *workload = json_add_object(root, "workload");
     json_set_text_if_any(workload, "scenario", plan->workload.scenario);
     write_lengths(workload, "prompt_tokens", &plan->workload.prompt);
@@ -170,6 +192,16 @@ static bool is_given(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     return value && !json_is_null(value);
+}
+
+static int64_t integer_within_or(struct json_reader *reader, const json_t *object, const char *key, int64_t min, int64_t max, int64_t if_absent)
+{
+    return is_given(object, key) ? integer_within(reader, object, key, min, max) : if_absent;
+}
+
+static int64_t usd_or_unknown(struct json_reader *reader, const json_t *object, const char *key)
+{
+    return is_given(object, key) ? llround(number_within(reader, object, key, 0, (double)PLAN_MICRO_USD_MAX / 1e6) * 1e6) : -1;
 }
 
 static int64_t ns_or_zero(struct json_reader *reader, const json_t *object, const char *key)
@@ -239,7 +271,7 @@ static void read_levels(struct json_reader *reader, const json_t *root, struct p
     if (reader->failed)
         return;
     size_t count = json_array_size(array);
-    plan->sweep_levels = is_given(root, "sweep_levels") ? integer_within(reader, root, "sweep_levels", 1, PLAN_LEVELS_MAX) : 0;
+    plan->sweep_levels = integer_within_or(reader, root, "sweep_levels", 1, PLAN_LEVELS_MAX, 0);
     if (count > PLAN_LEVELS_MAX || (count == 0 && plan->sweep_levels == 0)) {
         json_fail(reader, "levels", "expected 1 to %d levels, got %zu", PLAN_LEVELS_MAX, count);
         return;
@@ -297,8 +329,7 @@ static void read_limits(struct json_reader *reader, const json_t *root, struct p
     json_t *object = json_get_object(reader, root, "limits");
     size_t mark = json_enter(reader, "limits", -1);
     limits->max_seconds_ns = ns_or_zero(reader, object, "max_seconds");
-    if (is_given(object, "max_requests"))
-        limits->max_requests = integer_within(reader, object, "max_requests", 1, INT64_MAX / 2);
+    limits->max_requests = integer_within_or(reader, object, "max_requests", 1, INT64_MAX / 2, 0);
     if (!reader->failed && limits->max_seconds_ns == 0 && limits->max_requests == 0)
         json_fail(reader, "max_seconds", "expected this or max_requests: a level needs an end");
     limits->drain_ns = ns_or_zero(reader, object, "drain_seconds");
@@ -307,6 +338,12 @@ static void read_limits(struct json_reader *reader, const json_t *root, struct p
     limits->max_concurrency = integer_within(reader, object, "max_concurrency", 1, PLAN_STREAMS_MAX);
     read_trim(reader, object, "warmup", &limits->warmup);
     read_trim(reader, object, "cooldown", &limits->cooldown);
+    limits->min_requests = integer_within_or(reader, object, "min_requests", 1, limits->max_requests > 0 ? limits->max_requests : INT64_MAX / 2, 0);
+    if (is_given(object, "max_error_rate"))
+        limits->max_error_rate = number_within(reader, object, "max_error_rate", 0, 1);
+    limits->stop_when_saturated = json_get_bool_or(reader, object, "stop_when_saturated", false);
+    limits->max_tokens_total = integer_within_or(reader, object, "max_tokens_total", 1, INT64_MAX / 2, 0);
+    limits->max_micro_usd = usd_or_unknown(reader, object, "max_usd");
     json_leave(reader, mark);
 }
 
@@ -316,9 +353,8 @@ static void read_deployment(struct json_reader *reader, const json_t *root, stru
     json_t *object = json_get_object(reader, root, "deployment");
     size_t mark = json_enter(reader, "deployment", -1);
     deployment->hardware = keep(plan, json_get_text_or(reader, object, "hardware", ""));
-    deployment->gpus = is_given(object, "gpus") ? integer_within(reader, object, "gpus", 1, GPUS_MAX) : 0;
-    if (is_given(object, "price_per_hour"))
-        deployment->price_micro_usd = llround(number_within(reader, object, "price_per_hour", 0, USD_MAX) * 1e6);
+    deployment->gpus = integer_within_or(reader, object, "gpus", 1, GPUS_MAX, 0);
+    deployment->price_micro_usd = usd_or_unknown(reader, object, "price_per_hour");
     deployment->price_source = keep(plan, json_get_text_or(reader, object, "price_source", ""));
     json_leave(reader, mark);
 }
@@ -330,7 +366,7 @@ static void read_calibration(struct json_reader *reader, const json_t *root, str
     plan->calibration.method = keep(plan, json_get_text(reader, object, "method"));
     plan->calibration.exact = json_get_bool(reader, object, "exact");
     plan->calibration.template_tokens = integer_within(reader, object, "template_tokens", 0, PLAN_TOKENS_MAX);
-    plan->calibration.e2e_ns = is_given(object, "e2e_ns") ? integer_within(reader, object, "e2e_ns", 0, INT64_MAX / 4) : 0;
+    plan->calibration.e2e_ns = integer_within_or(reader, object, "e2e_ns", 0, INT64_MAX / 4, 0);
     json_leave(reader, mark);
 }
 
@@ -353,14 +389,21 @@ static void check_target(struct json_reader *reader, const char *target)
 static void read_target(struct json_reader *reader, const json_t *root, struct plan *plan)
 {
     json_t *array = json_get_array(reader, root, "target");
-    const char *target = json_string_value(json_array_get(array, 0));
+    size_t count = reader->failed ? 0 : json_array_size(array);
+    if (!reader->failed && (count == 0 || count > PLAN_TARGETS_MAX))
+        json_fail(reader, "target", "expected 1 to %d URLs in an array", PLAN_TARGETS_MAX);
     if (reader->failed)
         return;
-    if (target && json_array_size(array) == 1)
-        check_target(reader, target);
-    else
-        json_fail(reader, "target", "expected one URL in an array");
-    plan->target = keep(plan, target);
+    plan->other_targets = ARENA_ARRAY(plan->arena, count, const char *);
+    plan->other_target_count = count - 1;
+    for (size_t k = 0; k < count; k++) {
+        const char *target = json_string_value(json_array_get(array, k));
+        if (!target)
+            json_fail(reader, "target", "expected URLs in the array");
+        else if (!reader->failed)
+            check_target(reader, target);
+        *(k == 0 ? &plan->target : &plan->other_targets[k - 1]) = keep(plan, target);
+    }
 }
 
 /* Plans written before this was kept have none. */
@@ -386,6 +429,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
 {
     static const char *const starts[2] = {"spread", "together"};
     static const char *const arrivals[2] = {"constant", "poisson"};
+    static const char *const goals[2] = {"saturation", "breaking"};
     plan->run_id = keep(plan, json_get_text(reader, root, "run_id"));
     const char *created = json_get_text(reader, root, "created");
     if (!reader->failed && clock_parse_rfc3339(created, &plan->created) < 0)
@@ -400,9 +444,15 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_levels(reader, root, plan);
     plan->sweep_arrivals = arrivals[one_of(reader, root, "sweep_arrivals", arrivals)];
     plan->stream_start = one_of(reader, root, "stream_start", starts) ? STREAM_START_TOGETHER : STREAM_START_SPREAD;
+    plan->repeat = integer_within_or(reader, root, "repeat", 1, PLAN_REPEATS_MAX, 1);
+    if (is_given(root, "find"))
+        plan->find = one_of(reader, root, "find", goals) ? FIND_BREAKING : FIND_SATURATION;
+    plan->refine = integer_within_or(reader, root, "refine", 0, FIND_REFINE_MAX, 0);
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
     read_deployment(reader, root, plan);
+    if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd < 0)
+        json_fail(reader, "deployment.price_per_hour", "expected a price: limits.max_usd needs it");
     plan->seed = (uint64_t)json_get_integer(reader, root, "seed");
     read_nonce(reader, root, plan);
     read_calibration(reader, root, plan);

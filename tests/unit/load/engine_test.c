@@ -138,8 +138,8 @@ static struct bench *bench_new(const char *kind, double load)
         .run_id = "test", .target = "http://server/v1", .model = "m", .profile = kind, .sweep_arrivals = "poisson",
         .server = {.kind = "vllm", .version = "", .preset = "", .time_scale = 1, .usage = true},
         .levels = bench->levels, .level_count = 1, .stream_start = STREAM_START_TOGETHER,
-        .limits = {.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 60 * NS_PER_S, .max_concurrency = 512},
-        .seed = 1,
+        .limits = {.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 60 * NS_PER_S, .max_concurrency = 512, .max_error_rate = 1, .max_micro_usd = -1},
+        .repeat = 1, .seed = 1,
     };
     bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = 100 * NS_PER_MS, .tokens = 10};
     return bench;

@@ -35,11 +35,14 @@ static int teardown(void **state)
 
 static struct plan *whole_plan(void)
 {
+    static const char *others[] = {"http://b:8000/v1", "https://c/v1"};
     struct plan *plan = plan_new();
     struct error err;
     plan->run_id = "tiny-1";
     plan->created = INT64_C(1795485938123000000);
     plan->target = "http://127.0.0.1:8000/v1";
+    plan->other_targets = others;
+    plan->other_target_count = 2;
     plan->ca_file = "/etc/own-ca.pem";
     plan->model = "m\"\xc3\xa4";
     plan->server = (struct server_identity){.kind = "simulator", .version = "0.32.0", .preset = "instant", .time_scale = 10,
@@ -48,11 +51,16 @@ static struct plan *whole_plan(void)
     plan->profile = "sweep";
     assert_int_equal(levels_parse("poisson:0.1-5.0/8", plan, &err), 0);
     plan->stream_start = STREAM_START_TOGETHER;
+    plan->repeat = 3;
+    plan->find = FIND_BREAKING;
+    plan->refine = 4;
     plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {256, 0, 256, 256},
                                        .output = {100, 20, 10, 200}};
     plan->limits = (struct limits){.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 1500 * NS_PER_MS, .stall_timeout_ns = 60 * NS_PER_S,
                                    .max_concurrency = 512, .warmup = {.kind = TRIM_SHARE, .share = 0.1},
-                                   .cooldown = {.kind = TRIM_TIME, .ns = 5 * NS_PER_S}};
+                                   .cooldown = {.kind = TRIM_TIME, .ns = 5 * NS_PER_S}, .min_requests = 100,
+                                   .max_error_rate = 0.25, .stop_when_saturated = true, .max_tokens_total = 5000000,
+                                   .max_micro_usd = 1250000};
     plan->deployment = (struct deployment){.hardware = "1 x L4", .gpus = 1, .price_micro_usd = 850000, .price_source = "list"};
     plan->seed = 7;
     memcpy(plan->nonce, "00112233445566778899aabbccddeeff", PLAN_NONCE_SIZE);
@@ -89,6 +97,16 @@ static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **st
     assert_true(read->server.time_scale == 10 && read->server.metrics && !read->server.token_ids);
     assert_int_equal(read->workload.output.stddev, 20);
     assert_int_equal(read->calibration.e2e_ns, 12345);
+    assert_string_equal(read->target, "http://127.0.0.1:8000/v1");
+    assert_int_equal(read->other_target_count, 2);
+    assert_string_equal(read->other_targets[1], "https://c/v1");
+    assert_int_equal(read->repeat, 3);
+    assert_int_equal(read->find, FIND_BREAKING);
+    assert_int_equal(read->refine, 4);
+    assert_int_equal(read->limits.min_requests, 100);
+    assert_true(read->limits.max_error_rate == 0.25 && read->limits.stop_when_saturated);
+    assert_int_equal(read->limits.max_tokens_total, 5000000);
+    assert_int_equal(read->limits.max_micro_usd, 1250000);
     char *second = write_and_dump(read);
     assert_string_equal(first, second);
     free(first);
@@ -103,6 +121,7 @@ static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
     struct error err = {0};
     struct plan *plan = whole_plan();
     plan->deployment = (struct deployment){.hardware = "", .price_micro_usd = -1, .price_source = ""};
+    plan->limits.max_micro_usd = -1;
     plan->server.max_model_len = -1;
     plan->server.version = "";
     plan->limits.warmup = (struct trim){.kind = TRIM_NONE};
@@ -117,6 +136,33 @@ static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
     assert_int_equal(read->limits.warmup.kind, TRIM_NONE);
     assert_int_equal(read->limits.cooldown.kind, TRIM_AUTO);
     free(text);
+    plan_free(plan);
+    plan_free(read);
+}
+
+/* As they were written before there were these members. */
+static void test_what_an_older_plan_does_not_say_limits_nothing(void **state)
+{
+    (void)state;
+    static const char *const newer[] = {"repeat", "find", "refine"};
+    static const char *const newer_limits[] = {"min_requests", "max_error_rate", "stop_when_saturated", "max_tokens_total", "max_usd"};
+    struct error err = {0};
+    struct plan *plan = whole_plan();
+    json_t *root = plan_to_json(plan);
+    for (size_t k = 0; k < sizeof newer / sizeof newer[0]; k++)
+        assert_int_equal(json_object_del(root, newer[k]), 0);
+    for (size_t k = 0; k < sizeof newer_limits / sizeof newer_limits[0]; k++)
+        assert_int_equal(json_object_del(json_object_get(root, "limits"), newer_limits[k]), 0);
+    assert_int_equal(json_write_file(root, path, &err), 0);
+    json_decref(root);
+    struct plan *read = plan_read(path, &err);
+    assert_non_null(read);
+    assert_int_equal(read->repeat, 1);
+    assert_int_equal(read->find, FIND_NOTHING);
+    assert_int_equal(read->limits.min_requests, 0);
+    assert_true(read->limits.max_error_rate == 1 && !read->limits.stop_when_saturated);
+    assert_int_equal(read->limits.max_tokens_total, 0);
+    assert_int_equal(read->limits.max_micro_usd, -1);
     plan_free(plan);
     plan_free(read);
 }
@@ -157,7 +203,19 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused(NULL, NULL, "model", NULL, "model", "expected");
     assert_refused(NULL, NULL, "model", "5", "model", "expected");
     assert_refused(NULL, NULL, "created", "\"yesterday\"", "created", "date");
-    assert_refused(NULL, NULL, "target", "[]", "target", "one URL");
+    assert_refused(NULL, NULL, "target", "[]", "target", "1 to 64 URLs");
+    assert_refused(NULL, NULL, "target", "[\"http://h/v1\", 5]", "target", "URLs in the array");
+    assert_refused(NULL, NULL, "target", "[\"http://h/v1\", \"ftp://h/v1\"]", "target", "http://");
+    assert_refused(NULL, NULL, "repeat", "0", "repeat", "from 1 to 1000");
+    assert_refused(NULL, NULL, "find", "\"knee\"", "find", "\"saturation\" or \"breaking\"");
+    assert_refused(NULL, NULL, "refine", "41", "refine", "from 0 to 40");
+    assert_refused("limits", NULL, "min_requests", "0", "limits.min_requests", "from 1");
+    assert_refused("limits", NULL, "max_error_rate", "1.5", "limits.max_error_rate", "from 0 to 1");
+    assert_refused("limits", NULL, "stop_when_saturated", "3", "limits.stop_when_saturated", "expected");
+    assert_refused("limits", NULL, "max_tokens_total", "0", "limits.max_tokens_total", "from 1");
+    assert_refused("limits", NULL, "max_usd", "-1", "limits.max_usd", "from 0");
+    assert_refused("limits", NULL, "warmup", "\"much\"", "limits.warmup", "expected");
+    assert_refused("deployment", NULL, "price_per_hour", "null", "deployment.price_per_hour", "limits.max_usd needs it");
     assert_refused(NULL, NULL, "profile", "\"sawtooth\"", "profile", "load profile");
     assert_refused(NULL, NULL, "nonce", "\"xyz\"", "nonce", "32 hexadecimal digits");
     assert_refused(NULL, NULL, "endpoint", "\"images\"", "endpoint", "\"chat\" or \"completions\"");
@@ -267,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_written_is_read_back_and_gives_the_same_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_is_null_and_comes_back_as_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_an_older_plan_does_not_say_limits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_plans_name_file_path_and_what_was_expected, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_longest_duration_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_plan_that_is_no_json_or_not_there, setup, teardown),
