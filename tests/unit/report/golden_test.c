@@ -21,12 +21,17 @@
 #include "base/random.h"
 #include "record/record_writer.h"
 #include "report/report.h"
+#include "stats/level_judge.h"
+#include "stats/run_data.h"
 #include "support/temp_folder.h"
 
 #define GOLDEN "tests/golden"
 #define RUNS_MAX 4
 #define FILE_MAX ((size_t)16 << 20)
 #define LINES_MAX 10000
+#define JUDGED_MIN 20 /* levels */
+
+static size_t judged;
 
 /* ---- packing a run folder ---- */
 
@@ -114,6 +119,56 @@ static void copy(const char *from, const char *to, const char *name)
     temp_file_write(to, name, text.data, text.len);
 }
 
+/* ---- what a run that looks for a load would say at each level's end ---- */
+
+static void check_condition(const struct condition *got, const struct condition *wanted)
+{
+    assert_int_equal(got->answer, wanted->answer);
+    assert_int_equal(got->decided, wanted->decided);
+    assert_int_equal(got->needs_requests, wanted->needs_requests);
+    assert_string_equal(got->metric ? got->metric : "", wanted->metric ? wanted->metric : "");
+}
+
+static void check_judgement(const struct run_data *data, const struct run_level *level, const struct plan *plan,
+                            const struct level_summary *summary)
+{
+    const struct limits *limits = &plan->limits;
+    bool warmup = limits->warmup.kind == TRIM_AUTO, cooldown = limits->cooldown.kind == TRIM_AUTO;
+    struct level_sample *samples = mem_calloc(level->record_count + 1, sizeof *samples);
+    for (size_t k = 0; k < level->record_count; k++)
+        samples[k] = level_sample_of(&data->file.records[level->records[k]]);
+    struct level_to_judge known = {
+        .steady = {run_level_is_open_loop(level), strcmp(level->health.reason, "max_requests") == 0, warmup, cooldown},
+        .window_start = level->bounds.window_start - (warmup ? level->warmup.ns : 0),
+        .window_end = level->bounds.window_end + (cooldown ? level->cooldown.ns : 0),
+        .end = level->bounds.end,
+        .grew = run_level_grew(level),
+        .queue_share_above = summary->server.queue_depth.share_above,
+    };
+    struct level_judgement judgement = level_judge_samples(samples, level->record_count, &known, &sla_default);
+    struct condition saturation = saturation_judge(summary), breaking = breaking_judge(summary, &sla_default);
+    check_condition(&judgement.saturation, &saturation);
+    check_condition(&judgement.breaking, &breaking);
+    free(samples);
+}
+
+/* A run goes on only after levels that it did not stop. */
+static void check_judgements(const char *folder, const struct plan *plan, const struct run_summary *summary)
+{
+    struct run_data data;
+    assert_int_equal(run_data_read(&data, folder, plan, NULL), 0);
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct level_summary *level = &summary->levels[k];
+        const struct run_level *read = run_data_find_level(&data, level->index, level->repeat);
+        assert_non_null(read);
+        if (read->bounds.ended && !run_level_was_stopped(read)) {
+            check_judgement(&data, read, plan, level);
+            judged++;
+        }
+    }
+    run_data_free(&data);
+}
+
 static struct run_summary *summarize(const char *folder, const uint64_t *seed)
 {
     char *packed = temp_folder_make();
@@ -130,6 +185,8 @@ static struct run_summary *summarize(const char *folder, const uint64_t *seed)
     struct run_summary *summary = run_summary_make(packed, plan, &sla_default, &err);
     if (!summary)
         fail_msg("%s: %s", folder, err.text);
+    else
+        check_judgements(packed, plan, summary);
     plan_free(plan);
     temp_folder_remove(packed);
     return summary;
@@ -277,12 +334,19 @@ static void test_nothing_is_not_a_number(void **state)
     for_each_case(check_no_nan);
 }
 
+static void test_a_run_judges_its_levels_as_its_report_does(void **state)
+{
+    (void)state;
+    assert_true(judged >= JUDGED_MIN); /* every time that a case was opened */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reports_are_as_expected),
         cmocka_unit_test(test_order_of_records_does_not_matter),
         cmocka_unit_test(test_nothing_is_not_a_number),
+        cmocka_unit_test(test_a_run_judges_its_levels_as_its_report_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
