@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "record/gzip_members.h"
 #include "record/record_reader.h"
@@ -122,10 +121,10 @@ static int handle_document(void *context, char *line, size_t length, size_t numb
     return result;
 }
 
-static int read_documents(const char *folder, const char *name, document_handler handler, void *context, bool *truncated,
+static int read_documents(const char *folder, enum run_file file, int shard, document_handler handler, void *context, bool *truncated,
                           struct error *err)
 {
-    cleanup_free char *path = file_join(folder, name);
+    cleanup_free char *path = run_file_path(folder, file, shard);
     bool missing;
     cleanup_with(gzip_source_free) struct gzip_source *source = gzip_source_open(path, &missing, err);
 
@@ -159,14 +158,14 @@ static int handle_metrics(void *context, const json_t *line, struct error *err)
     return reader->handler(reader->context, json_integer_value(t), json_integer_value(took), series, err);
 }
 
-int record_read_metrics(const char *folder, metrics_handler handler, void *context, bool *truncated, struct error *err)
+int record_read_metrics(const char *folder, int shard, metrics_handler handler, void *context, bool *truncated, struct error *err)
 {
     struct metrics_reader reader = {handler, context};
 
-    return read_documents(folder, "metrics.jsonl.gz", handle_metrics, &reader, truncated, err);
+    return read_documents(folder, RUN_METRICS, shard, handle_metrics, &reader, truncated, err);
 }
 
-int record_read_journal(const char *folder, journal_handler handler, void *context, bool *truncated, struct error *err)
+int record_read_journal(const char *folder, int shard, journal_handler handler, void *context, bool *truncated, struct error *err)
 {
-    return read_documents(folder, "journal.jsonl", handler, context, truncated, err);
+    return read_documents(folder, RUN_JOURNAL, shard, handler, context, truncated, err);
 }

@@ -33,6 +33,14 @@ const char *chunk_tokens_name(enum chunk_tokens how); /* "" for none */
 bool failure_by_server(enum failure failure);
 bool failure_by_client(enum failure failure);
 
+/* How a machine's clock stood before the load: what tells shards on several machines apart. */
+struct clock_check {
+    int64_t offset_ns;    /* the machine's minus the target's, by the Date of its answers */
+    int64_t error_ns;     /* +/- of that; -1: not known */
+    int synchronized;     /* by the kernel's word: 1 yes, 0 no, -1 not known */
+    int64_t max_error_ns; /* of a synchronized clock, by the kernel's word; -1: not known */
+};
+
 #define RECORD_ID_SIZE 48
 
 struct record {

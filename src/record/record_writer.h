@@ -37,14 +37,6 @@ struct level_header {
     const char *unit; /* "streams" | "req/s" */
 };
 
-/* How this machine's clock stood before the load: what tells shards on several machines apart. */
-struct clock_check {
-    int64_t offset_ns;    /* ours minus the target's, by the Date of its answers */
-    int64_t error_ns;     /* +/- of that; -1: not known */
-    int synchronized;     /* by the kernel's word: 1 yes, 0 no, -1 not known */
-    int64_t max_error_ns; /* of a synchronized clock, by the kernel's word; -1: not known */
-};
-
 struct record_header {
     const char *run_id;
     int64_t anchor_realtime_ns; /* the date of time 0 */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "record/gzip_members.h"
 #include "record/record_reader.h"
@@ -190,9 +189,9 @@ static int tokens_read_all(struct token_blocks *blocks, token_handler handler, v
     }
 }
 
-int record_read_tokens(const char *folder, token_handler handler, void *context, bool *truncated, struct error *err)
+int record_read_tokens(const char *folder, int shard, token_handler handler, void *context, bool *truncated, struct error *err)
 {
-    cleanup_free char *path = file_join(folder, "tokens.bin.gz");
+    cleanup_free char *path = run_file_path(folder, RUN_TOKENS, shard);
     bool missing, cut = false;
     cleanup_with(gzip_source_free) struct gzip_source *source = gzip_source_open(path, &missing, err);
 

@@ -87,7 +87,7 @@ static void add_to_window(struct sums *sums, const struct record *record)
  * known only when it already waited longer than any class allows. */
 static bool was_cut_early(const struct sums *sums, const struct record *record, double waited_ms)
 {
-    return run_level_was_stopped(sums->level) && record->failure == FAILURE_CANCELLED &&
+    return run_data_was_stopped(sums->data, sums->level, record) && record->failure == FAILURE_CANCELLED &&
            waited_ms <= sums->sla->row[SLA_TTFT].bound[2].limit;
 }
 

@@ -47,6 +47,21 @@ static int compare_order(const void *a, const void *b, void *context)
     return order != 0 ? order : (left > right) - (left < right);
 }
 
+/* Shards own different requests: where two have the same one, the files are not of one run. */
+static int check_order(const struct run_data *data, struct error *err)
+{
+    char id[RECORD_ID_SIZE];
+    for (size_t k = 1; k < data->file.record_count; k++) {
+        const struct record *before = &data->file.records[data->order[k - 1]], *record = &data->file.records[data->order[k]];
+        if (before->shard == record->shard || compare_ids(before, record->level, record->repeat, record->i) != 0)
+            continue;
+        record_format_id(record, id);
+        return error_set(err, ERROR_USAGE, "shards %d and %d both have a request %s: they are not shards of one run", before->shard,
+                         record->shard, id);
+    }
+    return 0;
+}
+
 static int make_order(struct run_data *data, struct error *err)
 {
     size_t count = data->file.record_count;
@@ -58,7 +73,7 @@ static int make_order(struct run_data *data, struct error *err)
         data->order[k] = (uint32_t)k;
     if (count > 1)
         qsort_r(data->order, count, sizeof *data->order, compare_order, data->file.records);
-    return 0;
+    return data->file.part_count > 1 ? check_order(data, err) : 0;
 }
 
 bool run_level_is_open_loop(const struct run_level *level)
@@ -66,18 +81,42 @@ bool run_level_is_open_loop(const struct run_level *level)
     return strcmp(level->bounds.unit, "req/s") == 0;
 }
 
-bool run_level_was_stopped(const struct run_level *level)
+static bool is_stopped(const struct client_health *health)
 {
     static const char *const reasons[] = {"stopped", "target_refuses", "max_tokens_total", "max_usd"};
     for (size_t k = 0; k < sizeof reasons / sizeof reasons[0]; k++)
-        if (strcmp(level->health.reason, reasons[k]) == 0)
+        if (strcmp(health->reason, reasons[k]) == 0)
             return true;
     return false;
+}
+
+bool run_level_was_stopped(const struct run_level *level)
+{
+    return is_stopped(&level->health);
 }
 
 bool run_level_grew(const struct run_level *level)
 {
     return strcmp(level->health.reason, "saturated") == 0;
+}
+
+/* By the shard's number; the only part of a whole run. */
+static size_t part_of(const struct record_file *file, const struct record *record)
+{
+    size_t low = 0, high = file->part_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (file->parts[middle].shard <= record->shard)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool run_data_was_stopped(const struct run_data *data, const struct run_level *level, const struct record *record)
+{
+    return is_stopped(&level->parts[part_of(&data->file, record)].health);
 }
 
 struct run_level *run_data_find_level(const struct run_data *data, int64_t index, int64_t repeat)
@@ -123,20 +162,23 @@ static int64_t clamp_time(int64_t t, int64_t low, int64_t high)
     return t < low ? low : t > high ? high : t;
 }
 
-/* A level that the run did not live to end: from its beginning to its last event. Its window is what was to be measured of that. */
-static void guess_bounds(const struct run_data *data, struct run_level *level, const struct limits *limits)
+/* A level that a part did not live to end: from its beginning to its last event. Its window is what was to be measured of that. */
+static void guess_bounds(const struct run_data *data, const struct run_level *level, size_t p, const struct limits *limits)
 {
-    struct level_bounds *bounds = &level->bounds;
+    struct level_part *part = &level->parts[p];
+    struct level_bounds *bounds = &part->bounds;
     int64_t low = TIME_NEVER, high = TIME_NEVER;
-    widen(level->started, &low, &high);
+    widen(part->started, &low, &high);
     for (size_t k = 0; k < level->record_count; k++) {
         const struct record *record = &data->file.records[level->records[k]];
+        if (part_of(&data->file, record) != p)
+            continue;
         widen(when_counted(level, record), &low, &high);
         widen(record->end, &low, &high);
     }
     bounds->start = low == TIME_NEVER ? 0 : low;
     bounds->end = high == TIME_NEVER ? bounds->start : high + 1;
-    int64_t measure_start = level->measure_start == TIME_NEVER ? bounds->start : level->measure_start;
+    int64_t measure_start = part->measure_start == TIME_NEVER ? bounds->start : part->measure_start;
     int64_t planned_end = limits->max_seconds_ns > 0 ? measure_start + limits->max_seconds_ns : bounds->end;
     int64_t length = planned_end - bounds->start;
     int64_t warm = bounds->start + trim_of(&limits->warmup, length);
@@ -144,6 +186,95 @@ static void guess_bounds(const struct run_data *data, struct run_level *level, c
     /* Without a planned end nobody knows when its cool-down would have begun: it never did. */
     int64_t window_end = limits->max_seconds_ns > 0 ? planned_end - trim_of(&limits->cooldown, length) : bounds->end;
     bounds->window_end = clamp_time(window_end, bounds->window_start, bounds->end);
+}
+
+/* ---- what the parts of a run did together ---- */
+
+/* A shard that had nothing to do in a level with fewer streams than shards: its level was over at once. */
+static bool is_idle(const struct level_part *part)
+{
+    return part->bounds.ended && part->record_count == 0 && !is_stopped(&part->health);
+}
+
+/* Its own share of the requests ended it: its load was complete to its end, and behind it there is none to wait for. */
+static bool is_done(const struct level_part *part)
+{
+    return part->bounds.ended && strcmp(part->health.reason, "max_requests") == 0;
+}
+
+/* What tells most of what became of the level: that a part was stopped, or ended it for a reason that only it saw. */
+static int reason_rank(const struct client_health *health)
+{
+    static const char *const usual[] = {"", "max_requests", "max_seconds"};
+    for (int k = 0; k < 3; k++)
+        if (strcmp(health->reason, usual[k]) == 0)
+            return k;
+    return is_stopped(health) ? 4 : 3;
+}
+
+static void join_health(struct client_health *health, const struct client_health *part)
+{
+    health->known &= part->known;
+    if (part->lag_p99 > health->lag_p99)
+        health->lag_p99 = part->lag_p99;
+    if (!isnan(part->cpu) && !(part->cpu <= health->cpu))
+        health->cpu = part->cpu;
+    if (part->throttled > health->throttled)
+        health->throttled = part->throttled;
+    if (reason_rank(part) > reason_rank(health))
+        memcpy(health->reason, part->reason, sizeof health->reason);
+}
+
+/* The window of a level is when all its shards measured it: from the latest start phase to the first end of time. Those that had nothing
+ * to do, or ended since their requests were done, do not end it for the others; where all ended so, it lasts to the last one's end. */
+static void join_windows(struct run_level *level, size_t parts)
+{
+    struct level_bounds *bounds = &level->bounds;
+    int64_t last = TIME_NEVER, any = TIME_NEVER;
+    bounds->window_start = bounds->window_end = TIME_NEVER;
+    for (size_t p = 0; p < parts; p++) {
+        const struct level_part *part = &level->parts[p];
+        if (!part->begun || (is_idle(part) && level->record_count > 0))
+            continue;
+        widen(part->bounds.window_start, &any, &bounds->window_start);
+        widen(part->bounds.window_end, &any, &last);
+        if (!is_done(part) && (bounds->window_end == TIME_NEVER || part->bounds.window_end < bounds->window_end))
+            bounds->window_end = part->bounds.window_end;
+        if (part->bounds.window_end - part->bounds.window_start > level->longest_window)
+            level->longest_window = part->bounds.window_end - part->bounds.window_start;
+    }
+    if (bounds->window_end == TIME_NEVER)
+        bounds->window_end = last;
+    if (bounds->window_end < bounds->window_start)
+        bounds->window_end = bounds->window_start;
+}
+
+static void join_parts(const struct run_data *data, struct run_level *level, const struct limits *limits)
+{
+    struct level_bounds *bounds = &level->bounds;
+    int64_t any = TIME_NEVER;
+    int begun = 0;
+    level->health = (struct client_health){.known = true, .lag_p99 = -1, .cpu = NAN, .throttled = -1};
+    bounds->start = bounds->end = TIME_NEVER;
+    for (size_t p = 0; p < data->file.part_count; p++) {
+        struct level_part *part = &level->parts[p];
+        part->begun = part->bounds.ended || part->record_count > 0 || part->started != TIME_NEVER;
+        if (!part->begun)
+            continue;
+        begun++;
+        level->parts_cut += !part->bounds.ended;
+        if (!part->bounds.ended)
+            guess_bounds(data, level, p, limits);
+        widen(part->bounds.start, &bounds->start, &any);
+        widen(part->bounds.end, &any, &bounds->end);
+        join_health(&level->health, &part->health);
+    }
+    level->parts_missing = data->file.shards > begun ? data->file.shards - begun : 0;
+    bounds->ended = begun > 0 && level->parts_cut == 0;
+    if (begun > 0)
+        join_windows(level, data->file.part_count);
+    else
+        bounds->start = bounds->end = bounds->window_start = bounds->window_end = 0;
 }
 
 static void mark_members(struct run_data *data, const struct run_level *level)
@@ -154,24 +285,41 @@ static void mark_members(struct run_data *data, const struct run_level *level)
     }
 }
 
+/* How each part of the run saw a level, as far as its records tell. */
+static void make_parts(const struct run_data *data, struct run_level *level)
+{
+    for (size_t p = 0; p < data->file.part_count; p++) {
+        struct level_part *part = &level->parts[p];
+        const struct level_bounds *bounds = record_part_level(&data->file.parts[p], level->bounds.index, level->bounds.repeat);
+        part->health = (struct client_health){.lag_p99 = -1, .cpu = NAN, .throttled = -1};
+        part->started = part->measure_start = TIME_NEVER;
+        if (!bounds)
+            continue;
+        part->bounds = *bounds;
+        int64_t *times[] = {&part->bounds.start, &part->bounds.end, &part->bounds.window_start, &part->bounds.window_end};
+        for (size_t t = 0; t < sizeof times / sizeof times[0]; t++)
+            *times[t] = scale_time(data, *times[t]);
+    }
+    for (size_t k = 0; k < level->record_count; k++)
+        level->parts[part_of(&data->file, &data->file.records[level->records[k]])].record_count++;
+}
+
 static void make_levels(struct run_data *data)
 {
-    size_t at = 0, count = data->file.record_count;
+    size_t at = 0, count = data->file.record_count, parts = data->file.part_count;
     data->level_count = data->file.level_count;
     data->levels = mem_calloc(data->level_count + 1, sizeof *data->levels);
+    data->level_parts = mem_calloc(data->level_count * parts + 1, sizeof *data->level_parts);
     for (size_t k = 0; k < data->level_count; k++) {
         struct run_level *level = &data->levels[k];
         level->bounds = data->file.levels[k];
-        level->health = (struct client_health){.lag_p99 = -1, .cpu = NAN, .throttled = -1};
-        level->started = level->measure_start = TIME_NEVER;
+        level->parts = data->level_parts + k * parts;
         level->records = data->order + at;
         while (at < count && data->file.records[data->order[at]].level == level->bounds.index &&
                data->file.records[data->order[at]].repeat == level->bounds.repeat)
             at++;
         level->record_count = (size_t)(data->order + at - level->records);
-        int64_t *times[] = {&level->bounds.start, &level->bounds.end, &level->bounds.window_start, &level->bounds.window_end};
-        for (size_t t = 0; t < sizeof times / sizeof times[0]; t++)
-            *times[t] = scale_time(data, *times[t]);
+        make_parts(data, level);
     }
 }
 
@@ -210,8 +358,7 @@ static void bound_levels(struct run_data *data, const struct limits *limits)
 {
     for (size_t k = 0; k < data->level_count; k++) {
         struct run_level *level = &data->levels[k];
-        if (!level->bounds.ended)
-            guess_bounds(data, level, limits);
+        join_parts(data, level, limits);
         trim_level(data, level, limits);
         mark_members(data, level);
         level->span = scrapes_span(&data->scrapes, level->bounds.window_start, level->bounds.window_end);
@@ -220,12 +367,56 @@ static void bound_levels(struct run_data *data, const struct limits *limits)
 
 /* ---- metrics and journal ---- */
 
+/* One part's file under way. */
+struct reading {
+    struct run_data *data;
+    const struct record_part *part;
+    size_t p;                /* its place */
+    struct scrapes *scrapes; /* of metrics */
+};
+
+/* The readers answer 1 when a file is not there. */
+static int note_file(struct reading *reading, int result, bool cut, enum run_file file)
+{
+    if (cut)
+        run_file_name(file, reading->part->shard, reading->data->truncated);
+    return result;
+}
+
 static int on_scrape(void *context, int64_t t, int64_t took, const json_t *series, struct error *err)
 {
     (void)took;
     (void)err;
-    struct run_data *data = context;
-    scrapes_add(&data->scrapes, scale_time(data, t), series);
+    const struct reading *reading = context;
+    scrapes_add(reading->scrapes, scale_time(reading->data, t + reading->part->shift), series);
+    return 0;
+}
+
+/* Shards look at the same server: one of them tells it all. The one with the most scrapes lived longest; of equals the first. */
+static int read_metrics(struct run_data *data, const char *folder, struct error *err)
+{
+    int with_scrapes = 0;
+    for (size_t p = 0; p < data->file.part_count; p++) {
+        struct scrapes scrapes = {0};
+        struct reading reading = {.data = data, .part = &data->file.parts[p], .p = p, .scrapes = &scrapes};
+        bool cut = false;
+        int result = record_read_metrics(folder, reading.part->shard, on_scrape, &reading, &cut, err);
+        result = note_file(&reading, result, cut, RUN_METRICS);
+        data->has_metrics |= result == 0;
+        with_scrapes += scrapes.count > 0;
+        if (scrapes.count > data->scrapes.count) {
+            scrapes_free(&data->scrapes);
+            data->scrapes = scrapes;
+            data->scrapes_shard = reading.part->shard;
+        } else {
+            scrapes_free(&scrapes);
+        }
+        if (result < 0)
+            return -1;
+    }
+    if (with_scrapes < 2)
+        data->scrapes_shard = NO_SHARD;
+    scrapes_sort(&data->scrapes);
     return 0;
 }
 
@@ -235,30 +426,37 @@ static int64_t integer_of(const json_t *object, const char *key, int64_t fallbac
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
 }
 
-static int64_t time_of(const struct run_data *data, const json_t *object, const char *key)
+static int64_t time_of(const struct reading *reading, const json_t *object, const char *key)
 {
     int64_t t = integer_of(object, key, TIME_NEVER);
-    return t > -TIME_LIMIT && t < TIME_LIMIT ? scale_time(data, t) : TIME_NEVER;
+    return t > -TIME_LIMIT && t < TIME_LIMIT ? scale_time(reading->data, t + reading->part->shift) : TIME_NEVER;
 }
 
-static void read_start(const struct run_data *data, const json_t *start)
+/* NULL: there is no such level. */
+static struct level_part *part_of_line(const struct reading *reading, const json_t *object)
 {
-    struct run_level *level = run_data_find_level(data, integer_of(start, "index", -1), integer_of(start, "repeat", 0));
-    if (!level)
-        return;
-    level->started = time_of(data, start, "start");
-    level->measure_start = time_of(data, start, "measure_start");
+    const struct run_level *level = run_data_find_level(reading->data, integer_of(object, "index", -1), integer_of(object, "repeat", 0));
+    return level ? &level->parts[reading->p] : NULL;
 }
 
-static void read_health(struct run_data *data, const json_t *end)
+static void read_start(const struct reading *reading, const json_t *start)
 {
-    struct run_level *level = run_data_find_level(data, integer_of(end, "index", -1), integer_of(end, "repeat", 0));
-    if (!level)
+    struct level_part *part = part_of_line(reading, start);
+    if (!part)
         return;
-    struct client_health *health = &level->health;
+    part->started = time_of(reading, start, "start");
+    part->measure_start = time_of(reading, start, "measure_start");
+}
+
+static void read_health(const struct reading *reading, const json_t *end)
+{
+    struct level_part *part = part_of_line(reading, end);
+    if (!part)
+        return;
+    struct client_health *health = &part->health;
     health->known = true;
     int64_t lag = integer_of(json_object_get(end, "lag_ns"), "p99", -1);
-    health->lag_p99 = lag < 0 ? -1 : scale_time(data, lag);
+    health->lag_p99 = lag < 0 ? -1 : scale_time(reading->data, lag);
     health->throttled = integer_of(end, "throttled_ns", -1);
     const char *reason = json_string_value(json_object_get(end, "reason"));
     if (reason && strlen(reason) < sizeof health->reason)
@@ -270,45 +468,51 @@ static void read_health(struct run_data *data, const json_t *end)
             health->cpu = json_number_value(share);
 }
 
+static void read_tick(const struct reading *reading, const json_t *tick)
+{
+    struct run_data *data = reading->data;
+    MEM_GROW(data->ticks, data->tick_cap, data->tick_count + 1);
+    data->ticks[data->tick_count++] = (struct tick){time_of(reading, tick, "t"), integer_of(tick, "tokens", 0)};
+}
+
 static int on_journal(void *context, const json_t *line, struct error *err)
 {
     (void)err;
-    struct run_data *data = context;
+    const struct reading *reading = context;
     const json_t *tick = json_object_get(line, "tick"), *end = json_object_get(line, "level_end");
     const json_t *start = json_object_get(line, "level_start");
-    if (tick) {
-        MEM_GROW(data->ticks, data->tick_cap, data->tick_count + 1);
-        data->ticks[data->tick_count++] =
-            (struct tick){scale_time(data, integer_of(tick, "t", 0)), integer_of(tick, "tokens", 0)};
-    }
+    if (tick)
+        read_tick(reading, tick);
     if (start)
-        read_start(data, start);
+        read_start(reading, start);
     if (end)
-        read_health(data, end);
+        read_health(reading, end);
     return 0;
 }
 
-/* The readers answer 1 when a file is not there. */
-static int note_file(struct run_data *data, int result, bool cut, const char *name, bool *has)
+static int compare_ticks(const void *a, const void *b)
 {
-    if (result < 0)
-        return -1;
-    *has = result == 0;
-    if (cut)
-        data->truncated = name;
-    return 0;
+    const struct tick *x = a, *y = b;
+    return (x->t > y->t) - (x->t < y->t);
 }
 
-static int read_server_and_journal(struct run_data *data, const char *folder, struct error *err)
+/* Ticks of some shards only are no throughput. */
+static int read_journals(struct run_data *data, const char *folder, struct error *err)
 {
-    bool cut = false;
-    int result = record_read_metrics(folder, on_scrape, data, &cut, err);
-    if (note_file(data, result, cut, "metrics.jsonl.gz", &data->has_metrics) < 0)
-        return -1;
-    scrapes_sort(&data->scrapes);
-    cut = false;
-    result = record_read_journal(folder, on_journal, data, &cut, err);
-    return note_file(data, result, cut, "journal.jsonl", &data->has_journal);
+    data->has_journal = data->file.part_count > 0;
+    for (size_t p = 0; p < data->file.part_count; p++) {
+        struct reading reading = {.data = data, .part = &data->file.parts[p], .p = p};
+        bool cut = false;
+        int result = record_read_journal(folder, reading.part->shard, on_journal, &reading, &cut, err);
+        if (note_file(&reading, result, cut, RUN_JOURNAL) < 0)
+            return -1;
+        data->has_journal &= result == 0;
+    }
+    if (!data->has_journal)
+        data->tick_count = 0;
+    if (data->file.part_count > 1 && data->tick_count > 1)
+        qsort(data->ticks, data->tick_count, sizeof *data->ticks, compare_ticks);
+    return 0;
 }
 
 int run_data_read(struct run_data *data, const char *folder, const struct plan *plan, struct error *err)
@@ -316,14 +520,15 @@ int run_data_read(struct run_data *data, const char *folder, const struct plan *
     *data = (struct run_data){.time_scale = plan->server.time_scale};
     if (record_file_read(folder, &data->file, err) < 0)
         return -1;
-    if (data->file.truncated)
-        data->truncated = "records.jsonl.gz";
+    for (size_t p = 0; p < data->file.part_count; p++)
+        if (data->file.parts[p].truncated)
+            run_file_name(RUN_RECORDS, data->file.parts[p].shard, data->truncated);
     for (size_t k = 0; k < data->file.record_count; k++)
         scale_record(data, &data->file.records[k]);
     if (make_order(data, err) < 0)
         return -1;
     make_levels(data);
-    if (read_server_and_journal(data, folder, err) < 0)
+    if (read_metrics(data, folder, err) < 0 || read_journals(data, folder, err) < 0)
         return -1;
     bound_levels(data, &plan->limits);
     return run_tokens_read(data, folder, err);
@@ -336,6 +541,7 @@ void run_data_free(struct run_data *data)
         selection_free(data->levels[k].tokens.gap);
     }
     free(data->levels);
+    free(data->level_parts);
     free(data->order);
     free(data->member);
     free(data->ticks);

@@ -3,6 +3,10 @@
  * Records are wall time; here, and nowhere else, all times are multiplied by the server's time scale. Whatever is behind
  * this header is model time: ns from the run's anchor, and rates come out right by themselves.
  *
+ * Shards of a run are merged here: behind this header there is one run. Requests, gaps and ticks are those of all; a level is what all
+ * shards did at the same time (join_parts in run_data.c says how); of the client's health the worst counts; the server's metrics are one
+ * shard's.
+ *
  * Memory is one struct record a request; gaps are streamed (twice, for exact percentiles). */
 #ifndef ROIBENCH_STATS_RUN_DATA_H
 #define ROIBENCH_STATS_RUN_DATA_H
@@ -36,16 +40,27 @@ struct client_health {
     char reason[24];     /* why the level ended: "max_seconds"; "" unknown */
 };
 
+/* A level as one part of the run saw it: a shard, or the only process. */
+struct level_part {
+    struct level_bounds bounds;  /* as in the files; of a level that it did not live to end, a guess */
+    /* Of the journal's level_start: when the level began, and when its start phase was to be over. TIME_NEVER: it does not say. */
+    int64_t started, measure_start;
+    struct client_health health;
+    size_t record_count;
+    bool begun;
+};
+
 struct run_level {
     struct level_bounds bounds;    /* all times known; ended: as it was in the file; the window: without what `auto` found */
     struct steady_cut warmup, cooldown; /* what was to be cut of the level, and why; the start phase is outside in any case */
-    /* Of the journal's level_start: when the level began, and when its start phase was to be over. TIME_NEVER: it does not say. */
-    int64_t started, measure_start;
     const uint32_t *records;       /* indices of its records, in order of i */
     size_t record_count;
     struct server_span span;
     struct token_sums tokens;
     struct client_health health;
+    struct level_part *parts;      /* by the parts of the file */
+    int parts_missing, parts_cut;  /* shards that never came to it, and that did not live to end it */
+    int64_t longest_window;        /* of one part: what the window could have been */
 };
 
 struct tick {
@@ -59,11 +74,13 @@ struct run_data {
     bool *member;           /* by record: sent (open loop: due) inside its level's window */
     struct run_level *levels;
     size_t level_count;
+    struct level_part *level_parts; /* of all levels */
     bool has_tokens, has_metrics, has_journal;
     struct scrapes scrapes;
+    int scrapes_shard;      /* whose they are, where several shards have some; else NO_SHARD */
     struct tick *ticks;     /* ascending */
     size_t tick_count, tick_cap;
-    const char *truncated;  /* name of a file that was cut off; NULL: none */
+    char truncated[RUN_FILE_NAME_SIZE]; /* name of a file that was cut off; "": none */
 };
 
 /* The plan: its time scale, and the window of a level that has no level_end. That lasts from its beginning to its last event, without
@@ -79,6 +96,8 @@ bool run_level_is_open_loop(const struct run_level *level);
 bool run_level_was_stopped(const struct run_level *level);
 /* It was ended because its queue grew without end: what it tells is a lower bound. */
 bool run_level_grew(const struct run_level *level);
+/* The part that sent this request was, before the level's time. */
+bool run_data_was_stopped(const struct run_data *data, const struct run_level *level, const struct record *record);
 /* A time inside [window_start, window_end). */
 static inline bool run_level_in_window(const struct run_level *level, int64_t t)
 {

@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
+
 struct pass {
     struct run_data *data;
     bool second;
@@ -100,24 +103,45 @@ static int on_frame(void *context, const struct token_frame *frame, struct error
     return 0;
 }
 
+/* A request without tokens has no frame; a part without the file does not tell of its tokens. */
+static bool all_have_tokens(const struct run_data *data, const char *folder)
+{
+    for (size_t p = 0; p < data->file.part_count; p++) {
+        cleanup_free char *path = run_file_path(folder, RUN_TOKENS, data->file.parts[p].shard);
+        if (!file_exists(path))
+            return false;
+    }
+    return data->file.part_count > 0;
+}
+
+static int read_pass(struct run_data *data, const char *folder, bool second, struct error *err)
+{
+    struct pass pass = {.data = data, .second = second};
+    for (size_t p = 0; p < data->file.part_count; p++) {
+        int shard = data->file.parts[p].shard;
+        bool cut = false;
+        if (record_read_tokens(folder, shard, on_frame, &pass, &cut, err) < 0)
+            return -1;
+        if (cut)
+            run_file_name(RUN_TOKENS, shard, data->truncated);
+    }
+    return 0;
+}
+
 int run_tokens_read(struct run_data *data, const char *folder, struct error *err)
 {
     for (size_t k = 0; k < data->level_count; k++) {
         data->levels[k].tokens.itl = selection_new();
         data->levels[k].tokens.gap = selection_new();
     }
-    struct pass pass = {.data = data};
-    bool cut = false;
-    int result = record_read_tokens(folder, on_frame, &pass, &cut, err);
-    if (result != 0)
-        return result < 0 ? -1 : 0;
-    data->has_tokens = true;
-    if (cut)
-        data->truncated = "tokens.bin.gz";
+    data->has_tokens = all_have_tokens(data, folder);
+    if (!data->has_tokens)
+        return 0;
+    if (read_pass(data, folder, false, err) < 0)
+        return -1;
     for (size_t k = 0; k < data->level_count; k++) {
         selection_choose(data->levels[k].tokens.itl);
         selection_choose(data->levels[k].tokens.gap);
     }
-    pass = (struct pass){.data = data, .second = true};
-    return record_read_tokens(folder, on_frame, &pass, &cut, err) < 0 ? -1 : 0;
+    return read_pass(data, folder, true, err);
 }

@@ -178,7 +178,7 @@ static void note_run(struct run_summary *summary, const struct run_data *data, c
 {
     note_unreached(summary, data, load_unit_name(LOAD_STREAMS));
     note_unreached(summary, data, load_unit_name(LOAD_REQUESTS_PER_S));
-    if (data->truncated)
+    if (data->truncated[0])
         add_note(summary, arena_printf(summary->arena, "%s was cut off: what was whole is counted", data->truncated));
     if (!data->has_tokens)
         add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");

@@ -204,7 +204,7 @@ static struct lines read_lines(const struct bench *bench)
 {
     struct lines lines = {.count = 0};
     bool truncated = true;
-    assert_int_equal(record_read_metrics(bench->folder, take_line, &lines, &truncated, NULL), 0);
+    assert_int_equal(record_read_metrics(bench->folder, NO_SHARD, take_line, &lines, &truncated, NULL), 0);
     assert_false(truncated);
     return lines;
 }

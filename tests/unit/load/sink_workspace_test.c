@@ -157,7 +157,7 @@ static void test_records_come_back(void **state)
     assert_int_equal(file.levels[0].window_start, 2000);
     assert_int_equal(file.levels[0].window_end, 60000);
     record_file_free(&file);
-    assert_int_equal(record_read_tokens(bench->folder, check_frame, &frames, NULL, NULL), 0);
+    assert_int_equal(record_read_tokens(bench->folder, NO_SHARD, check_frame, &frames, NULL, NULL), 0);
     assert_int_equal(frames, 1);
 }
 
@@ -194,7 +194,7 @@ static void assert_journal(struct bench *bench, const char *expected)
 {
     cleanup_buf struct buf lines = BUF_INIT(1 << 20);
     bool truncated = true;
-    assert_int_equal(record_read_journal(bench->folder, take_line, &lines, &truncated, NULL), 0);
+    assert_int_equal(record_read_journal(bench->folder, NO_SHARD, take_line, &lines, &truncated, NULL), 0);
     assert_false(truncated);
     assert_string_equal(buf_text(&lines), expected);
 }

@@ -252,8 +252,8 @@ static void test_no_file(void **state)
 
     assert_int_equal(record_file_read(*state, &file, &err), -1);
     assert_non_null(strstr(err.text, "records.jsonl.gz"));
-    assert_int_equal(record_read_metrics(*state, NULL, NULL, NULL, &err), 1);
-    assert_int_equal(record_read_journal(*state, NULL, NULL, NULL, &err), 1);
+    assert_int_equal(record_read_metrics(*state, NO_SHARD, NULL, NULL, NULL, &err), 1);
+    assert_int_equal(record_read_journal(*state, NO_SHARD, NULL, NULL, NULL, &err), 1);
 }
 
 static void test_an_empty_file_is_a_run_cut_off(void **state)
@@ -331,17 +331,17 @@ static void test_metrics(void **state)
     struct error err = {0};
 
     temp_file_write(*state, "metrics.jsonl.gz", content, strlen(content));
-    assert_int_equal(record_read_metrics(*state, sum_metrics, &sum, &truncated, NULL), 0);
+    assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, NULL), 0);
     assert_int_equal(sum, 1231);
     assert_true(truncated);
     temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1.5,\"took\":0,\"series\":{}}\n", 32);
-    assert_int_equal(record_read_metrics(*state, sum_metrics, &sum, &truncated, &err), -1);
+    assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);
     assert_non_null(strstr(err.text, "metrics.jsonl.gz: line 1: expected integers"));
     temp_file_write(*state, "metrics.jsonl.gz", "[1]\n", 4);
-    assert_int_equal(record_read_metrics(*state, sum_metrics, &sum, &truncated, &err), -1);
+    assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);
     assert_non_null(strstr(err.text, "line 1: expected a JSON object"));
     temp_file_write(*state, "metrics.jsonl.gz", "{nonsense\n", 10);
-    assert_int_equal(record_read_metrics(*state, sum_metrics, &sum, &truncated, &err), -1);
+    assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);
     assert_non_null(strstr(err.text, "line 1: no JSON"));
 }
 
@@ -365,12 +365,12 @@ static void test_journal_keeps_the_order(void **state)
     assert_int_equal(record_writer_journal(writer, line, NULL), 0);
     json_decref(line);
     /* Written through: it can be read while the writer is still open. */
-    assert_int_equal(record_read_journal(*state, collect_journal, &keys, &truncated, NULL), 0);
+    assert_int_equal(record_read_journal(*state, NO_SHARD, collect_journal, &keys, &truncated, NULL), 0);
     assert_string_equal(buf_text(&keys), "tick level_start ");
     assert_int_equal(record_writer_tick(writer, 200, 8, NULL), 0);
     assert_int_equal(record_writer_flush(writer, NULL), 0);
     buf_reset(&keys);
-    assert_int_equal(record_read_journal(*state, collect_journal, &keys, &truncated, NULL), 0);
+    assert_int_equal(record_read_journal(*state, NO_SHARD, collect_journal, &keys, &truncated, NULL), 0);
     assert_string_equal(buf_text(&keys), "tick level_start tick ");
     assert_false(truncated);
     assert_int_equal(record_writer_close(writer, NULL), 0);

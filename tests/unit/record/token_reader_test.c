@@ -82,7 +82,7 @@ static void test_frames_come_back(void **state)
     bool truncated;
 
     write_tokens(*state, 20, 3);
-    assert_int_equal(record_read_tokens(*state, check_frame, &seen, &truncated, NULL), 0);
+    assert_int_equal(record_read_tokens(*state, NO_SHARD, check_frame, &seen, &truncated, NULL), 0);
     assert_int_equal(seen.frames, 20);
     assert_false(truncated);
 }
@@ -94,7 +94,7 @@ static void test_large_frames_come_back(void **state)
     bool truncated;
 
     write_tokens(*state, 3, 300000);
-    assert_int_equal(record_read_tokens(*state, check_frame, &seen, &truncated, NULL), 0);
+    assert_int_equal(record_read_tokens(*state, NO_SHARD, check_frame, &seen, &truncated, NULL), 0);
     assert_int_equal(seen.frames, 3);
     assert_false(truncated);
 }
@@ -113,7 +113,7 @@ static void test_killed_at_every_byte(void **state)
         bool truncated;
 
         temp_file_write(*state, "tokens.bin.gz", bytes, cut);
-        if (record_read_tokens(*state, check_frame, &seen, &truncated, &err) < 0)
+        if (record_read_tokens(*state, NO_SHARD, check_frame, &seen, &truncated, &err) < 0)
             fail_msg("cut at byte %zu: %s", cut, err.text);
         assert_true(seen.frames >= before);
         before = seen.frames;
@@ -142,7 +142,7 @@ static void test_cut_inside_the_frames(void **state)
         bool truncated;
 
         temp_file_write(*state, "tokens.bin.gz", bytes, cut);
-        if (record_read_tokens(*state, count_frame, &frames, &truncated, &err) < 0)
+        if (record_read_tokens(*state, NO_SHARD, count_frame, &frames, &truncated, &err) < 0)
             fail_msg("cut at byte %zu: %s", cut, err.text);
         assert_int_equal(frames, (cut >= first) + (cut == sizeof bytes));
         assert_int_equal(truncated, cut != 0 && cut != first && cut != sizeof bytes);
@@ -173,7 +173,7 @@ static void test_hostile_frames_are_named(void **state)
         size_t frames = 0;
 
         temp_file_write(*state, "tokens.bin.gz", hostile[k].bytes, hostile[k].length);
-        if (record_read_tokens(*state, count_frame, &frames, NULL, &err) != -1)
+        if (record_read_tokens(*state, NO_SHARD, count_frame, &frames, NULL, &err) != -1)
             fail_msg("accepted: %s", hostile[k].name);
         if (!strstr(err.text, hostile[k].says) || !strstr(err.text, "tokens.bin.gz is damaged at byte"))
             fail_msg("%s: got '%s'", hostile[k].name, err.text);
@@ -188,7 +188,7 @@ static void test_a_claim_that_the_file_does_not_keep(void **state)
     bool truncated;
 
     temp_file_write(*state, "tokens.bin.gz", bytes, sizeof bytes - 1);
-    assert_int_equal(record_read_tokens(*state, count_frame, &frames, &truncated, NULL), 0);
+    assert_int_equal(record_read_tokens(*state, NO_SHARD, count_frame, &frames, &truncated, NULL), 0);
     assert_int_equal(frames, 0);
     assert_true(truncated);
 }
@@ -204,7 +204,7 @@ static int stop_at_once(void *context, const struct token_frame *frame, struct e
 static void test_the_handler_can_stop(void **state)
 {
     write_tokens(*state, 2, 1);
-    assert_int_equal(record_read_tokens(*state, stop_at_once, NULL, NULL, NULL), 5);
+    assert_int_equal(record_read_tokens(*state, NO_SHARD, stop_at_once, NULL, NULL, NULL), 5);
 }
 
 static void test_no_file_and_no_arrivals(void **state)
@@ -214,11 +214,11 @@ static void test_no_file_and_no_arrivals(void **state)
     size_t frames = 0;
     bool truncated = true;
 
-    assert_int_equal(record_read_tokens(*state, count_frame, &frames, &truncated, NULL), 1);
+    assert_int_equal(record_read_tokens(*state, NO_SHARD, count_frame, &frames, &truncated, NULL), 1);
     writer = record_writer_open(*state, NO_SHARD, NULL);
     assert_int_equal(record_writer_add(writer, &record, NULL, NULL, 0, NULL), 0);
     assert_int_equal(record_writer_close(writer, NULL), 0);
-    assert_int_equal(record_read_tokens(*state, count_frame, &frames, &truncated, NULL), 0);
+    assert_int_equal(record_read_tokens(*state, NO_SHARD, count_frame, &frames, &truncated, NULL), 0);
     assert_int_equal(frames, 0);
     assert_false(truncated);
 }
