@@ -14,6 +14,8 @@ static const struct option_row run_options[] = {
     {.type = OPTION_GROUP, .name = "Run"},
     {.type = OPTION_INTEGER, .name = "workers", .argument = "N", .min = 1, .max = ENGINE_WORKERS_MAX,
      .help = "threads that share the streams (default: the CPUs that this container may use)"},
+    {.type = OPTION_FLAG, .name = "warm-connections",
+     .help = "open the streams' connections before each level (a GET of /models each), so that no request waits for TCP and TLS"},
     {.type = OPTION_FLAG, .name = "interleave",
      .help = "run DIR_A DIR_B: two plans take turns, level by level, so that both meet the same hour's network and neighbours"},
     {.type = OPTION_TEXT, .name = "shard", .argument = "I/N",

@@ -45,7 +45,8 @@ struct run_session {
     struct sink_workspace sink;
     struct sink_queue *queue;
     struct progress progress;
-    const char *urls[1];
+    char *warm_url;
+    const char *urls[1], *warm_urls[1];
     struct engine_settings settings;
     struct engine *engine; /* NULL: what lies in the folder is not measured by us */
 };
@@ -234,6 +235,7 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
     const struct run_session_settings *given = &session->given;
     bool whole = given->shard == NO_SHARD;
     session->urls[0] = session->url;
+    session->warm_urls[0] = session->warm_url;
     session->settings = (struct engine_settings){
         .plan = session->plan,
         .clock = app->clock,
@@ -242,6 +244,7 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
         .sink = sink_queue_sink(session->queue),
         .log = &app->log,
         .urls = session->urls,
+        .warm_urls = options_flag(given->options, "warm-connections") ? session->warm_urls : NULL,
         .url_count = 1,
         .anchor = anchor,
         .shard = {.index = whole ? 0 : given->shard, .count = whole ? 1 : given->shards},
@@ -279,6 +282,7 @@ int run_session_begin(struct run_session *session, struct error *err)
     struct app *app = session->app;
     session->worker_count = (int)options_integer(session->given.options, "workers", cpus());
     session->url = mem_printf("%s%s", session->plan->target, endpoint_path(session->plan->workload.endpoint));
+    session->warm_url = mem_printf("%s/models", session->plan->target);
     if (command_net_settings(app, session->given.options, &session->net, &session->key, err) < 0 || choose_ca_file(session, err) < 0)
         return -1;
     int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
@@ -316,6 +320,7 @@ static int close_all(struct run_session *session, int status, struct error *err)
         status = -1;
     }
     free(session->url);
+    free(session->warm_url);
     free(session->key);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "load/level.h"
+#include "load/warm.h"
 #include "load/window.h"
 #include "wire/openai.h"
 
@@ -139,45 +140,102 @@ static void begin_level(struct engine *engine, const struct level *level, int re
     shared->deadline = max_seconds_ns > 0 ? shared->measure_start + plan_wall_ns(plan, max_seconds_ns) : TIME_FOREVER;
 }
 
-static void *run_worker(void *argument)
+/* Something that a worker does on its own thread. */
+struct task {
+    void (*work)(void *item);
+    void *item;
+};
+
+static void *do_task(void *argument)
 {
-    struct level_run *run = argument;
-    level_run_part(run, run->worker);
+    const struct task *task = argument;
+    task->work(task->item);
     return NULL;
 }
 
 /* Signals are for the caller's thread: it has the terminal. */
-static int start_worker(pthread_t *thread, struct level_run *run)
+static int start_thread(pthread_t *thread, struct task *task)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int status = pthread_create(thread, NULL, run_worker, run);
+    int status = pthread_create(thread, NULL, do_task, task);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 
-static void run_workers(struct engine *engine, struct level_run *runs)
+/* The first task on the caller's thread, each other one on its own. Returns how many were done: all, or the engine has failed. */
+static int do_tasks(struct engine *engine, struct task *tasks, int count)
 {
-    int workers = engine->level.workers, started = 1;
     pthread_t threads[ENGINE_WORKERS_MAX];
-    for (int w = 0; w < workers; w++) {
-        runs[w].worker = &engine->workers[w];
-        engine->workers[w].counts = (struct worker_counts){0}; /* before anybody looks at another's */
-    }
-    for (; started < workers; started++) {
-        int status = start_worker(&threads[started], &runs[started]);
+    int started = 1;
+    for (; started < count; started++) {
+        int status = start_thread(&threads[started], &tasks[started]);
         if (status == 0)
             continue;
         struct error err;
-        error_set(&err, ERROR_INTERNAL, "cannot start thread %d of %d: %s. Give fewer --workers", started + 1, workers, strerror(status));
+        error_set(&err, ERROR_INTERNAL, "cannot start thread %d of %d: %s. Give fewer --workers", started + 1, count, strerror(status));
         engine_fail(engine, &err);
         break;
     }
-    level_run_part(&runs[0], &engine->workers[0]);
-    for (int w = 1; w < started; w++)
-        pthread_join(threads[w], NULL);
-    engine->level.workers = started;
+    do_task(&tasks[0]);
+    for (int k = 1; k < started; k++)
+        pthread_join(threads[k], NULL);
+    return started;
+}
+
+static void run_part(void *item)
+{
+    struct level_run *run = item;
+    level_run_part(run, run->worker);
+}
+
+static void run_workers(struct engine *engine, struct level_run *runs)
+{
+    struct task tasks[ENGINE_WORKERS_MAX];
+    for (int w = 0; w < engine->level.workers; w++) {
+        runs[w].worker = &engine->workers[w];
+        engine->workers[w].counts = (struct worker_counts){0}; /* before anybody looks at another's */
+        tasks[w] = (struct task){.work = run_part, .item = &runs[w]};
+    }
+    engine->level.workers = do_tasks(engine, tasks, engine->level.workers);
+}
+
+static void warm_part(void *item)
+{
+    warm_connections(item);
+}
+
+/* As many as there are streams; in an open loop as requests in flight by Little's law, and once more for the crowds of a random process. */
+static int64_t connections_of(const struct engine *engine, const struct level *level)
+{
+    const struct plan *plan = engine->settings->plan;
+    if (level->unit == LOAD_STREAMS)
+        return (int64_t)level->load;
+    double e2e_s = (double)plan->calibration.e2e_ns * plan->server.time_scale / (double)NS_PER_S;
+    double expected = 1 + 2 * level->load * e2e_s;
+    return expected < (double)plan->limits.max_concurrency ? (int64_t)expected : plan->limits.max_concurrency;
+}
+
+static int64_t warm_level(struct engine *engine, const struct level *level)
+{
+    const struct engine_settings *settings = engine->settings;
+    struct task tasks[ENGINE_WORKERS_MAX];
+    struct warm warms[ENGINE_WORKERS_MAX];
+    int workers = workers_of(engine, level);
+    int64_t wanted = connections_of(engine, level), warmed = 0;
+    if (!settings->warm_urls || told_to_stop(settings))
+        return 0;
+    for (int w = 0; w < workers; w++) {
+        warms[w] = (struct warm){
+            .worker = &engine->workers[w], .connections = share_of(share_of_worker(settings->shard, w, workers), wanted),
+        };
+        tasks[w] = (struct task){.work = warm_part, .item = &warms[w]};
+    }
+    do_tasks(engine, tasks, workers);
+    for (int w = 0; w < workers; w++)
+        warmed += warms[w].warmed;
+    return warmed;
 }
 
 /* --- what the workers found --------------------------------------------------------------- */
@@ -282,6 +340,7 @@ static int run_level(struct engine *engine, const struct level *level, int repea
     struct error trouble = {.class = ERROR_NONE};
     if (settings->watch.level_start)
         settings->watch.level_start(settings->watch.context);
+    int64_t warmed = warm_level(engine, level);
     int64_t throttled = costs->throttled_ns ? costs->throttled_ns(costs->context) : -1;
     begin_level(engine, level, repeat);
     if (sink->level_start(sink, level, repeat, engine->level.start, engine->level.measure_start, &trouble) < 0)
@@ -290,6 +349,7 @@ static int run_level(struct engine *engine, const struct level *level, int repea
     double *cpu = mem_calloc((size_t)engine->level.workers, sizeof *cpu);
     run_workers(engine, runs);
     struct level_end end = make_end(engine, runs, cpu);
+    end.connections_warmed = warmed;
     if (throttled >= 0)
         end.throttled_ns = costs->throttled_ns(costs->context) - throttled;
     level_report_last(&runs[0]);

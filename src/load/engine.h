@@ -86,6 +86,7 @@ struct engine_settings {
     struct sink *sink; /* with several workers it is called from several threads at once */
     const struct log *log;
     const char *const *urls; /* the requests': of every target */
+    const char *const *warm_urls; /* a small GET of every target, by which connections are opened before each level; NULL: they are not */
     int url_count;
     int64_t anchor;    /* clock_now() of time 0 */
     struct share shard;  /* of the plan; count 1: all of it */

@@ -33,6 +33,7 @@ struct level_end {
     int workers;
     int64_t throttled_ns;            /* by the cgroup, during the level; -1: unknown */
     struct context_switches switches; /* of all workers */
+    int64_t connections_warmed;      /* opened, or found open, before the level's first request; 0 also where nobody asked for it */
     int64_t record_stall_ns;         /* so long nothing new was sent, because the records were not taken fast enough */
     enum level_reason reason;
 };

@@ -118,7 +118,6 @@ struct flight *flight_new(struct flight_field *field)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, field->headers);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS_MAX);
@@ -170,6 +169,7 @@ void flight_prepare(struct flight *flight)
     curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
+    curl_easy_setopt(flight->easy, transfer->body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(flight->easy, CURLOPT_FRESH_CONNECT, flight->again ? 1L : 0L);
 }
 

@@ -1,4 +1,4 @@
-/* The seam between the load engine and the network: many streamed POSTs at once.
+/* The seam between the load engine and the network: many streamed requests at once.
  *
  * Waiting belongs to the transport: the engine says until when, and every
  * callback comes from inside transport_wait, on the caller's thread. The real
@@ -53,7 +53,7 @@ struct transfer_handler {
 struct transfer {
     const struct transfer_handler *handler;
     const char *url;         /* borrowed until ended */
-    const char *body;        /* JSON; borrowed until ended */
+    const char *body;        /* JSON, POSTed; borrowed until ended. NULL: a GET */
     size_t body_length;
     void *implementation;    /* the transport's own */
 };

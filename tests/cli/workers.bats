@@ -93,6 +93,21 @@ level_end() { # NAME: its value in the journal's first level_end
     grep -q '"reason":"target_refuses"' ws/r/journal.jsonl
 }
 
+@test "--warm-connections: no request has to open one" {
+    start_simulator --preset instant
+    prepare --profile concurrent --rate 6 --max-requests 30 --stream-start together
+    run_plan --workers 2 --warm-connections
+    assert_success
+    assert_equal "$(field reused | sort | uniq -c | xargs)" '30 true'
+    grep -q '"connections_warmed":6' ws/r/journal.jsonl
+    rm -r ws
+    prepare --profile concurrent --rate 6 --max-requests 30 --stream-start together
+    run_plan
+    assert_success
+    (($(field reused | grep -c false) == 6))
+    grep -q '"connections_warmed":0' ws/r/journal.jsonl
+}
+
 @test "--interleave: the levels of two plans take turns, and both say so" {
     start_simulator --preset instant
     prepare --profile concurrent --rate 1,2,3 --max-requests 6

@@ -39,12 +39,20 @@ struct bench {
     struct engine_result result;
     struct error err;
     char seen_url[64];
+    bool warm;                 /* connections are opened before each level */
+    int64_t gets;              /* by which that was done */
+    bool get_fails;
 };
 
 static struct fake_answer answer_of(void *context, const struct transfer *transfer, int64_t now, int64_t number)
 {
     struct bench *bench = context;
     (void)number;
+    if (!transfer->body) {
+        assert_string_equal(transfer->url, "http://server/v1/models");
+        bench->gets++;
+        return (struct fake_answer){.ttft = NS_PER_MS, .no_usage = true, .hang = bench->get_fails};
+    }
     snprintf(bench->seen_url, sizeof bench->seen_url, "%s", transfer->url);
     if (bench->down_from && now - 1000 * NS_PER_S >= bench->down_from)
         return (struct fake_answer){.result = TRANSPORT_CONNECT, .message = "connection refused"};
@@ -156,11 +164,11 @@ static void bench_add_level(struct bench *bench, double load)
 static int bench_run(struct bench *bench)
 {
     struct log log = {.stream = stderr, .clock = &bench->fake.clock, .command = "test", .threshold = LOG_LEVEL_ERROR};
-    const char *const urls[] = {"http://server/v1/completions"};
+    const char *const urls[] = {"http://server/v1/completions"}, *const warm_urls[] = {"http://server/v1/models"};
     const struct engine_worker worker = {.transport = &bench->fake.transport};
     struct engine_settings settings = {
         .plan = &bench->plan, .clock = &bench->fake.clock, .workers = &worker, .worker_count = 1, .sink = &bench->sink, .log = &log,
-        .urls = urls, .url_count = 1, .anchor = bench->fake.time.now, .shard = {.index = 0, .count = 1}, .start_at = TIME_NEVER,
+        .urls = urls, .url_count = 1, .warm_urls = bench->warm ? warm_urls : NULL, .anchor = bench->fake.time.now, .shard = {.index = 0, .count = 1}, .start_at = TIME_NEVER,
         .body = make_body, .stop = &bench->stop,
         .progress_interval_ns = NS_PER_S, .secret = "sesame",
     };
@@ -817,9 +825,56 @@ static void test_connection_time_lies_before_sent(void **state)
     bench_free(bench);
 }
 
+static void test_connections_are_opened_before_each_level(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 5);
+    (void)state;
+    bench->warm = true;
+    bench_add_level(bench, 3);
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->gets, 5 + 3);
+    assert_int_equal(bench->ends[0].connections_warmed, 5);
+    assert_int_equal(bench->ends[1].connections_warmed, 3);
+    /* They are no part of the load: no record, and the level starts behind them. */
+    assert_int_equal(bench->ends[0].sent, 160);
+    assert_true(bench->ends[0].start >= NS_PER_MS);
+    assert_int_equal(bench->ends[0].slip.max, 0);
+    bench_free(bench);
+}
+
+/* Five requests a second of 1.9 s: ten in flight, twice as many in a crowd, and one. */
+static void test_an_open_loop_opens_what_it_will_need(void **state)
+{
+    struct bench *bench = bench_new("constant", 5);
+    (void)state;
+    bench->warm = true;
+    bench->plan.calibration.e2e_ns = 1900 * NS_PER_MS;
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->gets, 20);
+    bench->plan.limits.max_concurrency = 4;
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->gets, 24);
+    bench_free(bench);
+}
+
+static void test_a_server_that_does_not_answer_holds_up_no_level(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 2);
+    (void)state;
+    bench->warm = bench->get_fails = true;
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->ends[0].connections_warmed, 0);
+    assert_in_range(bench->ends[0].start, 10 * NS_PER_S, 11 * NS_PER_S);
+    assert_true(count_outcome(bench, OUTCOME_OK, FAILURE_NONE) > 0);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_connections_are_opened_before_each_level),
+        cmocka_unit_test(test_an_open_loop_opens_what_it_will_need),
+        cmocka_unit_test(test_a_server_that_does_not_answer_holds_up_no_level),
         cmocka_unit_test(test_closed_loop_keeps_its_streams_busy),
         cmocka_unit_test(test_spread_start),
         cmocka_unit_test(test_max_requests_bounds_a_level_by_its_last_end),
