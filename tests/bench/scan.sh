@@ -6,5 +6,5 @@ cd "$(dirname "$0")/../.."
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O2 -Isrc -Itests/unit -isystem build/deps/include -o "$out/scan" tests/bench/scan.c \
-    src/wire/*.c src/base/{buf,error,file,json,mem,random,units}.c -ljansson -lcrypto -lm
+    build/libroibench.a -ljansson -lcrypto -lm
 grep -la 'text/event-stream' tests/data/wire/*/*.raw | xargs -d '\n' "$out/scan"

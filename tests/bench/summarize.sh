@@ -9,7 +9,7 @@ readonly requests=${1:-100000} most_seconds=3 most_mb=200
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O2 -Isrc -isystem build/deps/include -o "$out/bench" tests/bench/summarize.c \
-    src/record/*.c src/base/{arena,buf,clock,error,file,json,mem,random,units}.c -ljansson -lcrypto -lz -lm
+    build/libroibench.a -ljansson -lcrypto -lz -lm
 mkdir "$out/run"
 "$out/bench" "$requests" "$out/run"
 cat >"$out/run/plan.json" <<'END'
