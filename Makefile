@@ -106,8 +106,9 @@ test: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp
 lint: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp $(DEPS)/lint.stamp
 	@scripts/lint.sh $(ALL_CPPFLAGS) -DROIBENCH_VERSION='"$(VERSION)"' -Itests/unit -std=gnu17 $(WARNINGS)
 
-bench: $(BIN)
-	@for script in tests/bench/*.sh; do ROIBENCH=$(abspath $(BIN)) "$$script" || exit 1; done
+# BENCH_REPEATS: runs a figure is the median of, 5 by default. All of it is shown before it ends 1.
+bench: $(BIN) $(LIB) $(DEPS)/bench.stamp
+	@status=0; for script in tests/bench/engine.py tests/bench/*.sh; do ROIBENCH=$(abspath $(BIN)) "$$script" || status=1; done; exit $$status
 
 # FUZZ_SECONDS each, 30 by default.
 fuzz: $(DEPS)/fuzz.stamp

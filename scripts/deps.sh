@@ -2,7 +2,7 @@
 # Brings what a target of the Makefile needs: Debian packages, and the two libraries
 # that Debian's own archives cannot give to a static program (libcurl, libarchive).
 #
-#   scripts/deps.sh build|test|lint|fuzz...
+#   scripts/deps.sh build|test|bench|lint|fuzz...
 #
 # As root it installs missing packages with apt; otherwise it names them and ends 1.
 # `build` also compiles libcurl and libarchive from Debian's source packages into
@@ -24,9 +24,10 @@ packages_of() {
     case $1 in
     build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev zlib1g-dev libssl-dev libevent-dev ;;
     test) echo libcmocka-dev bats bats-assert bats-support curl jq ;;
+    bench) echo gcc curl python3 ;;
     lint) echo clang clang-tidy cppcheck shellcheck python3 ;;
     fuzz) echo clang libclang-rt-14-dev libjansson-dev libssl-dev zlib1g-dev ;;
-    *) fail "unknown set '$1': build, test, lint and fuzz are known" ;;
+    *) fail "unknown set '$1': build, test, bench, lint and fuzz are known" ;;
     esac
 }
 
@@ -231,7 +232,7 @@ build_libraries() {
 
 # ---------------------------------------------------------------------------------------
 
-(($# > 0)) || fail "usage: scripts/deps.sh build|test|lint|fuzz..."
+(($# > 0)) || fail "usage: scripts/deps.sh build|test|bench|lint|fuzz..."
 mkdir -p "$deps"
 exec 9>"$deps/.lock"
 flock 9
