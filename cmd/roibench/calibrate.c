@@ -14,6 +14,7 @@
 #define TOKENS_MAX 100000000.0
 #define COST_MAX 1e12
 #define OUT_MAX ((size_t)4 << 20)
+#define DEVIATION_MAX 0.25 /* beyond it the model is another deployment's */
 #define NEEDED_GAIN 1.05 /* without a cost the deviation grows at least so much, or the levels do not tell it */
 
 static const struct option_row calibrate_options[] = {
@@ -198,6 +199,8 @@ static int check_lengths(const struct fit *fit, int64_t max_model_len, struct er
 static int calibrate(const struct app *app, const struct options *options, struct calibrate_levels *levels, struct error *err)
 {
     cleanup_buf struct buf out = BUF_INIT(OUT_MAX);
+    if (options_text(options, "name")[0] == '\0')
+        return error_set(err, ERROR_USAGE, "--name: the name is empty");
     if (read_levels(app, options, levels, err) < 0)
         return -1;
     int64_t told = levels->max_model_len > 0 ? levels->max_model_len : 32768;
@@ -210,6 +213,9 @@ static int calibrate(const struct app *app, const struct options *options, struc
     tell_levels(&fit, &out);
     tell_costs(&fit, &out);
     fputs(buf_text(&out), app->out);
+    if (fit.deviation > DEVIATION_MAX)
+        log_warning(&app->log, "the model is off by %.0f %%: the figures contradict each other, or the deployment's settings are others "
+                    "(--max-num-batched-tokens, --max-num-seqs, --kv-blocks). This preset is not that deployment", 100 * fit.deviation);
     return write_preset(app, options, &fit, max_model_len, err);
 }
 
@@ -227,5 +233,6 @@ const struct command command_calibrate = {
     .usage = "[RUN_DIR...] [--levels FILE] [--output FILE]",
     .options = calibrate_options,
     .takes_positional = true,
+    .ends_at_once = true,
     .run = calibrate_run,
 };

@@ -15,7 +15,9 @@
 #define TABLE_MAX ((size_t)16 << 20)
 #define REQUESTS_MAX 20000  /* of a level: more tell no more, and a fit rehearses a level some thousand times */
 #define TOKENS_MAX 1e7
-#define LOAD_MAX 1e6
+#define RATE_MAX 1e6
+#define FIGURE_MIN 1e-3
+#define FIGURE_MAX 1e9
 #define ARRIVALS_SEED 42
 
 static struct fit_level *new_level(struct calibrate_levels *levels, struct error *err)
@@ -192,16 +194,30 @@ static int check_range(const struct row *row, enum column column, double low, do
     return error_set(err, ERROR_USAGE, "%s: expected a number from %g to %g", column_name((int)column), low, high);
 }
 
+static int check_count(const struct row *row, enum column column, double low, double high, struct error *err)
+{
+    double value = row->value[column];
+    if (value >= low && value <= high && value == floor(value))
+        return 0;
+    return error_set(err, ERROR_USAGE, "%s: expected a whole number from %.0f to %.0f", column_name((int)column), low, high);
+}
+
 static int check_row(const struct row *row, bool open, struct error *err)
 {
     if (!open && strcmp(row->unit, "streams") != 0)
         return error_set(err, ERROR_USAGE, "unit: expected streams or req/s, got '%.60s'", row->unit);
-    if (check_range(row, COLUMN_LOAD, open ? 1e-6 : 1, LOAD_MAX, err) < 0 || check_range(row, COLUMN_PROMPT, 1, TOKENS_MAX, err) < 0 ||
-        check_range(row, COLUMN_OUTPUT, 1, TOKENS_MAX, err) < 0)
+    if ((open ? check_range(row, COLUMN_LOAD, 1e-6, RATE_MAX, err) : check_count(row, COLUMN_LOAD, 1, REQUESTS_MAX, err)) < 0 ||
+        check_count(row, COLUMN_PROMPT, 1, TOKENS_MAX, err) < 0 || check_count(row, COLUMN_OUTPUT, 1, TOKENS_MAX, err) < 0)
         return -1;
-    if (!isnan(row->value[COLUMN_REQUESTS]) && check_range(row, COLUMN_REQUESTS, 1, REQUESTS_MAX, err) < 0)
+    /* A stream without a request is none. */
+    if (!isnan(row->value[COLUMN_REQUESTS]) && check_count(row, COLUMN_REQUESTS, open ? 1 : row->value[COLUMN_LOAD], REQUESTS_MAX, err) < 0)
         return -1;
-    return isnan(row->value[COLUMN_WEIGHT]) ? 0 : check_range(row, COLUMN_WEIGHT, 0, 1e6, err);
+    if (!isnan(row->value[COLUMN_WEIGHT]) && check_range(row, COLUMN_WEIGHT, 0, 1e6, err) < 0)
+        return -1;
+    for (int k = COLUMN_FIGURES; k < COLUMN_FIGURES + FIT_FIGURE_COUNT; k++)
+        if (!isnan(row->value[k]) && check_range(row, (enum column)k, FIGURE_MIN, FIGURE_MAX, err) < 0)
+            return -1;
+    return 0;
 }
 
 static void make_loop(struct calibrate_levels *levels, struct fit_level *level, const struct row *row, int64_t duration_ns)
@@ -213,7 +229,7 @@ static void make_loop(struct calibrate_levels *levels, struct fit_level *level, 
         .prompt_tokens = (int64_t)row->value[COLUMN_PROMPT],
         .output_tokens = (int64_t)row->value[COLUMN_OUTPUT],
         .duration_ns = bounded ? TIME_FOREVER : duration_ns,
-        .requests_max = bounded ? (size_t)row->value[COLUMN_REQUESTS] : 0,
+        .requests_max = bounded ? (size_t)row->value[COLUMN_REQUESTS] : REQUESTS_MAX,
     };
     level->loop = loop;
 }

@@ -22,7 +22,7 @@ int calibrate_add_run(struct calibrate_levels *levels, const char *folder, const
 
 /* A CSV with the columns load, unit, prompt_tokens, output_tokens and any of requests, weight and the names of serve/fit.h's
  * figures. Streams begin together and are a closed loop; req/s are Poisson arrivals. A row ends after `requests`, or, where it does
- * not tell them, after duration_ns; req/s with `requests` are stretched to send them in exactly requests / load. A weight of 0: shown,
+ * not tell them, after duration_ns (or 20,000 of them); req/s with `requests` are stretched to send them in exactly requests / load. A weight of 0: shown,
  * not fitted. */
 int calibrate_add_table(struct calibrate_levels *levels, const char *path, int64_t duration_ns, struct error *err);
 

@@ -39,6 +39,7 @@ struct command {
     const struct option_row *options; /* ends in OPTION_END */
     bool takes_positional;           /* else a positional argument is a usage error */
     bool without_workspace;          /* has no --workspace and --run-id */
+    bool ends_at_once;               /* when a signal comes: it has no data to put in order, and never looks at app.stop */
     int (*run)(struct app *app, struct options *options, struct error *err);
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -23,8 +24,12 @@ static const struct command *const commands[] = {
 /* The only thing a signal handler touches. Handed down as app.stop, never used by name elsewhere. */
 static volatile sig_atomic_t stop_signal;
 
+static volatile sig_atomic_t ends_at_once; /* of the command that runs */
+
 static void on_signal(int number)
 {
+    if (ends_at_once)
+        _exit(SIGNAL_EXIT_BASE + number);
     stop_signal = number;
 }
 
@@ -155,6 +160,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         exit_code = print_version(command->name);
     } else {
         struct app app = make_app(command, options);
+        ends_at_once = command->ends_at_once;
         if (command->run(&app, options, &err) < 0) {
             log_error(&app.log, "%s", err.text);
             exit_code = (int)err.class;

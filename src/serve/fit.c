@@ -14,6 +14,7 @@
 #define STEP 0.4           /* of the first simplex, in ln(ns) */
 #define SPREAD 1.0         /* of the starts, in ln(ns) */
 #define SEED 42
+#define COST_MAX_NS 1e12   /* as in a preset's file */
 #define STEP_MIN_NS 1e5    /* no deployment's step is shorter; a search that strays there would rehearse for ever */
 
 static const struct {
@@ -177,8 +178,10 @@ struct vertex {
 
 static void evaluate(struct search *search, struct vertex *vertex)
 {
-    for (int k = 0; k < search->dimensions; k++)
-        search->cost[search->free_cost[k]] = exp(vertex->at[k]);
+    for (int k = 0; k < search->dimensions; k++) {
+        int which = search->free_cost[k];
+        search->cost[which] = fmin(fmax(exp(vertex->at[k]), which == FIT_BASE ? STEP_MIN_NS : 0), COST_MAX_NS);
+    }
     vertex->value = mean_square(search->fit, search->cost);
 }
 

@@ -69,7 +69,7 @@ struct fit {
     const struct fit_level *levels;
     size_t level_count;
     /* found */
-    double cost[FIT_COST_COUNT];        /* ns */
+    double cost[FIT_COST_COUNT];        /* ns; those that were searched for are at most 10^12, and base is at least 10^5 */
     double deviation;                   /* root mean square of ln(model / measured) */
     double without[FIT_COST_COUNT];     /* the deviation with this cost 0 and the others fitted again; NAN: held */
 };

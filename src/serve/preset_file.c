@@ -4,7 +4,8 @@
 
 #define SCHEMA "roibench/preset/v1"
 #define COST_MAX 1e12       /* ns: a step of a quarter of an hour */
-#define SIZE_MAX_TOKENS 100000000
+#define TOKENS_MAX 100000000
+#define COUNT_MAX 65536     /* as the options of simulate */
 
 static double read_cost(struct json_reader *reader, const json_t *object, const char *key)
 {
@@ -14,17 +15,19 @@ static double read_cost(struct json_reader *reader, const json_t *object, const 
     return cost;
 }
 
-static int64_t read_size(struct json_reader *reader, const json_t *object, const char *key)
+static int64_t read_size(struct json_reader *reader, const json_t *object, const char *key, int low, int high)
 {
     int64_t size = json_get_integer(reader, object, key);
-    if (!reader->failed && (size < 1 || size > SIZE_MAX_TOKENS))
-        json_fail(reader, key, "expected a whole number from 1 to %d, got %lld", SIZE_MAX_TOKENS, (long long)size);
+    if (!reader->failed && (size < low || size > high))
+        json_fail(reader, key, "expected a whole number from %d to %d, got %lld", low, high, (long long)size);
     return size;
 }
 
 static void read_members(struct json_reader *reader, const json_t *root, struct arena *arena, struct preset *preset)
 {
     const char *name = json_get_text(reader, root, "name"), *summary = json_get_text_or(reader, root, "summary", "");
+    if (!reader->failed && !name[0])
+        json_fail(reader, "name", "expected a name, got an empty string");
     const json_t *step = json_get_object(reader, root, "step_ns");
     size_t mark = json_enter(reader, "step_ns", -1);
     struct scheduler_cost cost = {
@@ -36,12 +39,12 @@ static void read_members(struct json_reader *reader, const json_t *root, struct 
     json_leave(reader, mark);
     *preset = (struct preset){
         .scheduler = {.cost = cost,
-                      .max_num_seqs = read_size(reader, root, "max_num_seqs"),
-                      .max_num_batched_tokens = read_size(reader, root, "max_num_batched_tokens"),
-                      .kv_blocks = read_size(reader, root, "kv_blocks"),
-                      .block_size = read_size(reader, root, "block_size"),
+                      .max_num_seqs = read_size(reader, root, "max_num_seqs", 1, COUNT_MAX),
+                      .max_num_batched_tokens = read_size(reader, root, "max_num_batched_tokens", 1, TOKENS_MAX),
+                      .kv_blocks = read_size(reader, root, "kv_blocks", 1, TOKENS_MAX),
+                      .block_size = read_size(reader, root, "block_size", 1, COUNT_MAX),
                       .prefix_caching = true},
-        .max_model_len = read_size(reader, root, "max_model_len"),
+        .max_model_len = read_size(reader, root, "max_model_len", 2, TOKENS_MAX),
     };
     if (reader->failed)
         return;

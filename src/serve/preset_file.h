@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "serve/preset.h"
 
-/* Texts belong to the arena. ERROR_USAGE: not such a file; a cost that is negative, a size that is not positive. */
+/* Texts belong to the arena. ERROR_USAGE: not such a file; a cost that is negative, a size that simulate has no option for. */
 int preset_file_read(const char *path, struct arena *arena, struct preset *preset, struct error *err);
 /* A new document, to which more may be added. */
 json_t *preset_file_document(const struct preset *preset);

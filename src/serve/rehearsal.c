@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define END_OF_TIME (TIME_FOREVER / 4) /* model time stands still from then on: 73 years */
+
 /* A request inside the model. */
 struct actor {
     struct scheduler_request scheduled; /* first: the scheduler's pointer is the actor's */
@@ -43,6 +45,12 @@ static int64_t blocks_of(const struct scheduler_settings *settings, int64_t prom
     return (prompt_tokens + output_tokens) / settings->block_size + 1;
 }
 
+/* Of a deployment that slow the figures say no more. */
+static int64_t later(int64_t now, int64_t duration)
+{
+    return now < END_OF_TIME - duration ? now + duration : END_OF_TIME;
+}
+
 /* blocks_max: what all requests that can be inside together hold; a cache beyond that costs time to make and is never looked at. */
 static void run_all(const struct scheduler_settings *settings, struct load *load, int64_t blocks_max)
 {
@@ -55,7 +63,7 @@ static void run_all(const struct scheduler_settings *settings, struct load *load
         int64_t duration = scheduler_begin(scheduler, now);
         if (duration < 0 && next == TIME_FOREVER)
             break;
-        now = duration < 0 ? next : now + duration;
+        now = duration < 0 ? next : later(now, duration);
         if (duration < 0)
             continue;
         size_t count;

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "serve/kv_cache.h"
 
+#define STEP_MAX_NS 1e15 /* 11 days: what is longer cannot be told from a standstill, and sums of it stay within 64 bits */
+
 TAILQ_HEAD(request_queue, scheduler_request);
 
 struct scheduler {
@@ -274,8 +276,9 @@ static void admit_waiting(struct scheduler *scheduler, struct plan *plan)
 
 static double step_cost(const struct scheduler_cost *cost, const struct scheduler_step *step)
 {
-    return cost->base + cost->sequence * (double)step->sequences +
-           cost->context_token * (double)step->context_tokens + cost->prefill_token * (double)step->prefill_tokens;
+    double ns = cost->base + cost->sequence * (double)step->sequences +
+                cost->context_token * (double)step->context_tokens + cost->prefill_token * (double)step->prefill_tokens;
+    return ns < STEP_MAX_NS ? ns : STEP_MAX_NS;
 }
 
 int64_t scheduler_begin(struct scheduler *scheduler, int64_t now)

@@ -94,7 +94,7 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_request *reques
  * while the result of scheduler_end is being walked. */
 void scheduler_remove(struct scheduler *scheduler, struct scheduler_request *request);
 
-/* Plans a step that begins at `now`; returns its duration in ns, or -1: there is nothing to do. */
+/* Plans a step that begins at `now`; returns its duration in ns (at most 10^15), or -1: there is nothing to do. */
 int64_t scheduler_begin(struct scheduler *scheduler, int64_t now);
 
 /* Ends the step. Returns the requests that have one token more, in the order of their admission; whoever is

@@ -72,20 +72,6 @@ static void write_head(struct truth_file *file, const struct truth_file_head *he
     truth_file_flush(file);
 }
 
-struct truth_file *truth_file_new(const char *path, const struct truth_file_head *head, struct error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        error_set_errno(err, ERROR_INTERNAL, errno, "cannot write the truth file %s", path);
-        return NULL;
-    }
-    struct truth_file *file = mem_alloc(sizeof *file);
-    *file = (struct truth_file){.path = mem_strdup(path), .fd = fd, .started = head->started, .flushed = head->started,
-                                .pending = BUF_INIT(LINE_MAX_BYTES)};
-    write_head(file, head);
-    return file;
-}
-
 int truth_file_close(struct truth_file *file, struct error *err)
 {
     if (!file)
@@ -100,6 +86,25 @@ int truth_file_close(struct truth_file *file, struct error *err)
     free(file->path);
     free(file);
     return result;
+}
+
+struct truth_file *truth_file_new(const char *path, const struct truth_file_head *head, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        error_set_errno(err, ERROR_INTERNAL, errno, "cannot write the truth file %s", path);
+        return NULL;
+    }
+    struct truth_file *file = mem_alloc(sizeof *file);
+    *file = (struct truth_file){.path = mem_strdup(path), .fd = fd, .started = head->started, .flushed = head->started,
+                                .pending = BUF_INIT(LINE_MAX_BYTES)};
+    write_head(file, head);
+    if (!file->error)
+        return file;
+    error_set_errno(err, ERROR_INTERNAL, file->error, "cannot write the truth file %s", path);
+    struct error ignored;
+    truth_file_close(file, &ignored);
+    return NULL;
 }
 
 /* --- a request ------------------------------------------------------------------------------- */

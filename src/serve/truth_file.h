@@ -40,7 +40,7 @@ struct truth_file_head {
 struct truth_request;
 struct truth_file;
 
-/* Creates or empties the file. NULL: ERROR_INTERNAL, which file and why. */
+/* Creates or empties the file and writes its first line. NULL: ERROR_INTERNAL, which file and why. */
 struct truth_file *truth_file_new(const char *path, const struct truth_file_head *head, struct error *err);
 /* Each without effect on a NULL file. */
 void truth_file_due(struct truth_file *file, struct truth_times *times, int64_t due);

@@ -96,6 +96,51 @@ CSV
     [[ $stderr == *'table.csv: no header'* ]]
 }
 
+@test "a row that is no measurement is refused" {
+    for row in '1.5,streams,256,64,300,20|load: expected a whole number from 1 to 20000' '30000,streams,256,64,300,20|load: expected a whole' \
+        '0,req/s,256,64,300,20|load: expected a number from 1e-06' '1,streams,256.5,64,300,20|prompt_tokens: expected a whole number from 1' \
+        '1,streams,256,0,300,20|output_tokens: expected a whole number' '1,streams,256,64,0,20|ttft_p95_ms: expected a number from 0.001' \
+        '1,streams,256,64,300,-5|tpot_p95_ms: expected a number' '1,streams,256,64,300,1e300|tpot_p95_ms: expected a number from 0.001 to 1e+09' \
+        '1,streams,256,64,nan,20|is not a number'; do
+        table "${row%|*}"
+        calibrate --levels table.csv
+        assert_failure 2
+        [[ $stderr == *"line 2: ${row#*|}"* || $stderr == *"line 2: "*"${row#*|}" ]] || fail "$row: $stderr"
+    done
+    printf 'load,unit,prompt_tokens,output_tokens,requests,ttft_p95_ms\n8,streams,256,64,7,300\n' >table.csv
+    calibrate --levels table.csv
+    assert_failure 2
+    [[ $stderr == *'line 2: requests: expected a whole number from 8'* ]]
+}
+
+@test "figures that contradict each other: the preset is written, and that it is no deployment is said" {
+    table 1,streams,256,64,300,20 1,streams,256,64,3000,200
+    calibrate --levels table.csv --output preset.json
+    assert_success
+    [[ $stderr == *'the model is off by '*' %: the figures contradict each other'* ]]
+    table 1,streams,256,64,300,20
+    calibrate --levels table.csv --output preset.json
+    assert_success
+    refute [ -n "$(grep contradict <<<"$stderr")" ]
+}
+
+@test "a signal ends it at once, however long it would take" {
+    table 300,streams,256,64,3000,20
+    "$ROIBENCH" calibrate --levels table.csv --max-seconds 86400 --output preset.json >out 2>err 3>&- &
+    calibrating=$!
+    sleep 1
+    kill -TERM "$calibrating"
+    for _ in {1..100}; do
+        kill -0 "$calibrating" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$calibrating" 2>/dev/null || true
+    status=0
+    wait "$calibrating" || status=$?
+    assert_equal "$status" 143
+    refute [ -e preset.json ]
+}
+
 @test "nothing to fit to, or requests that the cache cannot hold, are errors" {
     calibrate
     assert_failure 2

@@ -138,6 +138,24 @@ static void sent_requests_are_replayed(void **state)
     assert_int_equal(requests[0].first_token, 0); /* left as they were */
 }
 
+/* Neither a server faster than any, nor one that needs years: the search ends, at the edge of what it looks for. */
+static void figures_beyond_any_deployment_end_the_search(void **state)
+{
+    (void)state;
+    static const double tpot_ms[] = {1e-3, 1e12};
+    for (size_t k = 0; k < 2; k++) {
+        struct fixture f;
+        begin(&f);
+        add_loop(&f, 2, 64, 64);
+        for (int figure = 0; figure < FIT_FIGURE_COUNT; figure++)
+            f.levels[0].measured.value[figure] = figure == FIT_TPOT_MEAN ? tpot_ms[k] : NAN;
+        assert_int_equal(fit_find(&f.fit), 0);
+        assert_in_range(f.fit.cost[FIT_BASE], 100000, 1000000000000);
+        assert_true(f.fit.settings.cost.base == f.fit.cost[FIT_BASE]);
+        assert_true(isfinite(f.fit.deviation) && f.fit.deviation > 1);
+    }
+}
+
 static void nothing_to_fit_is_an_error(void **state)
 {
     struct fixture f;
@@ -157,6 +175,7 @@ int main(void)
         cmocka_unit_test(what_was_not_measured_shows),
         cmocka_unit_test(a_cost_that_is_held_stays),
         cmocka_unit_test(sent_requests_are_replayed),
+        cmocka_unit_test(figures_beyond_any_deployment_end_the_search),
         cmocka_unit_test(nothing_to_fit_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

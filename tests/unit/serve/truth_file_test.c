@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,13 +129,32 @@ static void a_file_that_cannot_be_written_is_named(void **state)
     struct error err;
     assert_null(truth_file_new("/nowhere/truth", &HEAD, &err));
     assert_string_equal(err.text, "cannot write the truth file /nowhere/truth: No such file or directory");
-    struct truth *truth = begin("/dev/full");
-    request_with_two_tokens(truth, 1500);
-    truth_file_flush(truth->file);
-    request_with_two_tokens(truth, 1500);
-    assert_int_equal(truth_file_close(truth->file, &err), -1);
+    assert_null(truth_file_new("/dev/full", &HEAD, &err));
+    assert_string_equal(err.text, "cannot write the truth file /dev/full: No space left on device");
+}
+
+/* As on a full disk: the file may have one line and a half. */
+static void a_file_that_grows_no_more_ends_with_a_whole_line(void **state)
+{
+    (void)state;
+    struct error err;
+    struct rlimit before, limit;
+    struct truth *truth = begin(path);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = sizeof HEAD_LINE TWO_TOKENS_LINE - 1 + sizeof TWO_TOKENS_LINE / 2;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (int k = 0; k < 3; k++) {
+        request_with_two_tokens(truth, 1500);
+        truth_file_flush(truth->file);
+    }
+    int closed = truth_file_close(truth->file, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(closed, -1);
     assert_int_equal(err.class, ERROR_INTERNAL);
-    assert_string_equal(err.text, "the truth file /dev/full is not whole: No space left on device");
+    assert_non_null(strstr(err.text, " is not whole: File too large"));
+    assert_holds(HEAD_LINE TWO_TOKENS_LINE);
     free(truth);
 }
 
@@ -160,6 +181,7 @@ int main(void)
         cmocka_unit_test(lines_are_written_every_second),
         cmocka_unit_test(what_finds_no_room_is_counted),
         cmocka_unit_test(a_file_that_cannot_be_written_is_named),
+        cmocka_unit_test(a_file_that_grows_no_more_ends_with_a_whole_line),
         cmocka_unit_test(no_file_no_memory),
     };
     int fd = mkstemp(path);
