@@ -35,7 +35,6 @@ struct run_session {
     struct run_lock lock;
     int64_t started;  /* realtime ns */
     char *pair_id;    /* of the two runs that take turns; NULL: none */
-    char *url;
     struct net_settings net;
     char *key;
     struct record_writer *writer;
@@ -45,8 +44,8 @@ struct run_session {
     struct sink_workspace sink;
     struct sink_queue *queue;
     struct progress progress;
-    char *warm_url;
-    const char *urls[1], *warm_urls[1];
+    char **urls, **warm_urls; /* of every target */
+    size_t url_count;
     struct engine_settings settings;
     struct engine *engine; /* NULL: what lies in the folder is not measured by us */
 };
@@ -133,6 +132,10 @@ static int open_scraper(struct run_session *session, int64_t anchor, struct erro
 {
     if (!session->plan->server.metrics)
         return 0;
+    if (session->url_count > 1) { /* one of them would be taken for all */
+        log_warning(&session->app->log, "several targets: queue depth and KV cache are not looked at");
+        return 0;
+    }
     cleanup_free char *url = http_url_beside(session->plan->target, "/metrics");
     cleanup_free char *path = run_file_path(session->given.folder, RUN_METRICS, session->given.shard);
     struct scraper_settings settings = {
@@ -185,7 +188,8 @@ static struct transport *open_transport(struct run_session *session, size_t stre
         .timeout_ns = plan_wall_ns(session->plan, limits->timeout_ns),
         .stall_timeout_ns = plan_wall_ns(session->plan, limits->stall_timeout_ns),
         .max_streams = streams,
-        .pin_url = session->plan->target,
+        .pin_urls = (const char *const *)session->urls,
+        .pin_url_count = session->url_count,
         .time_scale = session->plan->server.time_scale,
     };
     return transport_curl_new(&settings, err);
@@ -229,13 +233,25 @@ static int choose_ca_file(struct run_session *session, struct error *err)
                                                 planned);
 }
 
+/* Requests go to all targets in turn. */
+static void make_urls(struct run_session *session)
+{
+    const struct plan *plan = session->plan;
+    session->url_count = 1 + plan->other_target_count;
+    session->urls = mem_calloc(session->url_count, sizeof *session->urls);
+    session->warm_urls = mem_calloc(session->url_count, sizeof *session->warm_urls);
+    for (size_t k = 0; k < session->url_count; k++) {
+        const char *target = k == 0 ? plan->target : plan->other_targets[k - 1];
+        session->urls[k] = mem_printf("%s%s", target, endpoint_path(plan->workload.endpoint));
+        session->warm_urls[k] = mem_printf("%s/models", target);
+    }
+}
+
 static void configure(struct run_session *session, int64_t anchor, int64_t anchor_realtime)
 {
     struct app *app = session->app;
     const struct run_session_settings *given = &session->given;
     bool whole = given->shard == NO_SHARD;
-    session->urls[0] = session->url;
-    session->warm_urls[0] = session->warm_url;
     session->settings = (struct engine_settings){
         .plan = session->plan,
         .clock = app->clock,
@@ -243,9 +259,9 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
         .worker_count = session->worker_count,
         .sink = sink_queue_sink(session->queue),
         .log = &app->log,
-        .urls = session->urls,
-        .warm_urls = options_flag(given->options, "warm-connections") ? session->warm_urls : NULL,
-        .url_count = 1,
+        .urls = (const char *const *)session->urls,
+        .warm_urls = options_flag(given->options, "warm-connections") ? (const char *const *)session->warm_urls : NULL,
+        .url_count = (int)session->url_count,
         .anchor = anchor,
         .shard = {.index = whole ? 0 : given->shard, .count = whole ? 1 : given->shards},
         .start_at = given->start_at == TIME_NEVER ? TIME_NEVER : given->start_at - anchor_realtime,
@@ -281,8 +297,7 @@ int run_session_begin(struct run_session *session, struct error *err)
 {
     struct app *app = session->app;
     session->worker_count = (int)options_integer(session->given.options, "workers", cpus());
-    session->url = mem_printf("%s%s", session->plan->target, endpoint_path(session->plan->workload.endpoint));
-    session->warm_url = mem_printf("%s/models", session->plan->target);
+    make_urls(session);
     if (command_net_settings(app, session->given.options, &session->net, &session->key, err) < 0 || choose_ca_file(session, err) < 0)
         return -1;
     int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
@@ -319,8 +334,12 @@ static int close_all(struct run_session *session, int status, struct error *err)
         *err = closing;
         status = -1;
     }
-    free(session->url);
-    free(session->warm_url);
+    for (size_t k = 0; k < session->url_count; k++) {
+        free(session->urls[k]);
+        free(session->warm_urls[k]);
+    }
+    free(session->urls);
+    free(session->warm_urls);
     free(session->key);
     return status;
 }

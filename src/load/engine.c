@@ -51,13 +51,53 @@ size_t engine_levels_total(const struct engine *engine)
 {
     const struct plan *plan = engine->settings->plan;
     size_t levels = plan->level_count ? plan->level_count : (size_t)plan->sweep_levels;
-    return engine->repeat > 0 ? engine->done_count : levels;
+    if (engine->repeat > 0)
+        levels = engine->done_count;
+    return levels * (size_t)plan->repeat;
 }
 
-/* 1: *level is filled. */
+/* The first repeat goes through the levels as planned (a sweep finds them then); the others each in an order of their own, so that neither a
+ * drift nor what a level leaves behind always meets the same one (Fisher and Yates). */
+static void shuffle(struct engine *engine)
+{
+    struct random random;
+    random_derive(&random, engine->settings->plan->seed, "order", (uint64_t)engine->repeat, 0);
+    free(engine->order);
+    engine->order = mem_calloc(engine->done_count, sizeof *engine->order);
+    for (size_t k = 0; k < engine->done_count; k++) {
+        size_t other = (size_t)random_below(&random, k + 1);
+        engine->order[k] = engine->order[other];
+        engine->order[other] = k;
+    }
+    engine->position = 0;
+}
+
+/* 1: *level is filled, and engine->repeat says which repeat it belongs to. */
 static int choose_level(struct engine *engine, struct level *level)
 {
-    return plan_next_level(engine->settings->plan, engine->done, engine->done_count, level);
+    const struct plan *plan = engine->settings->plan;
+    if (engine->repeat == 0) {
+        if (plan_next_level(plan, engine->done, engine->done_count, level))
+            return 1;
+        engine->position = engine->done_count;
+    }
+    if (engine->position == engine->done_count) {
+        if (engine->done_count == 0 || engine->repeat + 1 >= plan->repeat)
+            return 0;
+        engine->repeat++;
+        shuffle(engine);
+    }
+    *level = engine->done[engine->order[engine->position++]].level;
+    return 1;
+}
+
+/* What is known of a level that was run before; NULL: it was not. */
+static int64_t *mean_e2e_of(struct engine *engine, const struct level *level)
+{
+    for (size_t k = 0; k < engine->done_count; k++)
+        if (engine->done[k].level.index == level->index)
+            return &engine->mean_e2e[k];
+    return NULL;
 }
 
 /* --- a level ------------------------------------------------------------------------------ */
@@ -76,14 +116,16 @@ static void settle_server(const struct engine *engine)
         log_warning(settings->log, "the server still runs requests that are not ours: foreign traffic is in these numbers");
 }
 
-/* What a spread start spreads over. Throughput means: as much as there is, at once. Shards must agree, so they take what the plan says. */
-static int64_t spread_over(const struct engine *engine, const struct level *level)
+/* What a spread start spreads over: the level's own request time where it was run before, else that of the level before, else the plan's.
+ * Throughput means: as much as there is, at once. Shards must agree, so they take what the plan says. */
+static int64_t spread_over(struct engine *engine, const struct level *level)
 {
     const struct plan *plan = engine->settings->plan;
     if (plan->stream_start == STREAM_START_TOGETHER || strcmp(level->kind, "throughput") == 0)
         return 0;
-    bool measured = engine->settings->start_at == TIME_NEVER && engine->last_mean_e2e > 0;
-    return measured ? engine->last_mean_e2e : plan->calibration.e2e_ns;
+    const int64_t *own = mean_e2e_of(engine, level);
+    int64_t measured = own ? *own : engine->done_count > 0 ? engine->mean_e2e[engine->done_count - 1] : 0;
+    return measured > 0 && engine->settings->start_at == TIME_NEVER ? measured : plan->calibration.e2e_ns;
 }
 
 /* No more workers than streams: one without any would only wait. */
@@ -169,6 +211,8 @@ static int do_tasks(struct engine *engine, struct task *tasks, int count)
 {
     pthread_t threads[ENGINE_WORKERS_MAX];
     int started = 1;
+    if (count == 0)
+        return 0;
     for (; started < count; started++) {
         int status = start_thread(&threads[started], &tasks[started]);
         if (status == 0)
@@ -421,9 +465,12 @@ int engine_next(struct engine *engine, struct error *err)
     if (status < 0 || check_target(engine, &level, &facts, err) < 0)
         return -1;
     settle_server(engine);
-    MEM_GROW(engine->done, engine->done_capacity, engine->done_count + 1);
-    engine->done[engine->done_count++] = (struct level_result){.level = level, .request_rps = facts.request_rps};
-    engine->last_mean_e2e = facts.mean_e2e_ns;
+    if (engine->repeat == 0) {
+        MEM_GROW(engine->done, engine->done_capacity, engine->done_count + 1);
+        MEM_GROW(engine->mean_e2e, engine->mean_e2e_capacity, engine->done_count + 1);
+        engine->mean_e2e[engine->done_count] = facts.mean_e2e_ns;
+        engine->done[engine->done_count++] = (struct level_result){.level = level, .request_rps = facts.request_rps};
+    }
     engine->level.levels_done++;
     result->levels_done += facts.reason != LEVEL_STOPPED;
     return 1;
@@ -446,6 +493,8 @@ void engine_free(struct engine *engine)
     pthread_mutex_destroy(&engine->lock);
     free(engine->workers);
     free(engine->done);
+    free(engine->mean_e2e);
+    free(engine->order);
     free(engine);
 }
 

@@ -83,8 +83,10 @@ struct engine {
     struct engine_result result;
     struct level_result *done;     /* levels of the first repeat */
     size_t done_count, done_capacity;
+    int64_t *mean_e2e;             /* of these: mean time of the requests that ended ok, wall; 0: none did */
+    size_t mean_e2e_capacity;
     int repeat;                    /* under way */
-    int64_t last_mean_e2e;         /* of the level before, those that ended ok, wall; 0: none */
+    size_t *order, position;       /* of a later repeat: places in `done`, and the next one's in them */
     int64_t slot;                  /* with start_at: when the next level starts */
 };
 

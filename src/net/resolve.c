@@ -70,7 +70,6 @@ int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err)
     cleanup_part char *port = NULL;
     cleanup_buf struct buf line = BUF_INIT(RESOLVE_LINE_MAX);
 
-    *pinned = NULL;
     if (http_url_check(url, err) < 0)
         return -1;
     if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK || curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
@@ -80,21 +79,23 @@ int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err)
         return 0;
     if (resolve_look_up(host, port, &line, err) < 0)
         return -1;
-    *pinned = curl_slist_append(NULL, buf_text(&line));
+    *pinned = curl_slist_append(*pinned, buf_text(&line));
     return 0;
 }
 
 /* "host:port:addresses" -> "-host:port". A host that is pinned is a name: its first two colons are these. */
 struct curl_slist *resolve_unpin(const struct curl_slist *pinned)
 {
-    if (!pinned)
-        return NULL;
+    struct curl_slist *list = NULL;
 
-    cleanup_buf struct buf line = BUF_INIT(RESOLVE_LINE_MAX);
-    const char *port = strchr(pinned->data, ':') + 1;
+    for (; pinned; pinned = pinned->next) {
+        cleanup_buf struct buf line = BUF_INIT(RESOLVE_LINE_MAX);
+        const char *port = strchr(pinned->data, ':') + 1;
 
-    buf_printf(&line, "-%.*s", (int)(strcspn(port, ":") + (size_t)(port - pinned->data)), pinned->data);
-    return curl_slist_append(NULL, buf_text(&line));
+        buf_printf(&line, "-%.*s", (int)(strcspn(port, ":") + (size_t)(port - pinned->data)), pinned->data);
+        list = curl_slist_append(list, buf_text(&line));
+    }
+    return list;
 }
 
 static curl_socket_t resolve_refuse_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)

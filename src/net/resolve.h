@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "net/curl_setup.h"
 
-/* Looks up the host of url and leaves in *pinned the list for CURLOPT_RESOLVE (curl_slist_free_all it; NULL when the
- * host is an address already). TLS and the Host header keep the name. Blocks as long as getaddrinfo(3) does.
+/* Looks up the host of url and appends it to *pinned, a list for CURLOPT_RESOLVE (curl_slist_free_all it; a
+ * host that is an address already adds nothing). TLS and the Host header keep the name. Blocks as long as getaddrinfo(3) does.
  * ERROR_TARGET when there is no such host, ERROR_USAGE when url is none. */
 int resolve_pin(const char *url, struct curl_slist **pinned, struct error *err);
 /* The list that takes the pin back: from then on libcurl looks the host up itself, on a thread of its own. NULL for a list of NULL. */

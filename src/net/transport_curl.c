@@ -370,14 +370,14 @@ static struct curl_slist *new_headers(const struct net_setup *setup)
     return longer;
 }
 
-static int pin_host(struct curl_transport *transport, const char *url, struct error *err)
+static int pin_hosts(struct curl_transport *transport, const char *const *urls, size_t count, struct error *err)
 {
     struct error reason;
-    if (!url || resolve_pin(url, &transport->pinned, &reason) == 0 || resolve_is_left_to_proxy(transport->field.setup, url)) {
-        transport->field.resolve = transport->pinned;
-        return 0;
-    }
-    return error_set(err, reason.class, "%s", reason.text);
+    for (size_t k = 0; k < count; k++)
+        if (resolve_pin(urls[k], &transport->pinned, &reason) < 0 && !resolve_is_left_to_proxy(transport->field.setup, urls[k]))
+            return error_set(err, reason.class, "%s", reason.text);
+    transport->field.resolve = transport->pinned;
+    return 0;
 }
 
 struct transport *transport_curl_new(const struct transport_curl_settings *settings, struct error *err)
@@ -393,7 +393,7 @@ struct transport *transport_curl_new(const struct transport_curl_settings *setti
     transport->field.wholes.limit = settings->timeout_ns;
     transport->field.setup = net_setup_new(&settings->net, err);
     if (!transport->field.setup || limits_make_room(settings->max_streams, err) < 0 ||
-        pin_host(transport, settings->pin_url, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
+        pin_hosts(transport, settings->pin_urls, settings->pin_url_count, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
         curl_free_transport(&transport->transport);
         return NULL;
     }

@@ -188,3 +188,16 @@ level_end() { # NAME: its value in the journal's first level_end
     assert_failure 2
     [[ $stderr == *"--levels"* ]]
 }
+
+@test "several targets take turns" {
+    start_simulator --preset instant --model m
+    local first=$SIM
+    start_simulator --preset instant --model m
+    prepare --model m --profile concurrent --rate 4 --max-requests 20 --stream-start together
+    sed -i 's#"target": *"\([^"]*\)"#"target":["\1","'"$first"'/v1"]#' ws/r/plan.json
+    run_plan --workers 2
+    assert_success
+    assert_equal "$(field target | sort | uniq -c | xargs)" '10 0 10 1'
+    # also within a stream
+    (($(paste <(field stream) <(field target) | sort -u | wc -l) == 8))
+}

@@ -145,7 +145,7 @@ static struct bench *bench_new(const char *kind, double load)
     bench->plan = (struct plan){
         .run_id = "test", .target = "http://server/v1", .model = "m", .profile = kind, .sweep_arrivals = "poisson",
         .server = {.kind = "vllm", .version = "", .preset = "", .time_scale = 1, .usage = true},
-        .levels = bench->levels, .level_count = 1, .stream_start = STREAM_START_TOGETHER,
+        .levels = bench->levels, .level_count = 1, .repeat = 1, .stream_start = STREAM_START_TOGETHER,
         .limits = {.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 60 * NS_PER_S, .max_concurrency = 512, .max_error_rate = 1, .max_micro_usd = -1},
         .repeat = 1, .seed = 1,
     };
@@ -869,9 +869,54 @@ static void test_a_server_that_does_not_answer_holds_up_no_level(void **state)
     bench_free(bench);
 }
 
+/* Every repeat has all levels; the later ones in orders of their own, the same for the same seed. */
+static void test_levels_are_repeated_in_other_orders(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 1);
+    int counts[4][4] = {{0}};
+    bool other_order = false;
+    (void)state;
+    for (int k = 2; k <= 4; k++)
+        bench_add_level(bench, k);
+    bench->plan.repeat = 4;
+    bench->plan.limits.max_seconds_ns = 5 * NS_PER_S;
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->end_count, 16);
+    for (int k = 0; k < 16; k++) {
+        const struct level_end *end = &bench->ends[k];
+        assert_int_equal(end->repeat, k / 4);
+        counts[end->repeat][end->level.index]++;
+        other_order = other_order || end->level.index != k % 4;
+        if (k < 4)
+            assert_int_equal(end->level.index, k);
+    }
+    for (int k = 0; k < 16; k++)
+        assert_int_equal(counts[k / 4][k % 4], 1);
+    assert_true(other_order);
+    assert_int_equal(bench->result.levels_done, 16);
+    for (size_t k = 0; k < bench->count; k++)
+        assert_in_range(bench->records[k].repeat, 0, 3);
+    bench_free(bench);
+}
+
+static void test_a_repeated_level_spreads_over_its_own_request_time(void **state)
+{
+    struct bench *bench = bench_new("concurrent", 4);
+    (void)state;
+    bench->plan.repeat = 2;
+    bench->plan.stream_start = STREAM_START_SPREAD;
+    bench->plan.calibration.e2e_ns = 10 * NS_PER_S; /* what prepare timed; really they take 1.9 s */
+    assert_int_equal(bench_run(bench), 0);
+    assert_int_equal(bench->measure_starts[0], 7500 * NS_PER_MS);
+    assert_int_equal(bench->measure_starts[1] - bench->ends[1].start, 1425 * NS_PER_MS);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels_are_repeated_in_other_orders),
+        cmocka_unit_test(test_a_repeated_level_spreads_over_its_own_request_time),
         cmocka_unit_test(test_connections_are_opened_before_each_level),
         cmocka_unit_test(test_an_open_loop_opens_what_it_will_need),
         cmocka_unit_test(test_a_server_that_does_not_answer_holds_up_no_level),

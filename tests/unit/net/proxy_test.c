@@ -51,7 +51,8 @@ static struct tiny_server *start(void)
 static struct told post(const char *url)
 {
     struct transport *transport = told_transport_with(&(struct transport_curl_settings){
-        .net = {.api_key = "sk-1"}, .clock = clock_system(), .max_streams = 1, .pin_url = url});
+        .net = {.api_key = "sk-1"}, .clock = clock_system(), .max_streams = 1,
+        .pin_urls = (const char *const[]){url}, .pin_url_count = 1});
     struct told told = told_new(transport, url);
 
     transport_start(transport, &told.transfer);
@@ -187,7 +188,8 @@ static void test_a_tunnel_that_breaks(void **state)
 
 static void test_without_a_proxy_an_unknown_host_stays_unknown(void **state)
 {
-    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1, .pin_url = UNKNOWN};
+    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1,
+        .pin_urls = (const char *const[]){UNKNOWN}, .pin_url_count = 1};
     struct error err = {0};
 
     (void)state;

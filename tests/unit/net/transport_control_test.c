@@ -194,7 +194,8 @@ static void test_a_thousand_streams(void **state)
     struct tiny_server *server = tiny_server_start(serve_crowd, &crowd);
     struct error err = {0};
     const struct transport_curl_settings settings = {
-        .clock = clock_system(), .max_streams = (size_t)crowd.count, .pin_url = tiny_server_url(server)};
+        .clock = clock_system(), .max_streams = (size_t)crowd.count,
+        .pin_urls = (const char *const[]){tiny_server_url(server)}, .pin_url_count = 1};
     struct transport *transport = transport_curl_new(&settings, &err);
     struct told *all = mem_calloc((size_t)crowd.count, sizeof *all);
     int ended = 0;
@@ -225,7 +226,8 @@ static void test_a_name_is_pinned(void **state)
     struct tiny_server *server = tiny_server_start(told_serve_text, text);
     cleanup_free char *url = mem_printf("http://localhost%s", strrchr(tiny_server_url(server), ':'));
     struct error err = {0};
-    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1, .pin_url = url};
+    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1,
+        .pin_urls = (const char *const[]){url}, .pin_url_count = 1};
     struct transport *transport = transport_curl_new(&settings, &err);
     struct told told = told_new(transport, url);
 

@@ -310,12 +310,15 @@ static void test_the_limit_of_open_files_is_raised(void **state)
 
 static void test_an_unknown_host_is_refused_before(void **state)
 {
-    struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1, .pin_url = "http://no-such-host.invalid:8000/v1"};
+    struct transport_curl_settings settings = {
+        .clock = clock_system(), .max_streams = 1, .pin_urls = (const char *const[]){"http://no-such-host.invalid:8000/v1"},
+        .pin_url_count = 1,
+    };
 
     (void)state;
     expect_refused(&settings, ERROR_TARGET, "cannot look up the host no-such-host.invalid: ");
     expect_refused(&settings, ERROR_TARGET, ". Is the name right, and does DNS answer here?");
-    settings.pin_url = "nonsense";
+    settings.pin_urls = (const char *const[]){"nonsense"};
     expect_refused(&settings, ERROR_USAGE, "nonsense");
 }
 
