@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 
 static int64_t clock_read(clockid_t id)
@@ -46,6 +47,20 @@ const struct clock *clock_system(void)
     };
 
     return &system_clock;
+}
+
+int clock_system_synchronized(int64_t *max_error_ns)
+{
+    struct timex state = {0};
+    const int result = adjtimex(&state);
+
+    *max_error_ns = -1;
+    if (result < 0)
+        return -1;
+    if (result == TIME_ERROR || (state.status & STA_UNSYNC))
+        return 0;
+    *max_error_ns = state.maxerror * NS_PER_US;
+    return 1;
 }
 
 static int64_t clock_fake_now(void *context)

@@ -26,6 +26,10 @@ struct clock {
 /* The machine's clocks; a constant. */
 const struct clock *clock_system(void);
 
+/* What the kernel says of the machine's CLOCK_REALTIME: 1 it is synchronized (NTP, PTP), and off by at most *max_error_ns; 0 it is not;
+ * -1 it does not tell. */
+int clock_system_synchronized(int64_t *max_error_ns);
+
 static inline int64_t clock_now(const struct clock *clock)
 {
     return clock->now(clock->context);

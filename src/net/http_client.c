@@ -131,7 +131,7 @@ static void http_client_prepare(struct http_exchange *exchange, struct curl_slis
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_client_take);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
-    *exchange->response = (struct http_response){.body = BUF_INIT(HTTP_RESPONSE_MAX)};
+    *exchange->response = (struct http_response){.body = BUF_INIT(HTTP_RESPONSE_MAX), .date_ns = TIME_NEVER};
 }
 
 static void http_client_limit(CURL *easy, int64_t timeout_ns)
@@ -187,6 +187,7 @@ static void http_client_note(struct http_exchange *exchange)
     CURL *easy = exchange->client->easy;
     curl_off_t total = 0, length = -1;
     const char *location = NULL;
+    char date[64] = "";
     long status = 0;
 
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
@@ -197,6 +198,12 @@ static void http_client_note(struct http_exchange *exchange)
     response->content_length = length;
     response->total_ns = total * NS_PER_US;
     http_client_copy_header(easy, "ETag", response->etag, sizeof response->etag);
+    http_client_copy_header(easy, "Server", response->server, sizeof response->server);
+    http_client_copy_header(easy, "Date", date, sizeof date);
+
+    const time_t seconds = curl_getdate(date, NULL);
+
+    response->date_ns = seconds > 0 && seconds < INT64_MAX / NS_PER_S ? seconds * NS_PER_S : TIME_NEVER;
     snprintf(response->location, sizeof response->location, "%s", location ? location : "");
 }
 

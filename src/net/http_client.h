@@ -47,6 +47,8 @@ struct http_response {
     int64_t total_ns;
     char etag[256];
     char location[1024];  /* of a redirect, made absolute; "" otherwise */
+    int64_t date_ns;      /* realtime ns of Date, whole seconds; TIME_NEVER: it has none that can be read */
+    char server[64];      /* "" none */
     char message[512];    /* of trouble: "connection refused" */
 };
 
