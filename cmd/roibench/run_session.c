@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/progress.h"
+#include "load/clock_offset.h"
 #include "load/engine.h"
 #include "load/scraper.h"
 #include "load/sink_queue.h"
@@ -26,6 +27,7 @@
 
 #define ROOM_MIN_BYTES ((uint64_t)8 << 20)
 #define CGROUP_CPU_STAT "/sys/fs/cgroup/cpu.stat"
+#define START_MARGIN_NS (500 * NS_PER_MS) /* what is done before the load ends so long before it */
 #define CPU_STAT_MAX ((size_t)16 << 10)
 
 struct run_session {
@@ -37,6 +39,7 @@ struct run_session {
     char *pair_id;    /* of the two runs that take turns; NULL: none */
     struct net_settings net;
     char *key;
+    struct clock_check clock; /* of a shard */
     struct record_writer *writer;
     struct engine_worker *workers;
     int worker_count;
@@ -167,7 +170,7 @@ static int open_writer(struct run_session *session, int64_t anchor_realtime, str
         };
     const struct record_header header = {
         .run_id = plan->run_id, .anchor_realtime_ns = anchor_realtime, .levels = headers, .level_count = plan->level_count,
-        .shards = session->given.shards, .pair_id = session->pair_id,
+        .shards = session->given.shards, .clock = session->given.shard == NO_SHARD ? NULL : &session->clock, .pair_id = session->pair_id,
     };
     if (record_writer_header(session->writer, &header, err) < 0)
         return -1;
@@ -293,6 +296,23 @@ static void tell_start(const struct run_session *session, int64_t anchor_realtim
         log_info(&session->app->log, "the first level starts at %s, in %.1f s", clock_format_rfc3339(session->given.start_at, 3, date), seconds);
 }
 
+/* Shards meet by their clocks: what these are apart is written down, and summarize does with it what can be done. */
+static void look_at_clock(struct run_session *session)
+{
+    const struct app *app = session->app;
+    if (session->given.shard == NO_SHARD)
+        return;
+    cleanup_free char *url = http_url_beside(session->plan->target, "/health");
+    int64_t patience = session->given.start_at - clock_realtime(app->clock) - START_MARGIN_NS;
+    if (patience > CLOCK_OFFSET_TIME_NS)
+        patience = CLOCK_OFFSET_TIME_NS;
+    session->clock.synchronized = clock_system_synchronized(&session->clock.max_error_ns);
+    clock_offset_measure(&session->net, app->clock, url, strcmp(session->plan->server.kind, "vllm") == 0, clock_now(app->clock) + patience,
+                         &session->clock);
+    if (session->clock.synchronized == 0)
+        log_warning(&app->log, "this machine's clock is not synchronized: shards on other machines may start at another time");
+}
+
 int run_session_begin(struct run_session *session, struct error *err)
 {
     struct app *app = session->app;
@@ -300,6 +320,7 @@ int run_session_begin(struct run_session *session, struct error *err)
     make_urls(session);
     if (command_net_settings(app, session->given.options, &session->net, &session->key, err) < 0 || choose_ca_file(session, err) < 0)
         return -1;
+    look_at_clock(session);
     int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
     if (open_workers(session, err) < 0 || open_writer(session, anchor_realtime, err) < 0 || open_scraper(session, anchor, err) < 0)
         return -1;
