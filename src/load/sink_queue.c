@@ -169,11 +169,11 @@ static bool full(struct sink *sink)
     return atomic_load_explicit(&queue_of(sink)->bytes, memory_order_relaxed) >= SINK_QUEUE_FULL;
 }
 
-/* Until all that came before was handed on. */
+/* Until all that came before was handed on, a flush too: then nobody but the caller is in the other sink. */
 static int drain(struct sink_queue *queue, struct error *err)
 {
     pthread_mutex_lock(&queue->lock);
-    while (queue->first || queue->working) {
+    while (queue->first || queue->flush || queue->working) {
         queue->drain = true;
         pthread_cond_signal(&queue->wake);
         pthread_cond_wait(&queue->idle, &queue->lock);

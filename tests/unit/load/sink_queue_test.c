@@ -241,6 +241,22 @@ static void test_what_is_left_is_handed_on_at_the_end(void **state)
     bench_free(bench);
 }
 
+/* The other sink is never entered twice at a time: a flush that was asked for is over before a level's end is told. */
+static void test_a_level_ends_after_the_flush_before_it(void **state)
+{
+    struct bench *bench = bench_new();
+    struct sink *sink = sink_queue_sink(bench->queue);
+    const struct level_end end = {.level = {.kind = "concurrent"}};
+    (void)state;
+    for (int64_t k = 0; k < 200; k++) {
+        assert_int_equal(sink->flush(sink, NULL), 0);
+        assert_int_equal(sink->level_end(sink, &end, NULL), 0);
+        assert_int_equal(bench->flushes, k + 1);
+    }
+    assert_int_equal(sink_queue_free(bench->queue, NULL), 0);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_sink_fills_the_queue_until_it_is_taken),
         cmocka_unit_test(test_an_error_comes_back_from_every_later_call),
         cmocka_unit_test(test_what_is_left_is_handed_on_at_the_end),
+        cmocka_unit_test(test_a_level_ends_after_the_flush_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
