@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "load/level.h"
+#include "load/limits.h"
 #include "load/warm.h"
 #include "load/window.h"
 #include "wire/openai.h"
@@ -20,8 +21,10 @@
 const char *level_reason_name(enum level_reason reason)
 {
     static const char *const names[] = {
-        [LEVEL_MAX_SECONDS] = "max_seconds",   [LEVEL_MAX_REQUESTS] = "max_requests",
-        [LEVEL_STOPPED] = "stopped",           [LEVEL_TARGET_REFUSES] = "target_refuses",
+        [LEVEL_MAX_REQUESTS] = "max_requests",         [LEVEL_MAX_SECONDS] = "max_seconds",
+        [LEVEL_MAX_ERROR_RATE] = "max_error_rate",     [LEVEL_SATURATED] = "saturated",
+        [LEVEL_MAX_TOKENS_TOTAL] = "max_tokens_total", [LEVEL_MAX_USD] = "max_usd",
+        [LEVEL_TARGET_REFUSES] = "target_refuses",     [LEVEL_STOPPED] = "stopped",
     };
     return names[reason];
 }
@@ -50,7 +53,7 @@ static bool told_to_stop(const struct engine_settings *settings)
 size_t engine_levels_total(const struct engine *engine)
 {
     const struct plan *plan = engine->settings->plan;
-    size_t levels = plan->level_count ? plan->level_count : (size_t)plan->sweep_levels;
+    size_t levels = plan->find != FIND_NOTHING ? 0 : plan->level_count ? plan->level_count : (size_t)plan->sweep_levels;
     if (engine->repeat > 0)
         levels = engine->done_count;
     return levels * (size_t)plan->repeat;
@@ -179,7 +182,12 @@ static void begin_level(struct engine *engine, const struct level *level, int re
     shared->measure_start = shared->start;
     if (level->unit == LOAD_STREAMS && level->load > 1)
         shared->measure_start += (int64_t)((double)spread_ns * (level->load - 1) / level->load);
-    shared->deadline = max_seconds_ns > 0 ? shared->measure_start + plan_wall_ns(plan, max_seconds_ns) : TIME_FOREVER;
+    shared->planned_end = max_seconds_ns > 0 ? shared->measure_start + plan_wall_ns(plan, max_seconds_ns) : TIME_FOREVER;
+    shared->deadline = shared->planned_end;
+    if (max_seconds_ns > 0 && plan->limits.min_requests > 0)
+        shared->deadline = shared->measure_start + PLAN_LONGER_MAX * plan_wall_ns(plan, max_seconds_ns);
+    shared->ended_by = LEVEL_GOES_ON;
+    oversight_begin(&engine->oversight, level, shared->measure_start);
 }
 
 /* Something that a worker does on its own thread. */
@@ -284,15 +292,6 @@ static int64_t warm_level(struct engine *engine, const struct level *level)
 
 /* --- what the workers found --------------------------------------------------------------- */
 
-/* What a level of several workers ended by: by what cut off most. */
-static enum level_reason worse_reason(enum level_reason a, enum level_reason b)
-{
-    static const int rank[] = {
-        [LEVEL_MAX_REQUESTS] = 0, [LEVEL_MAX_SECONDS] = 1, [LEVEL_TARGET_REFUSES] = 2, [LEVEL_STOPPED] = 3,
-    };
-    return rank[a] >= rank[b] ? a : b;
-}
-
 static struct lag_summary worst_lag(const struct engine *engine)
 {
     struct lag_summary worst = {.p50 = -1, .p99 = -1, .max = -1};
@@ -319,7 +318,8 @@ static int64_t end_of(const struct level_run *run)
 
 static void add_part(struct level_end *end, const struct level_run *run)
 {
-    end->reason = worse_reason(end->reason, run->reason);
+    if (run->reason > end->reason) /* by what cut off most */
+        end->reason = run->reason;
     end->end = end_of(run) > end->end ? end_of(run) : end->end;
     end->drawn += run->worker->counts.drawn;
     end->sent += run->worker->counts.sent;
@@ -365,6 +365,7 @@ static struct level_facts facts_of(const struct engine *engine, const struct lev
     int64_t e2e_sum = 0, ok_inside = 0;
     for (int w = 0; w < engine->level.workers; w++) {
         facts.sent += runs[w].worker->counts.sent;
+        facts.tokens += runs[w].worker->counts.tokens + runs[w].worker->counts.prompt_tokens;
         facts.ended += runs[w].worker->counts.ended;
         facts.ok += runs[w].ok;
         facts.connect_failures += runs[w].connect_failures;
@@ -376,7 +377,16 @@ static struct level_facts facts_of(const struct engine *engine, const struct lev
     return facts;
 }
 
-static int run_level(struct engine *engine, const struct level *level, int repeat, struct level_facts *facts, struct error *err)
+/* The server's queue, as its metrics told of the window. */
+static double queue_share(const struct engine *engine, const struct level_end *end)
+{
+    const struct engine_watch *watch = &engine->settings->watch;
+    return watch->queue_share ? watch->queue_share(watch->context, end->window_start, end->window_end) : NAN;
+}
+
+/* *result: how the level met what the plan looks for. */
+static int run_level(struct engine *engine, const struct level *level, int repeat, struct level_facts *facts, struct level_result *result,
+                     struct error *err)
 {
     const struct engine_settings *settings = engine->settings;
     const struct engine_costs *costs = &settings->costs;
@@ -400,6 +410,8 @@ static int run_level(struct engine *engine, const struct level *level, int repea
     if (sink->level_end(sink, &end, &trouble) < 0 || sink->flush(sink, &trouble) < 0)
         engine_fail(engine, &trouble);
     *facts = facts_of(engine, runs, &end);
+    if (end.reason < LEVEL_MAX_TOKENS_TOTAL)
+        oversight_judge(&engine->oversight, &end, queue_share(engine, &end), result);
     for (int w = 0; w < engine->level.workers; w++)
         level_run_free(&runs[w]);
     free(cpu);
@@ -443,6 +455,7 @@ struct engine *engine_new(const struct engine_settings *settings)
     }
     engine->slot = settings->start_at;
     pthread_mutex_init(&engine->lock, NULL);
+    oversight_init(&engine->oversight, settings->plan);
     return engine;
 }
 
@@ -456,7 +469,12 @@ int engine_next(struct engine *engine, struct error *err)
         return 0;
     if (!choose_level(engine, &level))
         return engine->refusals > 0 && !atomic_load(&engine->answered) ? refused(engine, err) : 0;
-    int status = run_level(engine, &level, engine->repeat, &facts, err);
+    result->ceiling = limits_ceiling(settings->plan, result->tokens, now_of(engine));
+    if (limits_is_ceiling(result->ceiling))
+        return 0;
+    struct level_result found = {.level = level};
+    int status = run_level(engine, &level, engine->repeat, &facts, &found, err);
+    result->tokens += facts.tokens;
     result->sent += facts.sent;
     result->ended += facts.ended;
     result->ok += facts.ok;
@@ -469,11 +487,14 @@ int engine_next(struct engine *engine, struct error *err)
         MEM_GROW(engine->done, engine->done_capacity, engine->done_count + 1);
         MEM_GROW(engine->mean_e2e, engine->mean_e2e_capacity, engine->done_count + 1);
         engine->mean_e2e[engine->done_count] = facts.mean_e2e_ns;
-        engine->done[engine->done_count++] = (struct level_result){.level = level, .request_rps = facts.request_rps};
+        found.request_rps = facts.request_rps;
+        engine->done[engine->done_count++] = found;
     }
     engine->level.levels_done++;
-    result->levels_done += facts.reason != LEVEL_STOPPED;
-    return 1;
+    result->levels_done += facts.reason < LEVEL_MAX_TOKENS_TOTAL;
+    if (limits_is_ceiling(facts.reason))
+        result->ceiling = facts.reason;
+    return limits_is_ceiling(facts.reason) ? 0 : 1;
 }
 
 const struct engine_result *engine_result(const struct engine *engine)
@@ -490,6 +511,7 @@ void engine_free(struct engine *engine)
             request_free(request);
         }
     }
+    oversight_free(&engine->oversight);
     pthread_mutex_destroy(&engine->lock);
     free(engine->workers);
     free(engine->done);

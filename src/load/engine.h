@@ -15,6 +15,10 @@
  *   limits       no new request after max_seconds or max_requests, which count from the end of the start phase. A level that
  *                max_requests ends waits for its last request, as long as max_seconds lets it; what max_seconds ends is
  *                drained for `drain`, then cancelled. Arrivals that were due and never sent have a record.
+ *   min_requests a level that has had fewer when max_seconds are over goes on until it has them, for at most PLAN_LONGER_MAX x
+ *                max_seconds.
+ *   early ends   max_error_rate, stop_when_saturated: as when its time is over; the run goes on. max_tokens_total, max_usd: the run
+ *                ends, and what is under way is cancelled. load/limits.h and stats/growth.h have the rules.
  *   a failure    a stream whose request failed waits before its next one: 0.1 s, doubled with each failure in a row up to 1 s (wall
  *                time), so that a dead server is not hammered.
  *   a refusal    when the first REFUSALS_MAX ended requests of the run all got 4xx (not 429), load will not mend it: the run
@@ -70,6 +74,8 @@ struct engine_watch {
     /* After a level's last request: waits until the server has nothing running, at most until `deadline`.
      * 1: idle, 0: still busy (foreign traffic), -1: the server does not tell. */
     int (*level_end)(void *context, int64_t deadline);
+    /* Share of [from, to), wall ns from the anchor, in which requests waited at the server; NAN: not known. */
+    double (*queue_share)(void *context, int64_t from, int64_t to);
     void *context;
 };
 
@@ -104,6 +110,8 @@ struct engine_settings {
 
 struct engine_result {
     size_t levels_done;   /* that ended by their limits */
+    int64_t tokens;       /* of prompts and answers, as --max-tokens-total counts them */
+    enum level_reason ceiling; /* that ended the run before its plan was carried out (load/limits.h); LEVEL_MAX_SECONDS: none did */
     int64_t sent;         /* requests that were sent */
     int64_t ended;        /* those that ended, ok or failed; the others were cut off */
     int64_t ok;

@@ -6,26 +6,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "load/limits.h"
 
-#define TICK_NS (100 * NS_PER_MS)
 #define HELD_LOOK_NS NS_PER_MS
-#define FLUSH_NS (500 * NS_PER_MS) /* well below the second after which everything must be readable */
-
-static int64_t now_of(const struct level_run *run)
-{
-    return clock_now(run->engine->settings->clock) - run->engine->settings->anchor;
-}
 
 /* --- what others look at: one writer, so a plain load and store is enough ----------------- */
 
 static void count(_Atomic int64_t *counter, int64_t more)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
-}
-
-static int64_t look(const _Atomic int64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
 /* --- requests -------------------------------------------------------------------------- */
@@ -74,6 +63,7 @@ static void count_ended(struct level_run *run, const struct record *record)
     count(&run->worker->counts.ended, 1);
     if (record->outcome == OUTCOME_ERROR) {
         count(&run->worker->counts.failed, 1);
+        count(&run->worker->counts.by_server, failure_by_server(record->failure));
         run->connect_failures += record->failure == FAILURE_CONNECT || record->failure == FAILURE_DNS || record->failure == FAILURE_TLS;
         return;
     }
@@ -121,6 +111,13 @@ static void add_record(struct level_run *run, const struct record *record, const
     struct error err = {.class = ERROR_NONE};
     if (sink->add(sink, record, gaps, n, (size_t)record->arrivals, &err) < 0)
         engine_fail(engine, &err);
+    oversight_add(&engine->oversight, record);
+}
+
+/* What was sent counts as long as the plan asks for, until the server tells. */
+static int64_t asked_prompt(const struct level_run *run)
+{
+    return run->plan->workload.prompt.mean;
 }
 
 static void on_finished(void *context, struct request *request, int64_t absolute)
@@ -135,6 +132,8 @@ static void on_finished(void *context, struct request *request, int64_t absolute
     if (record->sent != TIME_NEVER)
         lag_add(&worker->slip, record->sent - record->intended);
     count_ended(run, record);
+    if (record->prompt_tokens >= 0)
+        count(&worker->counts.prompt_tokens, record->prompt_tokens - asked_prompt(run));
     count_refusal(engine, record);
     if (record->outcome == OUTCOME_ERROR)
         note_message(engine, request);
@@ -174,18 +173,30 @@ void level_send(struct level_run *run, int stream, int64_t i, int64_t target, in
     request->record.target = (int)target;
     request->record.shard = settings->shard.index;
     count(&run->worker->counts.sent, 1);
+    count(&run->worker->counts.prompt_tokens, asked_prompt(run));
     transport_start(run->worker->transport, &request->transfer);
+}
+
+/* The last of min_requests is drawn, due at `now`: it is still inside. */
+static void set_deadline(struct level_run *run, int64_t now)
+{
+    struct level_shared *shared = &run->engine->level;
+    run->deadline = now < shared->planned_end ? shared->planned_end : now + 1;
+    if (!run->profile->open_loop) /* there, every worker draws the same arrivals */
+        atomic_store(&shared->deadline, run->deadline);
 }
 
 bool level_draw(struct level_run *run, int64_t now, bool ours)
 {
     if (run->drawn_out)
         return false;
-    if (run->counted_max > 0 && now >= run->measure_start) {
+    if ((run->counted_max > 0 || run->counted_min > 0) && now >= run->measure_start) {
         int64_t counted = run->profile->open_loop ? ++run->counted : atomic_fetch_add(&run->engine->level.counted, 1) + 1;
-        run->drawn_out = counted >= run->counted_max;
-        if (counted > run->counted_max) /* another worker drew the last one */
+        run->drawn_out = run->counted_max > 0 && counted >= run->counted_max;
+        if (run->drawn_out && counted > run->counted_max) /* another worker drew the last one */
             return false;
+        if (counted == run->counted_min)
+            set_deadline(run, now);
     }
     count(&run->worker->counts.drawn, ours);
     return true;
@@ -242,125 +253,33 @@ static void cancel_all(struct level_run *run)
 static void check_limits(struct level_run *run, int64_t now)
 {
     struct engine *engine = run->engine;
+    int early = atomic_load(&engine->level.ended_by);
+    bool ceiling = early != LEVEL_GOES_ON && limits_is_ceiling((enum level_reason)early);
     const volatile sig_atomic_t *stop = engine->settings->stop;
     bool told_to_stop = (stop && *stop) || atomic_load_explicit(&engine->failed, memory_order_relaxed);
-    if (run->counted_max > 0 && !run->profile->open_loop && look(&engine->level.counted) >= run->counted_max)
+    if (run->counted_min > 0 && !run->profile->open_loop)
+        run->deadline = counter_look(&engine->level.deadline);
+    if (run->counted_max > 0 && !run->profile->open_loop && counter_look(&engine->level.counted) >= run->counted_max)
         run->drawn_out = true;
     if (told_to_stop)
         stop_sending(run, LEVEL_STOPPED, now, now);
     else if (atomic_load_explicit(&engine->refused, memory_order_relaxed))
         stop_sending(run, LEVEL_TARGET_REFUSES, now, now);
+    else if (early != LEVEL_GOES_ON)
+        stop_sending(run, (enum level_reason)early, counter_look(&engine->level.ended_at), now);
     else if (now >= run->deadline)
         stop_sending(run, LEVEL_MAX_SECONDS, run->deadline, now);
     else if (run->drawn_out && run->source->waiting(run->source) == 0 && run->in_flight_count == 0)
         stop_sending(run, LEVEL_MAX_REQUESTS, TIME_NEVER, now);
-    bool cut = told_to_stop || (run->phase == LEVEL_DRAINING && (now >= run->drain_deadline || run->reason == LEVEL_TARGET_REFUSES));
+    bool cut = told_to_stop || ceiling || (run->phase == LEVEL_DRAINING && (now >= run->drain_deadline || run->reason == LEVEL_TARGET_REFUSES));
     if (cut && run->phase == LEVEL_DRAINING) {
-        if (told_to_stop) /* also when that came in the middle of the drain: what is cancelled had not the time it was due */
-            run->reason = LEVEL_STOPPED;
+        if (told_to_stop || ceiling) /* also when that came in the middle of the drain: what is cancelled had not the time it was due */
+            run->reason = told_to_stop ? LEVEL_STOPPED : (enum level_reason)early;
         cancel_all(run);
     }
 }
 
-/* --- what happens now and then --------------------------------------------------------- */
-
-static int compare_ns(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static double recent_ttft_ms(const struct level_run *run)
-{
-    int64_t sorted[LEVEL_RECENT];
-    size_t count = run->recent_count < LEVEL_RECENT ? run->recent_count : LEVEL_RECENT;
-    if (count == 0)
-        return NAN;
-    memcpy(sorted, run->recent_ttft, count * sizeof sorted[0]);
-    qsort(sorted, count, sizeof sorted[0], compare_ns);
-    size_t median = (count - 1) / 2;
-    return (double)sorted[median] * run->time_scale / (double)NS_PER_MS;
-}
-
-/* The level so far, of all workers. */
-static struct engine_progress sum_counts(const struct level_run *run)
-{
-    struct engine_progress sum = {0};
-    for (int w = 0; w < run->engine->level.workers; w++) {
-        const struct worker_counts *counts = &run->engine->workers[w].counts;
-        sum.sent += look(&counts->sent);
-        sum.ended += look(&counts->ended);
-        sum.failed += look(&counts->failed);
-        sum.in_flight += look(&counts->in_flight);
-        sum.tokens += look(&counts->tokens);
-    }
-    return sum;
-}
-
-static void report_progress(struct level_run *run, int64_t now)
-{
-    struct engine *engine = run->engine;
-    const struct engine_settings *settings = engine->settings;
-    const struct limits *limits = &run->plan->limits;
-    char last_error[ENGINE_ERROR_SIZE];
-    if (!settings->progress)
-        return;
-    double elapsed_s = (double)(now - run->start) * run->time_scale / (double)NS_PER_S;
-    double planned_s = (double)limits->max_seconds_ns / (double)NS_PER_S;
-    if (planned_s > 0)
-        planned_s += (double)(run->measure_start - run->start) * run->time_scale / (double)NS_PER_S;
-    pthread_mutex_lock(&engine->lock);
-    memcpy(last_error, engine->last_error, sizeof last_error);
-    pthread_mutex_unlock(&engine->lock);
-    struct engine_progress progress = sum_counts(run);
-    progress.level = run->level;
-    progress.levels_done = engine->level.levels_done;
-    progress.levels_total = engine_levels_total(engine);
-    progress.elapsed_s = elapsed_s;
-    progress.planned_s = planned_s;
-    progress.planned_requests = limits->max_requests;
-    progress.tokens_per_s = elapsed_s > 0 ? (double)progress.tokens / elapsed_s : 0;
-    progress.ttft_ms = recent_ttft_ms(run);
-    progress.draining = run->phase != LEVEL_SENDING;
-    progress.last_error = last_error[0] ? last_error : NULL;
-    settings->progress(settings->progress_context, &progress);
-}
-
-static void tick(struct level_run *run, int64_t now)
-{
-    struct engine *engine = run->engine;
-    struct sink *sink = engine->settings->sink;
-    struct error err = {.class = ERROR_NONE};
-    int64_t tokens = sum_counts(run).tokens, more = tokens - run->ticked_tokens;
-    run->ticked_tokens = tokens;
-    if (more > 0 && sink->tick(sink, now, more, &err) < 0)
-        engine_fail(engine, &err);
-}
-
-/* Worker 0 speaks for all; the others only wake up now and then, to see what these have decided. */
-static void do_periodic(struct level_run *run, int64_t now)
-{
-    struct engine *engine = run->engine;
-    struct sink *sink = engine->settings->sink;
-    struct error err = {.class = ERROR_NONE};
-    bool first = run->worker->index == 0;
-    if (now >= run->next_tick) {
-        run->next_tick = now + TICK_NS;
-        if (first)
-            tick(run, now);
-    }
-    if (!first)
-        return;
-    if (now >= run->next_flush) {
-        run->next_flush = now + FLUSH_NS;
-        if (sink->flush(sink, &err) < 0)
-            engine_fail(engine, &err);
-    }
-    if (now >= run->next_progress) {
-        run->next_progress = now + engine->settings->progress_interval_ns;
-        report_progress(run, now);
-    }
-}
+/* --- the next thing to do ---------------------------------------------------------------- */
 
 static int64_t earliest(int64_t a, int64_t b)
 {
@@ -378,7 +297,7 @@ static int64_t next_deadline(const struct level_run *run, int64_t now)
 {
     int64_t next = run->next_tick;
     if (run->worker->index == 0)
-        next = earliest(next, earliest(run->next_flush, run->next_progress));
+        next = earliest(earliest(next, run->next_look), earliest(run->next_flush, run->next_progress));
     if (run->phase == LEVEL_SENDING)
         return earliest(next, earliest(run->deadline, next_send(run, now)));
     return run->phase == LEVEL_DRAINING ? earliest(next, run->drain_deadline) : next;
@@ -420,7 +339,7 @@ static void wait_once(struct level_run *run)
     struct worker *worker = run->worker;
     const struct engine_settings *settings = run->engine->settings;
     struct error err = {.class = ERROR_NONE};
-    int64_t entered = now_of(run);
+    int64_t entered = level_now(run);
     int64_t deadline = next_deadline(run, entered);
     if (run->turn_stamp != TIME_NEVER)
         lag_add(&worker->lag, entered - run->turn_stamp);
@@ -428,10 +347,10 @@ static void wait_once(struct level_run *run)
     if (transport_wait(worker->transport, deadline + settings->anchor, &err) < 0) {
         engine_fail(run->engine, &err);
         if (run->phase == LEVEL_CANCELLED)
-            abandon_all(run, now_of(run));
+            abandon_all(run, level_now(run));
     }
     if (run->turn_stamp == TIME_NEVER) {
-        int64_t woken = now_of(run);
+        int64_t woken = level_now(run);
         if (woken >= deadline) {
             lag_add(&worker->lag, woken - deadline);
             run->turn_stamp = woken;
@@ -442,14 +361,14 @@ static void wait_once(struct level_run *run)
 static void loop(struct level_run *run)
 {
     for (;;) {
-        int64_t now = now_of(run);
+        int64_t now = level_now(run);
         if (run->phase == LEVEL_SENDING) {
             check_limits(run, now);
             if (run->phase == LEVEL_SENDING && !level_is_held(run, now))
                 run->source->send_due(run->source, run, now);
         }
         check_limits(run, now);
-        do_periodic(run, now);
+        level_do_periodic(run, now);
         if (run->phase != LEVEL_SENDING && run->in_flight_count == 0)
             return;
         wait_once(run);
@@ -477,16 +396,15 @@ static void init(struct level_run *run, struct worker *worker)
         .end = TIME_NEVER,
         .last_ended = shared->start,
         .counted_max = plan->limits.max_requests,
+        .counted_min = shared->planned_end != TIME_FOREVER ? plan->limits.min_requests : 0,
         .turn_stamp = TIME_NEVER,
-        .next_tick = shared->start,
-        .next_flush = shared->start,
-        .next_progress = shared->start,
         .held_since = TIME_NEVER,
     };
     /* What other shards have drawn cannot be seen. In an open loop it is known. */
     if (!run->profile->open_loop && run->counted_max > 0)
         run->counted_max = share_of(engine->settings->shard, run->counted_max);
     run->source = run->profile->open_loop ? open_loop_new(run) : closed_loop_new(run);
+    level_begin_periodic(run);
     worker->run = run;
     lag_reset(&worker->lag);
     lag_reset(&worker->slip);
@@ -507,18 +425,11 @@ void level_run_part(struct level_run *run, struct worker *worker)
     struct context_switches switches = costs->switches ? costs->switches(costs->context) : (struct context_switches){-1, -1};
     init(run, worker);
     loop(run);
-    run->over = now_of(run);
+    run->over = level_now(run);
     if (run->held_since != TIME_NEVER)
         run->held_ns += run->over - run->held_since;
     run->cpu_ns = cpu < 0 ? -1 : costs->cpu_ns(costs->context) - cpu;
     run->switches = switches_since(costs, switches);
-}
-
-void level_report_last(struct level_run *first)
-{
-    int64_t now = now_of(first);
-    tick(first, now);
-    report_progress(first, now);
 }
 
 void level_run_free(struct level_run *run)

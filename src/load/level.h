@@ -1,6 +1,6 @@
 /* One worker's part of one level: from its first request to the end of its last one. Private to the load layer.
  *
- * level.c is what both loops have in common: limits, draining, records, ticks.
+ * level.c is what both loops have in common: limits, draining, records; level_periodic.c what worker 0 does now and then.
  * Who sends next is a struct source: closed_loop.c or open_loop.c.
  * engine.c starts the workers of a level together and puts together what they found.
  * All times in these files are wall ns from the run's anchor. */
@@ -13,6 +13,7 @@
 
 #include "load/engine.h"
 #include "base/lag.h"
+#include "load/oversight.h"
 #include "load/request.h"
 #include "load/share.h"
 #include "plan/profile.h"
@@ -41,6 +42,8 @@ struct source *open_loop_new(const struct level_run *run);
 /* What a worker has done in this level, for others to look at: worker 0 adds them up. One writer, so no locked instructions. */
 struct worker_counts {
     _Atomic int64_t drawn, sent, ended, failed, in_flight, tokens;
+    _Atomic int64_t by_server;     /* of the failed: by the server's doing */
+    _Atomic int64_t prompt_tokens; /* of what was sent: asked for, and corrected when the server has counted them */
 };
 
 /* One thread of load. Worker 0 is the caller's. */
@@ -55,16 +58,21 @@ struct worker {
     _Alignas(64) struct worker_counts counts;
 };
 
+#define LEVEL_GOES_ON (-1)
+
 /* The level under way, as all workers see it. */
 struct level_shared {
     struct level level;
     int repeat;
     size_t levels_done;
     int64_t start, measure_start;  /* measure_start: end of the start phase */
-    int64_t deadline;              /* end by max_seconds; TIME_FOREVER: none */
+    int64_t planned_end;           /* by max_seconds; TIME_FOREVER: none */
+    _Atomic int64_t deadline;      /* the same, but later as long as there are fewer than min_requests (closed loop: until they are there) */
+    _Atomic int ended_by;          /* a level_reason that worker 0 saw; LEVEL_GOES_ON: none. ended_at holds then */
+    _Atomic int64_t ended_at;
     int64_t mean_e2e_ns;           /* that streams are spread over, wall; 0: they start together */
     int workers;                   /* that take part */
-    _Atomic int64_t counted;       /* closed loop: drawn after the start phase, against max_requests */
+    _Atomic int64_t counted;       /* closed loop: drawn after the start phase, against max_requests and min_requests */
 };
 
 /* What the levels of a run share. */
@@ -72,6 +80,7 @@ struct engine {
     const struct engine_settings *settings;
     struct worker *workers;
     struct level_shared level;
+    struct oversight oversight;
     pthread_mutex_t lock;          /* of what follows up to `failed` */
     struct error failure;          /* the first that ends the run; class ERROR_NONE: none */
     char last_error[ENGINE_ERROR_SIZE];
@@ -116,7 +125,8 @@ struct level_run {
     struct request **in_flight;
     size_t in_flight_count, in_flight_capacity;
     int64_t counted_max;           /* max_requests, or this shard's part of them; 0: none */
-    int64_t counted;               /* open loop: arrivals of all workers against it */
+    int64_t counted_min;           /* min_requests; 0: none */
+    int64_t counted;               /* open loop: arrivals of all workers against them */
     int64_t ok, connect_failures;
     int64_t e2e_sum;               /* of those ok */
     int64_t ok_inside;             /* of those ok: ended between measure_start and the level's end */
@@ -124,6 +134,8 @@ struct level_run {
     size_t recent_count;
     int64_t turn_stamp;            /* first time stamp of this turn of the loop; TIME_NEVER: none */
     int64_t next_tick, next_flush, next_progress;
+    int64_t next_look;             /* worker 0: for what ends a level early; TIME_FOREVER: nothing does */
+    int64_t look_interval;
     int64_t ticked_tokens;         /* worker 0: those of all workers that ticks have told */
     int64_t held_since;            /* no new request is sent because the records are not taken; TIME_NEVER: they are */
     int64_t held_ns;               /* so far */
@@ -135,10 +147,22 @@ struct level_run {
 /* What the engine needs of a level that is over. */
 struct level_facts {
     int64_t sent, ok, ended, connect_failures;
+    int64_t tokens;      /* of prompts and answers */
     int64_t mean_e2e_ns; /* of those that ended ok, wall; 0: none */
     double request_rps;  /* ended ok between the end of the start phase and the level's end / that time; model time */
     enum level_reason reason;
 };
+
+static inline int64_t counter_look(const _Atomic int64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Wall ns from the run's anchor. */
+static inline int64_t level_now(const struct level_run *run)
+{
+    return clock_now(run->engine->settings->clock) - run->engine->settings->anchor;
+}
 
 /* Sends one request (i of body(i)); the source has drawn it. target: number of one of the targets, any size. */
 void level_send(struct level_run *run, int stream, int64_t i, int64_t target, int64_t intended);
@@ -153,6 +177,9 @@ bool level_is_held(struct level_run *run, int64_t now);
 /* Runs this worker's part of engine->level, on the calling thread. */
 void level_run_part(struct level_run *run, struct worker *worker);
 void level_run_free(struct level_run *run);
+/* Ticks, progress, early ends (level_periodic.c). All workers wake up for it, to see what worker 0 has decided. */
+void level_begin_periodic(struct level_run *run);
+void level_do_periodic(struct level_run *run, int64_t now);
 /* The last tick, and the progress line, when all workers are through. */
 void level_report_last(struct level_run *first);
 

@@ -13,8 +13,11 @@
 #include "plan/plan.h"
 #include "record/record.h"
 
-/* Why a level ended. */
-enum level_reason { LEVEL_MAX_SECONDS, LEVEL_MAX_REQUESTS, LEVEL_STOPPED, LEVEL_TARGET_REFUSES };
+/* Why a level ended. From the run's ceilings on: before its time, with what was under way cancelled. */
+enum level_reason {
+    LEVEL_MAX_REQUESTS, LEVEL_MAX_SECONDS, LEVEL_MAX_ERROR_RATE, LEVEL_SATURATED,
+    LEVEL_MAX_TOKENS_TOTAL, LEVEL_MAX_USD, LEVEL_TARGET_REFUSES, LEVEL_STOPPED,
+};
 const char *level_reason_name(enum level_reason reason); /* "max_seconds" … */
 
 /* voluntary: it waited; involuntary: the CPU was taken from it. -1: unknown. */

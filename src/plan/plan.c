@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "plan/find.h"
 #include "plan/profile.h"
 
 const char *load_unit_name(enum load_unit unit)
@@ -70,9 +71,29 @@ int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns)
     return (int64_t)((double)model_ns / plan->server.time_scale);
 }
 
+/* --find: of the levels that are given; else from one stream on. */
+static int find_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next)
+{
+    const struct level one = {.kind = "concurrent", .load = 1, .unit = LOAD_STREAMS};
+    struct find find = {.given = plan->levels, .given_count = plan->level_count, .refine = plan->refine};
+    if (find.given_count == 0) {
+        find.given = &one;
+        find.given_count = 1;
+    }
+    find.most = find.given[0].unit == LOAD_STREAMS ? (double)plan->limits.max_concurrency : PROFILE_RATE_MAX;
+    struct find_result *results = mem_calloc(done_count + 1, sizeof *results);
+    for (size_t k = 0; k < done_count; k++)
+        results[k] = (struct find_result){done[k].level, plan->find == FIND_BREAKING ? done[k].broke : done[k].saturated};
+    int more = find_next_level(&find, results, done_count, next);
+    free(results);
+    return more;
+}
+
 int plan_next_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next)
 {
     const struct profile *profile = profile_find(plan->profile);
+    if (plan->find != FIND_NOTHING)
+        return find_level(plan, done, done_count, next);
     if (plan->level_count == 0 && profile && profile->next_level)
         return profile->next_level(plan, done, done_count, next);
     if (done_count >= plan->level_count)

@@ -40,10 +40,11 @@ struct level {
     enum load_unit unit;
 };
 
-/* What is known of a finished level when a sweep without given levels chooses the next. */
+/* What is known of a finished level when the next one is chosen. */
 struct level_result {
     struct level level;
     double request_rps; /* ended ok inside the level, after its start phase, / that time; model time */
+    bool broke, saturated; /* with --find only: as the report will say */
 };
 
 /* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]; PLAN_TOKENS_MAX at most. */
