@@ -28,7 +28,8 @@ static double spread_ns(const struct plan *plan)
     int64_t levels = plan->level_count > 0 ? 0 : plan->sweep_levels;
     for (size_t k = 0; k < plan->level_count; k++)
         levels += plan->levels[k].unit == LOAD_STREAMS;
-    return plan->stream_start == STREAM_START_SPREAD ? (double)levels * (double)plan->calibration.e2e_ns * plan->server.time_scale : 0;
+    double cycle = (double)(plan->calibration.e2e_ns + plan_mean_think_ns(plan)) * plan->server.time_scale;
+    return plan->stream_start == STREAM_START_SPREAD ? (double)levels * cycle : 0;
 }
 
 /* Levels that are bounded by time: requests alone bound nothing that is known here. */

@@ -55,6 +55,9 @@ const struct option_row prepare_options[] = {
      .help = "open loop: most requests in flight; an arrival beyond waits its turn and is sent late", .default_text = "512", .min = 1, .max = PLAN_STREAMS_MAX},
     {.type = OPTION_CHOICE, .name = "stream-start", .argument = "HOW", .help = "streams of a closed loop begin one after the other or at once",
      .choices = "spread|together", .default_text = "spread"},
+    {.type = OPTION_TEXT, .name = "think-time", .argument = "DIST",
+     .help = "a stream's pause before its next request: 5s, exponential:2s, uniform:1s-3s, lognormal:mean=2s,sigma=0.8, normal:mean=5s,stddev=1s; "
+             "default: none"},
     {.type = OPTION_DURATION, .name = "max-seconds", .argument = "SECONDS", .help = "length of a level; default 60, none if --max-requests is given",
      .min = 0.001, .max = PLAN_SECONDS_MAX},
     {.type = OPTION_INTEGER, .name = "max-requests", .argument = "N", .help = "requests of a level; with --max-seconds: whichever comes first",
@@ -118,6 +121,20 @@ static int fill_levels(const struct options *options, struct plan *plan, struct 
     if (rate && parse_rates(rate, rates, &count, err) < 0)
         return -1;
     return profile->make_levels(plan, rates, count, err);
+}
+
+/* Throughput is what comes without a pause, and an open loop has no streams. */
+static int fill_think_time(const struct options *options, struct plan *plan, struct error *err)
+{
+    const char *text = options_text(options, "think-time");
+    if (!text)
+        return 0;
+    bool fits = plan->level_count > 0;
+    for (size_t k = 0; k < plan->level_count; k++)
+        fits = fits && plan->levels[k].unit == LOAD_STREAMS && strcmp(plan->levels[k].kind, "throughput") != 0;
+    if (!fits)
+        return error_set(err, ERROR_USAGE, "--think-time goes with streams: --profile concurrent or synchronous, or --levels concurrent:...");
+    return variate_parse(text, "--think-time", PLAN_SECONDS_MAX, &plan->think_time, err);
 }
 
 static int parse_trim(const struct options *options, const char *name, struct trim *trim, struct error *err)
@@ -223,7 +240,8 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     deployment->gpus = options_integer(options, "gpus", 0);
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
-    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || fill_workload(options, plan, err) < 0)
+    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || fill_think_time(options, plan, err) < 0 ||
+        fill_workload(options, plan, err) < 0)
         return -1;
     return fill_nonce(options, plan, err);
 }

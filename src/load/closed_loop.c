@@ -1,4 +1,4 @@
-/* Closed loop: each stream sends its next request when its last one ended. */
+/* Closed loop: each stream sends its next request when its last one ended, after its think time if there is one. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -51,8 +51,10 @@ static void ended(struct source *source, struct level_run *run, const struct req
         *back_off = BACK_OFF_FIRST;
     else
         *back_off = *back_off * 2 < BACK_OFF_MAX ? *back_off * 2 : BACK_OFF_MAX;
+    int64_t next = stream + loop->rounds[place_of(loop, stream)] * loop->streams;
+    int64_t think = plan_think_ns(run->plan, run->level.index, run->repeat, next);
     if (run->phase == LEVEL_SENDING)
-        due_push(&loop->due, now + *back_off, stream);
+        due_push(&loop->due, now + (think > *back_off ? think : *back_off), stream);
 }
 
 /* A stream between two requests is no request that waits. */

@@ -119,7 +119,7 @@ static void settle_server(const struct engine *engine)
         log_warning(settings->log, "the server still runs requests that are not ours: foreign traffic is in these numbers");
 }
 
-/* What a spread start spreads over: the level's own request time where it was run before, else that of the level before, else the plan's.
+/* What a spread start spreads over, the time from a stream's request to its next: the level's own request time where it was run before, else that of the level before, else the plan's.
  * Throughput means: as much as there is, at once. Shards must agree, so they take what the plan says. */
 static int64_t spread_over(struct engine *engine, const struct level *level)
 {
@@ -128,7 +128,8 @@ static int64_t spread_over(struct engine *engine, const struct level *level)
         return 0;
     const int64_t *own = mean_e2e_of(engine, level);
     int64_t measured = own ? *own : engine->done_count > 0 ? engine->mean_e2e[engine->done_count - 1] : 0;
-    return measured > 0 && engine->settings->start_at == TIME_NEVER ? measured : plan->calibration.e2e_ns;
+    int64_t e2e = measured > 0 && engine->settings->start_at == TIME_NEVER ? measured : plan->calibration.e2e_ns;
+    return e2e + plan_mean_think_ns(plan);
 }
 
 /* No more workers than streams: one without any would only wait. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "plan/find.h"
@@ -69,6 +70,25 @@ void plan_free(struct plan *plan)
 int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns)
 {
     return (int64_t)((double)model_ns / plan->server.time_scale);
+}
+
+static int64_t think_wall_ns(const struct plan *plan, double seconds)
+{
+    return plan_wall_ns(plan, llround(seconds * (double)NS_PER_S));
+}
+
+int64_t plan_think_ns(const struct plan *plan, int level, int repeat, int64_t i)
+{
+    struct random random;
+    if (plan->think_time.mean <= 0)
+        return 0;
+    random_derive(&random, plan->seed, "think", ((uint64_t)(unsigned)level << 32) | (uint64_t)(unsigned)repeat, (uint64_t)i);
+    return think_wall_ns(plan, variate_draw(&plan->think_time, &random));
+}
+
+int64_t plan_mean_think_ns(const struct plan *plan)
+{
+    return think_wall_ns(plan, plan->think_time.mean);
 }
 
 /* --find: of the levels that are given; else from one stream on. */
@@ -139,6 +159,10 @@ void plan_describe(const struct plan *plan, struct buf *out)
     const struct limits *limits = &plan->limits;
     char text[UNITS_TEXT_SIZE];
     describe_levels(plan, out);
+    if (plan->think_time.mean > 0) {
+        buf_append_text(out, "; think time ");
+        variate_describe(&plan->think_time, out);
+    }
     buf_append_text(out, "; prompts of ");
     describe_lengths(&plan->workload.prompt, out);
     buf_append_text(out, " tokens, answers of ");

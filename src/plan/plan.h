@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "plan/variate.h"
 
 #define PLAN_SCHEMA "roibench/plan/v1"
 #define PLAN_LEVELS_MAX 1000
@@ -32,7 +33,7 @@ enum load_unit { LOAD_STREAMS, LOAD_REQUESTS_PER_S };
 const char *load_unit_name(enum load_unit unit); /* "streams", "req/s" */
 
 
-/* One step of the load. kind is the name of a profile that has a schedule (plan/profile.h): synchronous, concurrent, throughput, constant, poisson. */
+/* One step of the load. kind is the name of a profile that has a schedule (plan/profile.h). */
 struct level {
     int index;
     char kind[16];
@@ -52,7 +53,7 @@ struct token_lengths {
     int64_t mean, stddev, min, max;
 };
 
-/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1), a time, or what stats/steady.h finds (the engine cuts nothing then). */
+/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1), a time, or what stats/steady.h finds (then the engine cuts nothing). */
 struct trim {
     enum { TRIM_NONE, TRIM_SHARE, TRIM_TIME, TRIM_AUTO } kind;
     double share;
@@ -130,6 +131,7 @@ struct plan {
     int64_t sweep_levels;      /* how many levels such a sweep has */
     const char *sweep_arrivals; /* "constant" | "poisson" */
     enum stream_start stream_start;
+    struct variate think_time; /* of a closed loop's stream, from an answer's end to its next request, s; all zero: none */
     int64_t repeat;            /* how often each level is run, at least once */
     enum find_goal find;
     int64_t refine;            /* halvings of the bracket that `find` looks for */
@@ -154,6 +156,11 @@ void plan_describe(const struct plan *plan, struct buf *out);
 
 /* A duration of the plan (model time) as wall time. */
 int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns);
+
+/* The think time before request i of a closed-loop level: wall time, the same whoever asks and in which order. */
+int64_t plan_think_ns(const struct plan *plan, int level, int repeat, int64_t i);
+/* Its mean, wall time. */
+int64_t plan_mean_think_ns(const struct plan *plan);
 
 /* The level that follows `done_count` finished ones. 1: *next is filled; 0: the plan is done. */
 int plan_next_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next);

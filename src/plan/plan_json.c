@@ -73,6 +73,22 @@ static void write_lengths(json_t *root, const char *key, const struct token_leng
     json_set_integer(object, "max", lengths->max);
 }
 
+static void write_variate(json_t *root, const char *key, const struct variate *variate)
+{
+    const char *spread = variate_spread_name(variate->kind);
+    if (variate->mean <= 0) {
+        json_set_null(root, key);
+        return;
+    }
+    json_t *object = json_add_object(root, key);
+    json_set_text(object, "distribution", variate_kind_name(variate->kind));
+    json_set_number(object, "mean", variate->mean);
+    if (spread)
+        json_set_number(object, spread, variate->spread);
+    json_set_number(object, "min", variate->min);
+    json_set_number(object, "max", variate->max);
+}
+
 static void write_trim(json_t *root, const char *key, const struct trim *trim)
 {
     if (trim->kind == TRIM_NONE) {
@@ -149,6 +165,7 @@ json_t *plan_to_json(const struct plan *plan)
     set_known(root, "sweep_levels", plan->sweep_levels, 0);
     json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
     json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
+    write_variate(root, "think_time_seconds", &plan->think_time);
     json_set_integer(root, "repeat", plan->repeat);
     const char *find = find_goal_name(plan->find);
     json_set_text_if_any(root, "find", find ? find : "");
@@ -305,6 +322,28 @@ static void read_workload(struct json_reader *reader, const json_t *root, struct
     json_leave(reader, mark);
 }
 
+static void read_variate(struct json_reader *reader, const json_t *root, const char *key, struct variate *variate)
+{
+    json_t *object = json_get_object_or_null(reader, root, key);
+    if (!object)
+        return;
+    size_t mark = json_enter(reader, key, -1);
+    const char *name = json_get_text(reader, object, "distribution");
+    while (!reader->failed && variate->kind < VARIATE_KIND_COUNT && strcmp(variate_kind_name(variate->kind), name) != 0)
+        variate->kind++;
+    if (variate->kind == VARIATE_KIND_COUNT)
+        json_fail(reader, "distribution", "expected the name of a distribution, got \"%.40s\"", name);
+    variate->mean = number_within(reader, object, "mean", 0, PLAN_SECONDS_MAX);
+    variate->min = number_within(reader, object, "min", 0, PLAN_SECONDS_MAX);
+    variate->max = number_within(reader, object, "max", 0, PLAN_SECONDS_MAX);
+    const char *spread = reader->failed ? NULL : variate_spread_name(variate->kind);
+    if (spread)
+        variate->spread = number_within(reader, object, spread, 0, PLAN_SECONDS_MAX);
+    if (!reader->failed && variate_fault(variate))
+        json_fail(reader, "mean", "%s", variate_fault(variate));
+    json_leave(reader, mark);
+}
+
 static void read_trim(struct json_reader *reader, const json_t *root, const char *key, struct trim *trim)
 {
     json_t *object = json_get_object_or_null(reader, root, key);
@@ -444,6 +483,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_levels(reader, root, plan);
     plan->sweep_arrivals = arrivals[one_of(reader, root, "sweep_arrivals", arrivals)];
     plan->stream_start = one_of(reader, root, "stream_start", starts) ? STREAM_START_TOGETHER : STREAM_START_SPREAD;
+    read_variate(reader, root, "think_time_seconds", &plan->think_time);
     plan->repeat = integer_within_or(reader, root, "repeat", 1, PLAN_REPEATS_MAX, 1);
     if (is_given(root, "find"))
         plan->find = one_of(reader, root, "find", goals) ? FIND_BREAKING : FIND_SATURATION;

@@ -58,6 +58,15 @@ static const char *trim_text(struct arena *arena, const struct trim *trim)
     return trim->kind == TRIM_TIME ? duration_text(arena, trim->ns) : "none";
 }
 
+static const char *think_text(struct arena *arena, const struct variate *think_time)
+{
+    cleanup_buf struct buf text = BUF_INIT(VARIATE_TEXT_MAX);
+    if (think_time->mean <= 0)
+        return "none";
+    variate_describe(think_time, &text);
+    return arena_strdup(arena, buf_text(&text));
+}
+
 static void fill_facts(struct run_facts *facts, struct arena *arena, const struct plan *plan)
 {
     *facts = (struct run_facts){
@@ -69,6 +78,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .time_scale = plan->server.time_scale,
         .profile = arena_strdup(arena, plan->profile),
         .stream_start = stream_start_name(plan->stream_start),
+        .think_time = think_text(arena, &plan->think_time),
         .scenario = arena_strdup(arena, plan->workload.scenario),
         .endpoint = endpoint_name(plan->workload.endpoint),
         .tokens = arena_printf(arena, "%s + %s tokens", lengths_text(arena, &plan->workload.prompt),

@@ -118,6 +118,26 @@ field() { # FILE KEY: the first value of the key in a pretty-printed JSON file
     assert_failure 2
 }
 
+@test "a think time is part of the plan, and wrong ones are said" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --max-seconds 5 --profile concurrent --rate 2 --think-time lognormal:mean=2s,sigma=0.8,max=30s
+    assert_success
+    [[ $stderr == *"think time lognormal, mean 2.0 s, sigma 0.8"* ]]
+    assert_equal "$(field ws/*/plan.json distribution)" lognormal
+    assert_equal "$(field ws/*/plan.json sigma)" 0.8
+    for text in 2x weibull:2s lognormal:2s uniform:3s-1s exponential:2s,max=1s; do
+        prepare --target "$SIM/v1" --profile concurrent --rate 2 --think-time $text
+        assert_failure 2
+        [[ $stderr == *--think-time*"$text"* ]]
+    done
+    for load in "--profile poisson --rate 2" "--profile throughput" "--profile sweep" "--levels poisson:1,2"; do
+        # shellcheck disable=SC2086 # several words
+        prepare --target "$SIM/v1" $load --think-time 2s
+        assert_failure 2
+        [[ $stderr == *"--think-time goes with streams"* ]]
+    done
+}
+
 @test "a model file fills in what was not said" {
     start_simulator --preset instant --model tiny
     mkdir models

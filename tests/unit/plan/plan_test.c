@@ -51,6 +51,7 @@ static struct plan *whole_plan(void)
     plan->profile = "sweep";
     assert_int_equal(levels_parse("poisson:0.1-5.0/8", plan, &err), 0);
     plan->stream_start = STREAM_START_TOGETHER;
+    plan->think_time = (struct variate){VARIATE_LOGNORMAL, 2, 0.75, 0.5, 30};
     plan->repeat = 3;
     plan->find = FIND_BREAKING;
     plan->refine = 4;
@@ -100,6 +101,8 @@ static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **st
     assert_string_equal(read->target, "http://127.0.0.1:8000/v1");
     assert_int_equal(read->other_target_count, 2);
     assert_string_equal(read->other_targets[1], "https://c/v1");
+    assert_int_equal(read->think_time.kind, VARIATE_LOGNORMAL);
+    assert_true(read->think_time.mean == 2 && read->think_time.spread == 0.75 && read->think_time.min == 0.5 && read->think_time.max == 30);
     assert_int_equal(read->repeat, 3);
     assert_int_equal(read->find, FIND_BREAKING);
     assert_int_equal(read->refine, 4);
@@ -144,7 +147,7 @@ static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
 static void test_what_an_older_plan_does_not_say_limits_nothing(void **state)
 {
     (void)state;
-    static const char *const newer[] = {"repeat", "find", "refine"};
+    static const char *const newer[] = {"think_time_seconds", "repeat", "find", "refine"};
     static const char *const newer_limits[] = {"min_requests", "max_error_rate", "stop_when_saturated", "max_tokens_total", "max_usd"};
     struct error err = {0};
     struct plan *plan = whole_plan();
@@ -158,6 +161,7 @@ static void test_what_an_older_plan_does_not_say_limits_nothing(void **state)
     struct plan *read = plan_read(path, &err);
     assert_non_null(read);
     assert_int_equal(read->repeat, 1);
+    assert_true(read->think_time.mean == 0);
     assert_int_equal(read->find, FIND_NOTHING);
     assert_int_equal(read->limits.min_requests, 0);
     assert_true(read->limits.max_error_rate == 1 && !read->limits.stop_when_saturated);
@@ -206,6 +210,11 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused(NULL, NULL, "target", "[]", "target", "1 to 64 URLs");
     assert_refused(NULL, NULL, "target", "[\"http://h/v1\", 5]", "target", "URLs in the array");
     assert_refused(NULL, NULL, "target", "[\"http://h/v1\", \"ftp://h/v1\"]", "target", "http://");
+    assert_refused("think_time_seconds", NULL, "distribution", "\"weibull\"", "think_time_seconds.distribution", "name of a distribution");
+    assert_refused("think_time_seconds", NULL, "mean", "0.25", "think_time_seconds.mean", "ascend");
+    assert_refused("think_time_seconds", NULL, "sigma", "0", "think_time_seconds.mean", "more than 0");
+    assert_refused("think_time_seconds", NULL, "sigma", "null", "think_time_seconds.sigma", "expected");
+    assert_refused("think_time_seconds", NULL, "max", "1000001", "think_time_seconds.max", "to 1e+06");
     assert_refused(NULL, NULL, "repeat", "0", "repeat", "from 1 to 1000");
     assert_refused(NULL, NULL, "find", "\"knee\"", "find", "\"saturation\" or \"breaking\"");
     assert_refused(NULL, NULL, "refine", "41", "refine", "from 0 to 40");
