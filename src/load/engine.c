@@ -119,8 +119,8 @@ static void settle_server(const struct engine *engine)
         log_warning(settings->log, "the server still runs requests that are not ours: foreign traffic is in these numbers");
 }
 
-/* What a spread start spreads over, the time from a stream's request to its next: the level's own request time where it was run before, else that of the level before, else the plan's.
- * Throughput means: as much as there is, at once. Shards must agree, so they take what the plan says. */
+/* What a spread start spreads over, the time from a stream's request to its next: think time, and the level's own request time where it
+ * was run before, else that of the level before, else the plan's. Throughput means: as much as there is, at once. Shards must agree, so they take what the plan says. */
 static int64_t spread_over(struct engine *engine, const struct level *level)
 {
     const struct plan *plan = engine->settings->plan;

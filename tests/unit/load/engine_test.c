@@ -3,192 +3,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "support/fake_transport.h"
-#include "load/engine.h"
+#include "support/engine_bench.h"
 
 #define HOUR (3600 * NS_PER_S)
-
-/* --- what a test sets up ------------------------------------------------------------------ */
-
-struct bench {
-    struct sink sink; /* first: the engine hands it back */
-    struct fake_transport fake;
-    struct plan plan;
-    struct level levels[4];
-    struct fake_answer answer; /* the same for every request, unless answer_of says otherwise */
-    volatile sig_atomic_t stop;
-    int64_t stop_at;           /* from the anchor; 0: never */
-    int64_t down_from;         /* refused connections from then on; 0: never */
-    int64_t refuse_until;      /* HTTP 400 before then; 0: never */
-    int64_t hang_from, hang_for; /* this process gets no CPU for so long; 0: always has one */
-    struct record *records;
-    size_t count, capacity;
-    int64_t gap_sum, n_sum;    /* of all arrivals */
-    struct level_end ends[16];
-    int64_t measure_starts[16]; /* as level_start promised them */
-    size_t end_count, start_count;
-    int64_t tick_tokens, ticks, flushes;
-    int64_t fail_add_at;       /* the sink fails at that record; 0: never */
-    struct engine_result result;
-    struct error err;
-    char seen_url[64];
-    bool warm;                 /* connections are opened before each level */
-    int64_t gets;              /* by which that was done */
-    bool get_fails;
-};
-
-static struct fake_answer answer_of(void *context, const struct transfer *transfer, int64_t now, int64_t number)
-{
-    struct bench *bench = context;
-    (void)number;
-    if (!transfer->body) {
-        assert_string_equal(transfer->url, "http://server/v1/models");
-        bench->gets++;
-        return (struct fake_answer){.ttft = NS_PER_MS, .no_usage = true, .hang = bench->get_fails};
-    }
-    snprintf(bench->seen_url, sizeof bench->seen_url, "%s", transfer->url);
-    if (bench->down_from && now - 1000 * NS_PER_S >= bench->down_from)
-        return (struct fake_answer){.result = TRANSPORT_CONNECT, .message = "connection refused"};
-    if (now - 1000 * NS_PER_S < bench->refuse_until)
-        return (struct fake_answer){.ttft = NS_PER_S, .status = 400, .error_body = "{\"error\":{\"message\":\"too long\"}}"};
-    return bench->answer;
-}
-
-static void after_wait(void *context, int64_t now)
-{
-    struct bench *bench = context;
-    if (bench->stop_at && now - 1000 * NS_PER_S >= bench->stop_at)
-        bench->stop = SIGTERM;
-    if (bench->hang_for && now - 1000 * NS_PER_S >= bench->hang_from) {
-        bench->fake.time.now += bench->hang_for;
-        bench->hang_for = 0;
-    }
-}
-
-static int sink_level_start(struct sink *sink, const struct level *level, int repeat, int64_t start, int64_t measure_start,
-                            struct error *err)
-{
-    struct bench *bench = (struct bench *)sink;
-    (void)level, (void)repeat, (void)start, (void)err;
-    bench->measure_starts[bench->start_count++] = measure_start;
-    return 0;
-}
-
-static int sink_level_end(struct sink *sink, const struct level_end *end, struct error *err)
-{
-    struct bench *bench = (struct bench *)sink;
-    (void)err;
-    bench->ends[bench->end_count++] = *end;
-    return 0;
-}
-
-static int sink_add(struct sink *sink, const struct record *record, const int64_t *gaps, const int32_t *n, size_t arrivals,
-                    struct error *err)
-{
-    struct bench *bench = (struct bench *)sink;
-    if (bench->fail_add_at && (int64_t)bench->count + 1 >= bench->fail_add_at)
-        return error_set(err, ERROR_INTERNAL, "records.jsonl.gz: no space left on device");
-    MEM_GROW(bench->records, bench->capacity, bench->count + 1);
-    bench->records[bench->count++] = *record;
-    for (size_t k = 0; k < arrivals; k++) {
-        bench->gap_sum += gaps[k];
-        bench->n_sum += n[k];
-    }
-    return 0;
-}
-
-static int sink_tick(struct sink *sink, int64_t t, int64_t tokens, struct error *err)
-{
-    struct bench *bench = (struct bench *)sink;
-    (void)t, (void)err;
-    bench->ticks++;
-    bench->tick_tokens += tokens;
-    return 0;
-}
-
-static int sink_flush(struct sink *sink, struct error *err)
-{
-    (void)err;
-    ((struct bench *)sink)->flushes++;
-    return 0;
-}
-
-static int make_body(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err)
-{
-    (void)context, (void)err;
-    buf_reset(out);
-    return buf_printf(out, "{\"level\":%d,\"repeat\":%d,\"i\":%lld}", level, repeat, (long long)i);
-}
-
-/* One level of 60 s; requests take 1 s to the first of 10 tokens, then 100 ms a token: 1.9 s. */
-static struct bench *bench_new(const char *kind, double load)
-{
-    struct bench *bench = mem_alloc(sizeof *bench);
-    bench->sink = (struct sink){
-        .level_start = sink_level_start, .level_end = sink_level_end, .add = sink_add, .tick = sink_tick, .flush = sink_flush,
-    };
-    fake_transport_init(&bench->fake);
-    bench->fake.answer = answer_of;
-    bench->fake.after_wait = after_wait;
-    bench->fake.context = bench;
-    bool open = strcmp(kind, "constant") == 0 || strcmp(kind, "poisson") == 0;
-    snprintf(bench->levels[0].kind, sizeof bench->levels[0].kind, "%s", kind);
-    bench->levels[0].load = load;
-    bench->levels[0].unit = open ? LOAD_REQUESTS_PER_S : LOAD_STREAMS;
-    bench->plan = (struct plan){
-        .run_id = "test", .target = "http://server/v1", .model = "m", .profile = kind, .sweep_arrivals = "poisson",
-        .server = {.kind = "vllm", .version = "", .preset = "", .time_scale = 1, .usage = true},
-        .levels = bench->levels, .level_count = 1, .repeat = 1, .stream_start = STREAM_START_TOGETHER,
-        .limits = {.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 60 * NS_PER_S, .max_concurrency = 512, .max_error_rate = 1, .max_micro_usd = -1},
-        .repeat = 1, .seed = 1,
-    };
-    bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = 100 * NS_PER_MS, .tokens = 10};
-    return bench;
-}
-
-static void bench_add_level(struct bench *bench, double load)
-{
-    struct level *level = &bench->levels[bench->plan.level_count];
-    *level = bench->levels[0];
-    level->index = (int)bench->plan.level_count++;
-    level->load = load;
-}
-
-static int bench_run(struct bench *bench)
-{
-    struct log log = {.stream = stderr, .clock = &bench->fake.clock, .command = "test", .threshold = LOG_LEVEL_ERROR};
-    const char *const urls[] = {"http://server/v1/completions"}, *const warm_urls[] = {"http://server/v1/models"};
-    const struct engine_worker worker = {.transport = &bench->fake.transport};
-    struct engine_settings settings = {
-        .plan = &bench->plan, .clock = &bench->fake.clock, .workers = &worker, .worker_count = 1, .sink = &bench->sink, .log = &log,
-        .urls = urls, .url_count = 1, .warm_urls = bench->warm ? warm_urls : NULL, .anchor = bench->fake.time.now, .shard = {.index = 0, .count = 1}, .start_at = TIME_NEVER,
-        .body = make_body, .stop = &bench->stop,
-        .progress_interval_ns = NS_PER_S, .secret = "sesame",
-    };
-    return engine_run(&settings, &bench->result, &bench->err);
-}
-
-static void bench_free(struct bench *bench)
-{
-    fake_transport_clear(&bench->fake);
-    free(bench->records);
-    free(bench);
-}
-
-static size_t count_outcome(const struct bench *bench, enum outcome outcome, enum failure failure)
-{
-    size_t count = 0;
-    for (size_t k = 0; k < bench->count; k++)
-        count += bench->records[k].outcome == outcome && bench->records[k].failure == failure;
-    return count;
-}
 
 /* --- closed loop --------------------------------------------------------------------------- */
 
@@ -200,7 +23,7 @@ static void test_closed_loop_keeps_its_streams_busy(void **state)
     /* Sent at 0, 1.9, 3.8 … 58.9 s: 32 requests a stream; the last one ends in the drain at 60.8 s. */
     assert_int_equal(bench->count, 5 * 32);
     assert_int_equal(bench->fake.in_flight_max, 5);
-    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 5 * 32);
+    assert_int_equal(bench_count(bench, OUTCOME_OK, FAILURE_NONE), 5 * 32);
     for (size_t k = 0; k < bench->count; k++) {
         const struct record *record = &bench->records[k];
         int64_t round = record->i / 5;
@@ -260,63 +83,6 @@ static void test_spread_start(void **state)
     bench_free(bench);
 }
 
-/* A stream is busy for 1.9 s and thinks for 2 s (of the model's; the clock's are a tenth of them). */
-static void test_a_think_time_comes_before_the_next_request(void **state)
-{
-    struct bench *bench = bench_new("concurrent", 3);
-    (void)state;
-    bench->plan.think_time = (struct variate){.kind = VARIATE_CONSTANT, .mean = 20, .max = 20};
-    bench->plan.server.time_scale = 10;
-    bench->plan.limits.max_seconds_ns = 10 * 60 * NS_PER_S;
-    assert_int_equal(bench_run(bench), 0);
-    /* Sent at 0, 3.9, 7.8 … 58.5 s. */
-    assert_int_equal(bench->count, 3 * 16);
-    for (size_t k = 0; k < bench->count; k++) {
-        assert_int_equal(bench->records[k].intended, bench->records[k].i / 3 * 3900 * NS_PER_MS);
-        assert_int_equal(bench->records[k].sent, bench->records[k].intended);
-    }
-    bench_free(bench);
-}
-
-static void test_streams_are_spread_over_request_and_think_time(void **state)
-{
-    struct bench *bench = bench_new("concurrent", 4);
-    (void)state;
-    bench->plan.stream_start = STREAM_START_SPREAD;
-    bench->plan.calibration.e2e_ns = 2 * NS_PER_S;
-    bench->plan.think_time = (struct variate){.kind = VARIATE_EXPONENTIAL, .mean = 6, .max = 1000};
-    assert_int_equal(bench_run(bench), 0);
-    assert_int_equal(bench->measure_starts[0], 6 * NS_PER_S);
-    for (size_t k = 0; k < bench->count; k++) {
-        const struct record *record = &bench->records[k];
-        if (record->i < 4)
-            assert_int_equal(record->sent, record->i * 2 * NS_PER_S);
-        for (size_t before = 0; before < k; before++)
-            if (bench->records[before].i == record->i - 4)
-                assert_int_equal(record->intended, bench->records[before].end + plan_think_ns(&bench->plan, 0, 0, record->i));
-    }
-    bench_free(bench);
-}
-
-/* After a failure the longer of the two is waited. */
-static void test_a_think_time_counts_against_the_wait_after_a_failure(void **state)
-{
-    struct bench *bench = bench_new("concurrent", 1);
-    (void)state;
-    bench->plan.think_time = (struct variate){.kind = VARIATE_CONSTANT, .mean = 0.5, .max = 1};
-    bench->down_from = 1;
-    bench->plan.limits.max_seconds_ns = 10 * NS_PER_S;
-    bench_run(bench);
-    int64_t due = 2400 * NS_PER_MS; /* after the first one, which came through, and its think time */
-    for (size_t k = 1; k < bench->count; k++) {
-        int64_t back_off = k < 4 ? (100 << (k - 1)) * NS_PER_MS : k == 4 ? 800 * NS_PER_MS : NS_PER_S;
-        assert_int_equal(bench->records[k].intended, due);
-        due = bench->records[k].end + (back_off > 500 * NS_PER_MS ? back_off : 500 * NS_PER_MS);
-    }
-    assert_true(bench->count > 6);
-    bench_free(bench);
-}
-
 static void test_max_requests_bounds_a_level_by_its_last_end(void **state)
 {
     struct bench *bench = bench_new("concurrent", 4);
@@ -341,7 +107,7 @@ static void test_max_requests_cancels_nobody(void **state)
     bench->plan.limits.drain_ns = 0;
     bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = NS_PER_S, .tokens = 101};
     assert_int_equal(bench_run(bench), 0);
-    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 10);
+    assert_int_equal(bench_count(bench, OUTCOME_OK, FAILURE_NONE), 10);
     assert_int_equal(bench->count, 10);
     assert_int_equal(bench->ends[0].reason, LEVEL_MAX_REQUESTS);
     assert_int_equal(bench->ends[0].end, 202 * NS_PER_S + 1);
@@ -357,7 +123,7 @@ static void test_max_seconds_ends_a_level_whose_requests_are_all_sent(void **sta
     bench->plan.limits.drain_ns = NS_PER_S;
     bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = NS_PER_S, .tokens = 101};
     assert_int_equal(bench_run(bench), 0);
-    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 5);
+    assert_int_equal(bench_count(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 5);
     assert_int_equal(bench->records[0].end, 8 * NS_PER_S);
     assert_int_equal(bench->ends[0].reason, LEVEL_MAX_SECONDS);
     assert_int_equal(bench->ends[0].end, 7 * NS_PER_S);
@@ -373,7 +139,7 @@ static void test_drain_cancels_what_takes_too_long(void **state)
     bench->answer = (struct fake_answer){.ttft = 1 * NS_PER_S, .itl = NS_PER_S, .tokens = 100};
     assert_int_equal(bench_run(bench), 0);
     assert_int_equal(bench->count, 3);
-    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
+    assert_int_equal(bench_count(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
     for (size_t k = 0; k < 3; k++) {
         assert_int_equal(bench->records[k].end, 12 * NS_PER_S);
         assert_int_equal(bench->records[k].first_token, NS_PER_S);
@@ -474,7 +240,7 @@ static void test_open_loop_max_requests_waits_for_all_to_be_sent(void **state)
     bench->plan.limits.max_requests = 5;
     bench->answer = (struct fake_answer){.ttft = NS_PER_S, .tokens = 1};
     assert_int_equal(bench_run(bench), 0);
-    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 5);
+    assert_int_equal(bench_count(bench, OUTCOME_OK, FAILURE_NONE), 5);
     assert_int_equal(bench->ends[0].reason, LEVEL_MAX_REQUESTS);
     assert_int_equal(bench->ends[0].end, 5100 * NS_PER_MS + 1);
     bench_free(bench);
@@ -521,7 +287,7 @@ static void run_an_hour(const char *kind, double load, int64_t expected, int64_t
     struct bench *bench = bench_new(kind, load);
     bench->plan.limits.max_seconds_ns = HOUR;
     assert_int_equal(bench_run(bench), 0);
-    int64_t ok = (int64_t)count_outcome(bench, OUTCOME_OK, FAILURE_NONE);
+    int64_t ok = (int64_t)bench_count(bench, OUTCOME_OK, FAILURE_NONE);
     assert_true(ok >= expected - tolerance && ok <= expected + tolerance);
     assert_int_equal(ok, (int64_t)bench->count);
     assert_int_equal(bench->ends[0].end, HOUR);
@@ -744,8 +510,8 @@ static void test_a_refusal_is_not_the_end_of_a_run(void **state)
     bench->answer = (struct fake_answer){.ttft = NS_PER_S, .tokens = 1};
     assert_int_equal(bench_run(bench), 0);
     assert_int_equal(bench->end_count, 2);
-    assert_int_equal(count_outcome(bench, OUTCOME_ERROR, FAILURE_HTTP_4XX), 1);
-    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 1);
+    assert_int_equal(bench_count(bench, OUTCOME_ERROR, FAILURE_HTTP_4XX), 1);
+    assert_int_equal(bench_count(bench, OUTCOME_OK, FAILURE_NONE), 1);
     bench_free(bench);
 }
 
@@ -787,7 +553,7 @@ static void test_a_server_that_is_gone_ends_the_run(void **state)
     assert_int_equal(bench->err.class, ERROR_TARGET);
     assert_non_null(strstr(bench->err.text, "could not be reached during the whole of level 2"));
     assert_int_equal(bench->end_count, 2);
-    assert_true(count_outcome(bench, OUTCOME_OK, FAILURE_NONE) > 0);
+    assert_true(bench_count(bench, OUTCOME_OK, FAILURE_NONE) > 0);
     bench_free(bench);
 }
 
@@ -800,8 +566,8 @@ static void test_a_signal_stops_at_once_and_loses_nothing(void **state)
     assert_int_equal(bench_run(bench), 0);
     /* Sent at 0, 1.9, 3.8 s; the third round is under way at 5 s. */
     assert_int_equal(bench->count, 9);
-    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 6);
-    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
+    assert_int_equal(bench_count(bench, OUTCOME_OK, FAILURE_NONE), 6);
+    assert_int_equal(bench_count(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
     assert_int_equal(bench->end_count, 1);
     assert_int_equal(bench->ends[0].reason, LEVEL_STOPPED);
     assert_true(bench->ends[0].end >= 5 * NS_PER_S && bench->ends[0].end <= 5100 * NS_PER_MS);
@@ -816,7 +582,7 @@ static void test_a_signal_in_the_drain_is_the_reason_too(void **state)
     (void)state;
     bench->stop_at = 60 * NS_PER_S + 100 * NS_PER_MS;
     assert_int_equal(bench_run(bench), 0);
-    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
+    assert_int_equal(bench_count(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
     assert_int_equal(bench->ends[0].end, 60 * NS_PER_S);
     assert_int_equal(bench->ends[0].reason, LEVEL_STOPPED);
     bench_free(bench);
@@ -843,8 +609,8 @@ static void test_a_broken_transport_ends_the_run(void **state)
     assert_int_equal(bench_run(bench), -1);
     assert_string_equal(bench->err.text, "cannot wait for the network");
     /* Two rounds ended; the third one, still held by the transport, is recorded all the same. */
-    assert_int_equal(count_outcome(bench, OUTCOME_OK, FAILURE_NONE), 6);
-    assert_int_equal(count_outcome(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
+    assert_int_equal(bench_count(bench, OUTCOME_OK, FAILURE_NONE), 6);
+    assert_int_equal(bench_count(bench, OUTCOME_INCOMPLETE, FAILURE_CANCELLED), 3);
     assert_int_equal(bench->fake.in_flight, 3);
     transport_free(&bench->fake.transport); /* and lets them go: the sanitizer sees what is left */
     assert_int_equal(bench->fake.in_flight, 0);
@@ -922,7 +688,7 @@ static void test_a_server_that_does_not_answer_holds_up_no_level(void **state)
     assert_int_equal(bench_run(bench), 0);
     assert_int_equal(bench->ends[0].connections_warmed, 0);
     assert_in_range(bench->ends[0].start, 10 * NS_PER_S, 11 * NS_PER_S);
-    assert_true(count_outcome(bench, OUTCOME_OK, FAILURE_NONE) > 0);
+    assert_true(bench_count(bench, OUTCOME_OK, FAILURE_NONE) > 0);
     bench_free(bench);
 }
 
@@ -979,9 +745,6 @@ int main(void)
         cmocka_unit_test(test_a_server_that_does_not_answer_holds_up_no_level),
         cmocka_unit_test(test_closed_loop_keeps_its_streams_busy),
         cmocka_unit_test(test_spread_start),
-        cmocka_unit_test(test_a_think_time_comes_before_the_next_request),
-        cmocka_unit_test(test_streams_are_spread_over_request_and_think_time),
-        cmocka_unit_test(test_a_think_time_counts_against_the_wait_after_a_failure),
         cmocka_unit_test(test_max_requests_bounds_a_level_by_its_last_end),
         cmocka_unit_test(test_max_requests_cancels_nobody),
         cmocka_unit_test(test_max_seconds_ends_a_level_whose_requests_are_all_sent),
