@@ -1,13 +1,13 @@
 #include "cmd/roibench/run_session.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -26,9 +26,8 @@
 #include "record/run_lock.h"
 
 #define ROOM_MIN_BYTES ((uint64_t)8 << 20)
-#define CGROUP_CPU_STAT "/sys/fs/cgroup/cpu.stat"
 #define START_MARGIN_NS (500 * NS_PER_MS) /* what is done before the load ends so long before it */
-#define CPU_STAT_MAX ((size_t)16 << 10)
+#define MACHINE "" /* root of proc and sys */
 
 struct run_session {
     struct run_session_settings given;
@@ -52,13 +51,6 @@ struct run_session {
     struct engine_settings settings;
     struct engine *engine; /* NULL: what lies in the folder is not measured by us */
 };
-
-/* What this container may use. */
-static int cpus(void)
-{
-    cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-}
 
 /* --- before any load -------------------------------------------------------------------- */
 
@@ -114,14 +106,10 @@ static struct context_switches thread_switches(void *context)
     return (struct context_switches){usage.ru_nvcsw, usage.ru_nivcsw};
 }
 
-static int64_t cgroup_throttled_ns(void *context)
+static int64_t throttled_ns(void *context)
 {
     (void)context;
-    cleanup_buf struct buf text = BUF_INIT(CPU_STAT_MAX);
-    if (file_read(CGROUP_CPU_STAT, &text, ERROR_INTERNAL, NULL) < 0)
-        return -1;
-    const char *line = strstr(buf_text(&text), "throttled_usec ");
-    return line ? strtoll(line + strlen("throttled_usec "), NULL, 10) * NS_PER_US : -1;
+    return cgroup_throttling(MACHINE).throttled_ns;
 }
 
 static void on_level_ended(void *context, const struct level_end *end)
@@ -269,7 +257,7 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
         .shard = {.index = whole ? 0 : given->shard, .count = whole ? 1 : given->shards},
         .start_at = given->start_at == TIME_NEVER ? TIME_NEVER : given->start_at - anchor_realtime,
         .body = make_body,
-        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = cgroup_throttled_ns, .switches = thread_switches},
+        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = throttled_ns, .switches = thread_switches},
         .stop = app->stop,
         .progress = progress_show,
         .progress_context = &session->progress,
@@ -316,7 +304,7 @@ static void look_at_clock(struct run_session *session)
 int run_session_begin(struct run_session *session, struct error *err)
 {
     struct app *app = session->app;
-    session->worker_count = (int)options_integer(session->given.options, "workers", cpus());
+    session->worker_count = (int)options_integer(session->given.options, "workers", cgroup_cpus(MACHINE));
     make_urls(session);
     if (command_net_settings(app, session->given.options, &session->net, &session->key, err) < 0 || choose_ca_file(session, err) < 0)
         return -1;
