@@ -115,6 +115,8 @@ static struct growth_slope line_through(const struct group *groups)
 
 static struct growth_slope ttft_slope(struct growth *growth, int64_t from, int64_t to)
 {
+    if (growth->ttft_count == 0)
+        return (struct growth_slope){NAN, NAN};
     qsort(growth->ttfts, growth->ttft_count, sizeof *growth->ttfts, compare_ttfts);
     size_t first = 0, last = growth->ttft_count;
     while (first < last && growth->ttfts[first].t < from)
