@@ -15,6 +15,7 @@
 #include "cmd/roibench/progress.h"
 #include "load/clock_offset.h"
 #include "load/engine.h"
+#include "load/limits.h"
 #include "load/scraper.h"
 #include "load/sink_queue.h"
 #include "load/sink_workspace.h"
@@ -56,7 +57,8 @@ struct run_session {
 
 static int64_t most_streams(const struct plan *plan)
 {
-    int64_t most = plan->level_count == 0 ? plan->limits.max_concurrency : 1;
+    bool found = plan->level_count == 0 || plan->find != FIND_NOTHING; /* while it runs */
+    int64_t most = found ? plan->limits.max_concurrency : 1;
     for (size_t k = 0; k < plan->level_count; k++) {
         const struct level *level = &plan->levels[k];
         int64_t streams = level->unit == LOAD_STREAMS ? (int64_t)level->load : plan->limits.max_concurrency;
@@ -148,8 +150,9 @@ static int open_writer(struct run_session *session, int64_t anchor_realtime, str
     session->writer = record_writer_open(session->given.folder, session->given.shard, err);
     if (!session->writer)
         return -1;
-    cleanup_free struct level_header *headers = mem_calloc(plan->level_count + 1, sizeof *headers);
-    for (size_t k = 0; k < plan->level_count; k++)
+    size_t known = plan->find == FIND_NOTHING ? plan->level_count : 0; /* a search tells its levels as they end */
+    cleanup_free struct level_header *headers = mem_calloc(known + 1, sizeof *headers);
+    for (size_t k = 0; k < known; k++)
         headers[k] = (struct level_header){
             .index = plan->levels[k].index,
             .kind = plan->levels[k].kind,
@@ -157,7 +160,7 @@ static int open_writer(struct run_session *session, int64_t anchor_realtime, str
             .unit = load_unit_name(plan->levels[k].unit),
         };
     const struct record_header header = {
-        .run_id = plan->run_id, .anchor_realtime_ns = anchor_realtime, .levels = headers, .level_count = plan->level_count,
+        .run_id = plan->run_id, .anchor_realtime_ns = anchor_realtime, .levels = headers, .level_count = known,
         .shards = session->given.shards, .clock = session->given.shard == NO_SHARD ? NULL : &session->clock, .pair_id = session->pair_id,
     };
     if (record_writer_header(session->writer, &header, err) < 0)
@@ -353,12 +356,27 @@ static int close_all(struct run_session *session, int status, struct error *err)
     return status;
 }
 
+/* Why the plan was not carried out: a ceiling of the run is reached. */
+static void tell_ceiling(const struct run_session *session, const struct engine_result *result)
+{
+    const struct plan *plan = session->plan;
+    char limit[UNITS_TEXT_SIZE], used[UNITS_TEXT_SIZE];
+    if (result->ceiling == LEVEL_MAX_TOKENS_TOTAL)
+        log_warning(&session->app->log, "the run has used its --max-tokens-total %lld (%s tokens of prompts and answers) and ends here; what was measured is kept",
+                    (long long)plan->limits.max_tokens_total, units_format_number((double)result->tokens, 0, used));
+    else if (result->ceiling == LEVEL_MAX_USD)
+        log_warning(&session->app->log, "the run has used its --max-usd of %s (the deployment costs %s an hour) and ends here; what was measured is kept",
+                    units_format_usd(plan->limits.max_micro_usd, limit), units_format_usd(plan->deployment.price_micro_usd, used));
+}
+
 static int tell_outcome(const struct run_session *session, const struct engine_result *result, struct error *err)
 {
     const struct app *app = session->app;
+    bool ceiling = limits_is_ceiling(result->ceiling);
+    tell_ceiling(session, result);
     if (result->ended == 0 && !*app->stop)
-        return error_set(err, ERROR_NO_DATA, "not a single request ended%s%s. Look at --max-seconds and --drain",
-                         result->last_error[0] ? "; the last error: " : "", result->last_error);
+        return error_set(err, ERROR_NO_DATA, "not a single request ended%s%s. Look at --max-seconds and --drain%s",
+                         result->last_error[0] ? "; the last error: " : "", result->last_error, ceiling ? ", or prepare with a higher ceiling" : "");
     char all[48], sent[48] = "";
     long long failed = result->ended - result->ok;
     snprintf(all, sizeof all, "%lld request%s", (long long)result->ended, result->ended == 1 ? "" : "s");
@@ -366,7 +384,7 @@ static int tell_outcome(const struct run_session *session, const struct engine_r
         snprintf(sent, sizeof sent, " (%lld were sent)", (long long)result->sent);
     if (failed > 0)
         log_warning(&app->log, "%lld of %s failed; the newest: %s", failed, all, result->last_error);
-    log_info(&app->log, "%s: %s%s in %zu finished level%s%s are in %s. Next: roibench summarize", *app->stop ? "stopped" : "done", all,
+    log_info(&app->log, "%s: %s%s in %zu finished level%s%s are in %s. Next: roibench summarize", *app->stop || ceiling ? "stopped" : "done", all,
              result->ok == 0 && failed > 0 ? ", every one failed," : "", result->levels_done, result->levels_done == 1 ? "" : "s", sent, session->given.folder);
     return 0;
 }
@@ -408,15 +426,28 @@ int run_session_end(struct run_session *session, int status, struct error *err)
     return status;
 }
 
+/* NULL: nothing is. */
+static const char *decided_while_running(const struct limits *limits)
+{
+    return limits->min_requests > 0          ? "--min-requests"
+           : limits->max_error_rate < 1      ? "--max-error-rate"
+           : limits->stop_when_saturated     ? "--stop-when-saturated"
+           : limits->max_tokens_total > 0    ? "--max-tokens-total"
+                                             : NULL;
+}
+
 /* Shards meet by the clock alone: how long a level takes must be known before. */
 static int check_shards(const struct run_session *session, struct error *err)
 {
     const struct plan *plan = session->plan;
     if (session->given.start_at == TIME_NEVER)
         return 0;
-    if (plan->level_count == 0)
-        return error_set(err, ERROR_USAGE, "this plan's %s finds its levels while it runs: shards could not agree on them. Prepare with --levels",
-                         plan->profile);
+    if (plan->level_count == 0 || plan->find != FIND_NOTHING)
+        return error_set(err, ERROR_USAGE, "this plan's %s finds its levels while it runs: shards could not agree on them. Prepare with --levels%s",
+                         plan->find != FIND_NOTHING ? "--find" : plan->profile, plan->find != FIND_NOTHING ? " and without --find" : "");
+    const char *decided = decided_while_running(&plan->limits);
+    if (decided)
+        return error_set(err, ERROR_USAGE, "%s is decided by what the whole run has seen, and a shard sees its part only. Prepare without it", decided);
     if (plan->limits.max_seconds_ns == 0)
         return error_set(err, ERROR_USAGE, "this plan's levels end with their last request: shards could not agree when. Prepare with --max-seconds");
     if (plan->limits.max_concurrency < session->given.shards)
