@@ -67,7 +67,7 @@ static int add_run_level(struct calibrate_levels *levels, const struct run_data 
 {
     struct arena *arena = levels->arena;
     const struct record **chosen = ARENA_ARRAY(arena, level->record_count + 1, const struct record *);
-    size_t count = choose_records(data, level, chosen), counting = 0;
+    size_t count = choose_records(data, level, chosen), counting = 0, cached = 0;
     struct rehearsal_request *requests = ARENA_ARRAY(arena, count + 1, struct rehearsal_request);
     bool *counted = ARENA_ARRAY(arena, count + 1, bool);
     for (size_t k = 0; k < count; k++) {
@@ -75,6 +75,7 @@ static int add_run_level(struct calibrate_levels *levels, const struct run_data 
         size_t index = (size_t)(record - data->file.records);
         requests[k] = (struct rehearsal_request){.sent = record->sent - chosen[0]->sent, .prompt_tokens = record->prompt_tokens,
                                                  .output_tokens = record->output_tokens};
+        cached += record->cached_tokens > 0;
         counted[k] = data->member[index] && record->outcome == OUTCOME_OK && record->first_token != TIME_NEVER;
         if (!counted[k])
             continue;
@@ -86,6 +87,8 @@ static int add_run_level(struct calibrate_levels *levels, const struct run_data 
         log_warning(log, "%s: no request that ended ok and whose tokens are known: left out", name);
         return 0;
     }
+    if (cached > 0)
+        log_warning(log, "%s: of %zu requests %zu found the beginning of their prompt in the server's cache; the model computes it", name, count, cached);
     struct fit_level *out = new_level(levels, err);
     if (!out)
         return -1;

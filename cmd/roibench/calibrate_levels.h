@@ -17,7 +17,8 @@ struct calibrate_levels {
 };
 
 /* The levels of a run's folder: its requests are replayed at the times at which they were sent. Requests that did not end ok load
- * the model as far as their lengths are known, but do not count. A level without an ok request is left out, and that is logged. */
+ * the model as far as their lengths are known, but do not count. A level without an ok request is left out, and that is logged,
+ * as are prompts that the server had in its cache: the model takes every prompt as new. */
 int calibrate_add_run(struct calibrate_levels *levels, const char *folder, const struct log *log, struct error *err);
 
 /* A CSV with the columns load, unit, prompt_tokens, output_tokens and any of requests, weight and the names of serve/fit.h's

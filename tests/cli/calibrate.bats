@@ -41,6 +41,11 @@ table() { # LINES...
     start_simulator --preset-file preset.json --time-scale 10
     run curl -sS "$SIM/version"
     assert_output --partial '"preset":"again"'
+    [[ $stderr != *cache* ]]
+    zcat short/records.jsonl.gz | sed 's/"prompt_tokens":64,/&"cached_tokens":48,/' | gzip >records
+    mv records short/records.jsonl.gz
+    calibrate short
+    [[ $stderr == *'1 streams: of '*' found the beginning of their prompt in the server'*'12 streams: of '* ]]
 }
 
 @test "a published table is fitted; a row of weight 0 is only shown" {

@@ -66,7 +66,9 @@ assert_summary() { # FOLDER WORKSPACE
     assert_equal "$(jq --compact-output '[.levels[].load]' "$1/summary.json")" "[1,2,4]"
     assert_equal "$(jq --compact-output '[.levels[].requests | .ok, .error, .incomplete]' "$1/summary.json")" \
         "[$REQUESTS,0,0,$REQUESTS,0,0,$REQUESTS,0,0]"
-    jq --exit-status 'all(.levels[]; .ttft_ms.p50 > 0 and .tpot_ms.p50 > 0 and .output_tps > 0)' "$1/summary.json"
+    # A server whose front end gets no time on a busy machine sends these short answers whole: a level may have no TPOT, and says why.
+    jq --exit-status 'all(.levels[]; .ttft_ms.p50 > 0 and .output_tps > 0 and
+        (.tpot_ms.p50 > 0 or (.missing.user_tps | contains("more than one arrival")))) and any(.levels[]; .tpot_ms.p50 > 0)' "$1/summary.json"
     assert [ -s "$1/report.md" ]
     assert [ -s "$1/summary.csv" ]
 }

@@ -78,6 +78,19 @@ static void one_request_costs_prefill_then_decode(void **state)
     scheduler_free(scheduler);
 }
 
+/* 4 x 10^6 tokens of 10^12 ns, and a base of as much: more than 64 bits hold. */
+static void the_longest_step_has_an_end(void **state)
+{
+    (void)state;
+    struct scheduler_settings slow = settings(8, 100000000, 100000000, 16);
+    slow.cost = (struct scheduler_cost){1e12, 1e12, 1e12, 1e13};
+    struct scheduler *scheduler = scheduler_new(&slow);
+    struct scheduler_request a = request(4000000, 2);
+    scheduler_add(scheduler, &a);
+    assert_int_equal(step(scheduler, 1000000000000000), 1);
+    scheduler_free(scheduler);
+}
+
 static void first_scheduled_is_the_steps_beginning(void **state)
 {
     (void)state;
@@ -639,6 +652,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_engine_has_no_step),
         cmocka_unit_test(one_request_costs_prefill_then_decode),
+        cmocka_unit_test(the_longest_step_has_an_end),
         cmocka_unit_test(first_scheduled_is_the_steps_beginning),
         cmocka_unit_test(long_prompt_is_cut_by_the_budget),
         cmocka_unit_test(decoding_goes_before_prefill),
