@@ -247,13 +247,21 @@ static void join_windows(struct run_level *level, size_t parts)
         bounds->window_end = last;
     if (bounds->window_end < bounds->window_start)
         bounds->window_end = bounds->window_start;
+    level->joint_window = bounds->window_end - bounds->window_start;
+}
+
+/* The first so many shards have a share of the level: stream j is shard j % shards's. */
+static int shards_with_load(const struct run_data *data, const struct run_level *level)
+{
+    int shards = data->file.shards;
+    return !run_level_is_open_loop(level) && level->bounds.load < shards ? (int)level->bounds.load : shards;
 }
 
 static void join_parts(const struct run_data *data, struct run_level *level, const struct limits *limits)
 {
     struct level_bounds *bounds = &level->bounds;
     int64_t any = TIME_NEVER;
-    int begun = 0;
+    int begun = 0, with_load = 0, shards = shards_with_load(data, level);
     level->health = (struct client_health){.known = true, .lag_p99 = -1, .cpu = NAN, .throttled = -1};
     bounds->start = bounds->end = TIME_NEVER;
     for (size_t p = 0; p < data->file.part_count; p++) {
@@ -262,6 +270,7 @@ static void join_parts(const struct run_data *data, struct run_level *level, con
         if (!part->begun)
             continue;
         begun++;
+        with_load += data->file.parts[p].shard < shards;
         level->parts_cut += !part->bounds.ended;
         if (!part->bounds.ended)
             guess_bounds(data, level, p, limits);
@@ -269,7 +278,7 @@ static void join_parts(const struct run_data *data, struct run_level *level, con
         widen(part->bounds.end, &any, &bounds->end);
         join_health(&level->health, &part->health);
     }
-    level->parts_missing = data->file.shards > begun ? data->file.shards - begun : 0;
+    level->parts_missing = shards > with_load ? shards - with_load : 0;
     bounds->ended = begun > 0 && level->parts_cut == 0;
     if (begun > 0)
         join_windows(level, data->file.part_count);

@@ -59,8 +59,8 @@ struct run_level {
     struct token_sums tokens;
     struct client_health health;
     struct level_part *parts;      /* by the parts of the file */
-    int parts_missing, parts_cut;  /* shards that never came to it, and that did not live to end it */
-    int64_t longest_window;        /* of one part: what the window could have been */
+    int parts_missing, parts_cut;  /* shards with a share in it that never came to it; those that did not live to end it */
+    int64_t joint_window, longest_window; /* of all parts together, and of one: how long the window is and could have been */
 };
 
 struct tick {

@@ -4,9 +4,19 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/mem.h"
+
+/* Weighted tokens are summed in integers, so that the sum does not depend on the order of the requests. */
+#define TOKEN_PARTS 1048576
+__extension__ typedef __int128 wide;
+
+struct token_parts {
+    wide in_window, in_span; /* TOKEN_PARTS a token */
+};
 
 struct pass {
     struct run_data *data;
+    struct token_parts *parts; /* by level */
     bool second;
     size_t next; /* in file order: the record that most probably follows */
 };
@@ -62,7 +72,7 @@ static double tokens_per_n(const struct record *record, const struct token_frame
 }
 
 /* The ones inside the window are nearly all of a request's, so they are counted in integers and weighted once. */
-static void count_tokens(struct pass *pass, struct run_level *level, const struct record *record, const struct token_frame *frame)
+static void count_tokens(const struct pass *pass, const struct run_level *level, const struct record *record, const struct token_frame *frame)
 {
     int64_t t = record->sent, in_window = 0, in_span = 0;
     for (size_t k = 0; k < frame->arrivals; k++) {
@@ -71,9 +81,10 @@ static void count_tokens(struct pass *pass, struct run_level *level, const struc
         in_window += run_level_in_window(level, t) ? frame->n[k] : 0;
         in_span += run_level_in_span(level, t) ? frame->n[k] : 0;
     }
-    double weight = tokens_per_n(record, frame);
-    level->tokens.in_window += (double)in_window * weight;
-    level->tokens.in_span += (double)in_span * weight;
+    double weight = tokens_per_n(record, frame) * TOKEN_PARTS;
+    struct token_parts *parts = &pass->parts[level - pass->data->levels];
+    parts->in_window += (wide)((double)in_window * weight);
+    parts->in_span += (wide)((double)in_span * weight);
 }
 
 static void add_gaps(const struct pass *pass, struct run_level *level, const struct token_frame *frame)
@@ -116,7 +127,8 @@ static bool all_have_tokens(const struct run_data *data, const char *folder)
 
 static int read_pass(struct run_data *data, const char *folder, bool second, struct error *err)
 {
-    struct pass pass = {.data = data, .second = second};
+    cleanup_free struct token_parts *parts = mem_calloc(data->level_count + 1, sizeof *parts);
+    struct pass pass = {.data = data, .parts = parts, .second = second};
     for (size_t p = 0; p < data->file.part_count; p++) {
         int shard = data->file.parts[p].shard;
         bool cut = false;
@@ -124,6 +136,10 @@ static int read_pass(struct run_data *data, const char *folder, bool second, str
             return -1;
         if (cut)
             run_file_name(RUN_TOKENS, shard, data->truncated);
+    }
+    for (size_t k = 0; !second && k < data->level_count; k++) {
+        data->levels[k].tokens.in_window = (double)parts[k].in_window / TOKEN_PARTS;
+        data->levels[k].tokens.in_span = (double)parts[k].in_span / TOKEN_PARTS;
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "stats/measure.h"
 #include "stats/run_data.h"
+#include "stats/shards.h"
 #include "stats/validity.h"
 
 /* ---- facts ---- */
@@ -186,6 +187,10 @@ static void fill_mean_tokens(struct run_facts *facts, const struct run_data *dat
 
 static void note_run(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
 {
+    const char *of_shards[SHARDS_NOTES_MAX];
+    size_t count = shards_notes(data, summary->arena, of_shards);
+    for (size_t k = 0; k < count; k++)
+        add_note(summary, of_shards[k]);
     note_unreached(summary, data, load_unit_name(LOAD_STREAMS));
     note_unreached(summary, data, load_unit_name(LOAD_REQUESTS_PER_S));
     if (data->truncated[0])

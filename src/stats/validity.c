@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stats/shards.h"
 
 #define LAG_MIN_NS 1e6
 #define LAG_SHARE_OF_GAP 0.10
@@ -185,10 +186,14 @@ static void tell_early_end(struct level_summary *out, struct arena *arena)
                          arena_printf(arena, "ended after %.3g s, as more requests failed than --max-error-rate allows", seconds));
 }
 
-static void judge_end(struct level_summary *out, const struct run_level *level, const struct sla *sla, struct arena *arena)
+static void judge_end(struct level_summary *out, const struct run_level *level, int shards, const struct sla *sla, struct arena *arena)
 {
     if (!out->ended) {
-        level_add_reason(out, VALIDITY_SUSPECT, "cut off", "cut off: the run did not live to end this level");
+        const char *text = "cut off: the run did not live to end this level";
+        if (level->parts_cut < shards)
+            text = arena_printf(arena, "cut off: %d of %d shards did not live to end this level; it is measured until then", level->parts_cut,
+                                shards);
+        level_add_reason(out, VALIDITY_SUSPECT, "cut off", text);
         return;
     }
     if (!run_level_was_stopped(level)) {
@@ -232,7 +237,8 @@ void validity_judge(struct level_summary *out, const struct run_data *data, cons
     judge_failures(out, data, level, arena);
     judge_samples(out, plan, sla, arena);
     judge_cache(out, data, level, plan);
-    judge_end(out, level, sla, arena);
+    judge_end(out, level, data->file.shards, sla, arena);
+    shards_judge(out, data, level, arena);
     judge_coverage(out, arena);
     judge_server(out, data, level);
 }
