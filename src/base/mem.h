@@ -17,6 +17,9 @@ char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 char *mem_strndup(const char *text, size_t length) __attribute__((malloc, returns_nonnull));
 char *mem_printf(const char *format, ...) __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
+/* For what is large, on the stack, and written before it is read: we compile with -ftrivial-auto-var-init=zero. */
+#define MEM_UNINITIALIZED __attribute__((uninitialized))
+
 /* Grows an array by doubling so that it holds at least `needed` items. */
 #define MEM_GROW(array, capacity, needed)                                                     \
     do {                                                                                      \

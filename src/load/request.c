@@ -133,10 +133,10 @@ static int on_event(void *context, const char *data, size_t length)
 {
     struct request *request = context;
     struct record *record = &request->record;
-    struct openai_chunk chunk;
+    MEM_UNINITIALIZED struct openai_chunk chunk;
     if (request->done)
         return 0;
-    if (openai_chunk_read(data, length, &chunk) < 0)
+    if (openai_chunk_read_next(&request->prefix, data, length, &chunk) < 0)
         return break_off(request, "an event of the stream is no JSON object");
     if (chunk.done) {
         request->done = true;

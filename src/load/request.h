@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "net/transport.h"
 #include "record/record.h"
+#include "wire/openai.h"
 #include "wire/sse.h"
 
 #define REQUEST_ERROR_BODY_MAX ((size_t)64 << 10) /* of an error answer that much is kept to find its message */
@@ -46,6 +47,7 @@ struct request {
     struct buf body;           /* the JSON that is sent */
     struct buf error_body;     /* first bytes of an answer that is not a stream */
     struct sse sse;
+    struct openai_prefix prefix;
     int64_t *gaps;             /* arrivals of this request */
     int32_t *n;
     size_t gap_capacity, n_capacity;

@@ -293,7 +293,7 @@ static int64_t next_turn(const struct curl_transport *transport, int64_t deadlin
 static int curl_wait(struct transport *base, int64_t deadline, struct error *err)
 {
     struct curl_transport *transport = (struct curl_transport *)base;
-    struct epoll_event events[EVENTS_A_TURN];
+    MEM_UNINITIALIZED struct epoll_event events[EVENTS_A_TURN];
     bool over = told_to_stop(transport);
     transport->field.handled = false;
     transport->field.stamp = clock_now(transport->field.clock);

@@ -211,7 +211,12 @@ static int read_document(const char *data, size_t length, struct openai_chunk *c
 
 int openai_chunk_read(const char *data, size_t length, struct openai_chunk *chunk)
 {
-    if (openai_scan_chunk(data, length, chunk) == 0)
+    return openai_chunk_read_next(NULL, data, length, chunk);
+}
+
+int openai_chunk_read_next(struct openai_prefix *prefix, const char *data, size_t length, struct openai_chunk *chunk)
+{
+    if (openai_scan_chunk(prefix, data, length, chunk) == 0)
         return 0;
     return openai_chunk_read_by_json(data, length, chunk);
 }

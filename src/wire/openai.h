@@ -43,6 +43,17 @@ struct openai_chunk {
 
 /* 0, or -1: not JSON, or no object (`protocol`). Fills *chunk whole. */
 int openai_chunk_read(const char *data, size_t length, struct openai_chunk *chunk);
+
+/* What the last chunk of a stream began with, up to the value of `choices`: id, object, created and model are the same in all of
+ * them. Bytes that are equal to it were scanned before and said nothing, so they are not scanned again. One for each stream; all
+ * zero in the beginning, and it may stay as it is from one stream to the next. */
+#define OPENAI_PREFIX_MAX 248
+struct openai_prefix {
+    size_t length; /* 0: none */
+    char bytes[OPENAI_PREFIX_MAX];
+};
+/* The same as openai_chunk_read, whatever the prefix holds: only sooner. */
+int openai_chunk_read_next(struct openai_prefix *prefix, const char *data, size_t length, struct openai_chunk *chunk);
 /* Only the slow way, by jansson: for the test that both agree. */
 int openai_chunk_read_by_json(const char *data, size_t length, struct openai_chunk *chunk);
 

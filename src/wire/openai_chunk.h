@@ -22,7 +22,8 @@ void openai_chunk_add_choice(struct openai_chunk *chunk, const struct openai_cho
  * space, none at the ends, cut at a whole character. Always NUL-terminates. */
 void openai_copy_line(char *target, size_t size, const char *text, size_t length);
 
-/* The fast way: 0, or -1: jansson must look at it, *chunk is meaningless. Accepts nothing that the slow way would refuse. */
-int openai_scan_chunk(const char *data, size_t length, struct openai_chunk *chunk);
+/* The fast way: 0, or -1: jansson must look at it, *chunk is meaningless. Accepts nothing that the slow way would refuse.
+ * prefix: of the stream; NULL: none. */
+int openai_scan_chunk(struct openai_prefix *prefix, const char *data, size_t length, struct openai_chunk *chunk);
 
 #endif

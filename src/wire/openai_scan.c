@@ -1,6 +1,8 @@
 /* One pass over a chunk, no allocation. Whatever is not plainly what vLLM and llama.cpp send - a key that is
  * escaped or given twice, a value of another type, an error, broken JSON - makes it give up (false) and jansson decides.
  * It must never accept what jansson, with the flags of openai.c, would refuse. */
+#include <string.h>
+
 #include "wire/openai_chunk.h"
 #include "wire/scan.h"
 
@@ -171,8 +173,12 @@ static bool take_choice(struct scan_cursor *cursor, void *context)
     return true;
 }
 
+enum { SEEN_CHOICES = 1, SEEN_USAGE = 2, SEEN_OBJECT = 4, SEEN_ERROR = 8, SEEN_PROGRESS = 16 };
+
 struct chunk_scan {
     struct openai_chunk *chunk;
+    struct openai_prefix *prefix; /* NULL: none */
+    const char *start;
     unsigned seen, usage_seen, details_seen;
 };
 
@@ -202,28 +208,64 @@ static bool take_object_name(struct scan_cursor *cursor)
     return scan_take_string(cursor, &name) && !name.escaped && !SCAN_IS(name, "error");
 }
 
+/* --- the prefix --- */
+
+/* The cursor is before the value of `choices`. What came before it must have left nothing in the chunk: of all members only usage does.
+ * Which keys they were is forgotten: one of them given again counts as the later one, which is jansson's rule. */
+static void keep_prefix(struct chunk_scan *scan, const struct scan_cursor *cursor)
+{
+    struct openai_prefix *prefix = scan->prefix;
+    size_t length = (size_t)((const char *)cursor->at - scan->start);
+    if (!prefix || length > sizeof prefix->bytes || (scan->seen & SEEN_USAGE) != 0)
+        return;
+    memcpy(prefix->bytes, scan->start, length);
+    prefix->length = length;
+}
+
+static bool begins_as_before(const struct openai_prefix *prefix, const char *data, size_t length)
+{
+    return prefix && prefix->length > 0 && length > prefix->length && memcmp(data, prefix->bytes, prefix->length) == 0;
+}
+
+/* --- the whole --- */
+
+static bool take_choices(struct scan_cursor *cursor, struct chunk_scan *scan)
+{
+    return mark_seen(&scan->seen, SEEN_CHOICES) && scan_each_element(cursor, take_choice, scan->chunk);
+}
+
 static bool take_chunk_member(struct scan_cursor *cursor, struct scan_span key, void *context)
 {
     struct chunk_scan *scan = context;
-    if (SCAN_IS(key, "choices"))
-        return mark_seen(&scan->seen, 1) && scan_each_element(cursor, take_choice, scan->chunk);
+    if (SCAN_IS(key, "choices")) {
+        keep_prefix(scan, cursor);
+        return take_choices(cursor, scan);
+    }
     if (SCAN_IS(key, "usage"))
-        return mark_seen(&scan->seen, 2) && (scan_take_null(cursor) || scan_each_member(cursor, take_usage_member, scan));
+        return mark_seen(&scan->seen, SEEN_USAGE) && (scan_take_null(cursor) || scan_each_member(cursor, take_usage_member, scan));
     if (SCAN_IS(key, "object"))
-        return mark_seen(&scan->seen, 4) && take_object_name(cursor);
+        return mark_seen(&scan->seen, SEEN_OBJECT) && take_object_name(cursor);
     if (SCAN_IS(key, "error"))
-        return mark_seen(&scan->seen, 8) && scan_take_null(cursor);
+        return mark_seen(&scan->seen, SEEN_ERROR) && scan_take_null(cursor);
     if (SCAN_IS(key, "prompt_progress"))
-        return mark_seen(&scan->seen, 16) && scan_take_null(cursor);
+        return mark_seen(&scan->seen, SEEN_PROGRESS) && scan_take_null(cursor);
     return scan_skip_value(cursor);
 }
 
-int openai_scan_chunk(const char *data, size_t length, struct openai_chunk *chunk)
+static bool take_document(struct scan_cursor *cursor, size_t length, struct chunk_scan *scan)
+{
+    if (!begins_as_before(scan->prefix, scan->start, length))
+        return scan_each_member(cursor, take_chunk_member, scan);
+    cursor->at += scan->prefix->length;
+    return take_choices(cursor, scan) && scan_more_members(cursor, take_chunk_member, scan);
+}
+
+int openai_scan_chunk(struct openai_prefix *prefix, const char *data, size_t length, struct openai_chunk *chunk)
 {
     struct scan_cursor cursor = {(const unsigned char *)data, (const unsigned char *)data + length};
-    struct chunk_scan scan = {.chunk = chunk};
+    struct chunk_scan scan = {.chunk = chunk, .prefix = prefix, .start = data};
     openai_chunk_clear(chunk);
-    if (!scan_each_member(&cursor, take_chunk_member, &scan))
+    if (!take_document(&cursor, length, &scan))
         return -1;
     scan_skip_blank(&cursor);
     return cursor.at == cursor.end ? 0 : -1;

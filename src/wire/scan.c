@@ -59,15 +59,20 @@ static bool skip_number(struct scan_cursor *cursor)
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Eight bytes without a quote, a backslash, a control character or a byte beyond ASCII. */
-static bool is_plain_word(const unsigned char *at)
+/* Of the next eight bytes, how many come before the first quote, backslash, control character or byte beyond ASCII; 8: there is
+ * none. The subtractions borrow only from bytes behind a true hit, so the first one is exact. */
+static size_t count_plain(const unsigned char *at)
 {
     uint64_t word;
     memcpy(&word, at, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
     uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
     uint64_t control = (word - EACH_BYTE(0x20)) & ~word;
     uint64_t found = ((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash);
-    return ((found | control | word) & EACH_BYTE(0x80)) == 0;
+    uint64_t marks = (found | control | word) & EACH_BYTE(0x80);
+    return marks ? (size_t)__builtin_ctzll(marks) / 8 : 8;
 }
 
 static bool is_plain_byte(unsigned char byte)
@@ -77,8 +82,12 @@ static bool is_plain_byte(unsigned char byte)
 
 static void skip_plain(struct scan_cursor *cursor)
 {
-    while (cursor->end - cursor->at >= 8 && is_plain_word(cursor->at))
-        cursor->at += 8;
+    while (cursor->end - cursor->at >= 8) {
+        size_t plain = count_plain(cursor->at);
+        cursor->at += plain;
+        if (plain < 8)
+            return;
+    }
     while (cursor->at < cursor->end && is_plain_byte(*cursor->at))
         cursor->at++;
 }
@@ -240,17 +249,27 @@ bool scan_skip_value(struct scan_cursor *cursor)
 
 /* --- objects and arrays --- */
 
+static bool take_member(struct scan_cursor *cursor, scan_member take, void *context)
+{
+    struct scan_span key;
+    return take_key(cursor, &key) && !key.escaped && take(cursor, key, context);
+}
+
 bool scan_each_member(struct scan_cursor *cursor, scan_member take, void *context)
 {
     if (!scan_take_byte(cursor, '{'))
         return false;
     if (scan_take_byte(cursor, '}'))
         return true;
-    do {
-        struct scan_span key;
-        if (!take_key(cursor, &key) || key.escaped || !take(cursor, key, context))
+    return take_member(cursor, take, context) && scan_more_members(cursor, take, context);
+}
+
+bool scan_more_members(struct scan_cursor *cursor, scan_member take, void *context)
+{
+    while (scan_take_byte(cursor, ',')) {
+        if (!take_member(cursor, take, context))
             return false;
-    } while (scan_take_byte(cursor, ','));
+    }
     return scan_take_byte(cursor, '}');
 }
 

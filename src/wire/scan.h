@@ -67,6 +67,8 @@ bool scan_skip_value(struct scan_cursor *cursor);
 
 /* Objects and arrays: the function is called for each member or element. A key with an escape is refused. */
 bool scan_each_member(struct scan_cursor *cursor, scan_member take, void *context);
+/* The same from behind a member's value on. */
+bool scan_more_members(struct scan_cursor *cursor, scan_member take, void *context);
 bool scan_each_element(struct scan_cursor *cursor, scan_element take, void *context);
 
 #endif

@@ -119,6 +119,27 @@ void property_openai_chunk(const uint8_t *data, size_t size)
     free(bytes);
 }
 
+/* Lines, each a chunk of one stream: what the reader remembers of those before must change nothing. */
+void property_openai_stream(const uint8_t *data, size_t size)
+{
+    struct openai_prefix prefix;
+    memset(&prefix, 0, sizeof prefix);
+    for (size_t at = 0; at < size;) {
+        const uint8_t *end = memchr(data + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - data) - at : size - at;
+        struct openai_chunk chunk, slow;
+        char *bytes = copy_exact(data + at, length);
+        memset(&chunk, 0x5A, sizeof chunk);
+        memset(&slow, 0xA5, sizeof slow);
+        int result = openai_chunk_read_next(&prefix, bytes, length, &chunk);
+        must(result == openai_chunk_read_by_json(bytes, length, &slow));
+        must(result < 0 || chunks_equal(&chunk, &slow));
+        must(prefix.length <= OPENAI_PREFIX_MAX);
+        free(bytes);
+        at += length + 1;
+    }
+}
+
 void property_openai_body(const uint8_t *data, size_t size)
 {
     struct openai_chunk response;

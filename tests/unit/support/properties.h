@@ -13,6 +13,8 @@ typedef void (*property)(const uint8_t *data, size_t size);
 void property_sse(const uint8_t *data, size_t size);
 /* The scanner and jansson say the same of a chunk, in clean lines of text. */
 void property_openai_chunk(const uint8_t *data, size_t size);
+/* So do they of lines that are the chunks of one stream, whatever the scanner remembers of those before. */
+void property_openai_stream(const uint8_t *data, size_t size);
 /* Responses, errors and lists of models: read or refused, in clean lines of text. */
 void property_openai_body(const uint8_t *data, size_t size);
 /* Lines are independent; what is handed out lies inside the text. */

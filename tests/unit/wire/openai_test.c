@@ -268,7 +268,7 @@ static int add_chunk(void *context, const char *data, size_t length)
         totals->done = 1;
         return 0;
     }
-    totals->slow += openai_scan_chunk(data, length, &scanned) != 0;
+    totals->slow += openai_scan_chunk(NULL, data, length, &scanned) != 0;
     totals->chunks++;
     totals->tokens += chunk.token;
     totals->empty += chunk.text_empty;

@@ -91,6 +91,38 @@ static struct events read_bodies(void)
     return inputs;
 }
 
+/* The streams: their events, each in a line. *remembered: the events before which the scanner knew how they would begin. */
+static struct events read_streams(size_t *remembered)
+{
+    struct events inputs = corpus_new();
+    struct captures captures = captures_list();
+    for (size_t i = 0; i < captures.count; i++) {
+        struct buf body = capture_read_body(captures.paths[i], NULL), lines = BUF_INIT(CAPTURE_MAX);
+        struct events events = events_new();
+        struct openai_prefix prefix = {0};
+        struct sse sse;
+        sse_init(&sse, events_add, &events);
+        assert_int_equal(sse_feed(&sse, buf_text(&body), body.len), 0);
+        sse_free(&sse);
+        for (size_t k = 0; k < events.count; k++) {
+            struct openai_chunk chunk;
+            size_t length;
+            const char *bytes = events_data(&events, k, &length);
+            *remembered += length > prefix.length && prefix.length > 100 && memcmp(bytes, prefix.bytes, prefix.length) == 0;
+            openai_chunk_read_next(&prefix, bytes, length, &chunk);
+            buf_append(&lines, bytes, length);
+            buf_append_char(&lines, '\n');
+        }
+        if (events.count > 0)
+            add_input(&inputs, lines.data, lines.len);
+        buf_free(&lines);
+        events_free(&events);
+        buf_free(&body);
+    }
+    captures_free(&captures);
+    return inputs;
+}
+
 static struct events make_records(void)
 {
     struct events inputs = corpus_new();
@@ -134,7 +166,7 @@ static size_t count_scanned(const struct events *inputs)
         struct openai_chunk chunk;
         size_t length;
         const char *bytes = events_data(inputs, i, &length);
-        scanned += openai_scan_chunk(bytes, length, &chunk) == 0;
+        scanned += openai_scan_chunk(NULL, bytes, length, &chunk) == 0;
     }
     return scanned;
 }
@@ -146,6 +178,28 @@ static void test_scanner_and_jansson_agree(void **state)
     assert_true(count_scanned(&inputs) > 400); /* else jansson would agree with itself */
     try_all(&inputs, property_openai_chunk);
     try_changed(&inputs, property_openai_chunk, 120000, CAPTURE_MAX);
+    events_free(&inputs);
+}
+
+/* What is in the way of remembering. */
+static const char *const PAIRS[] = {
+    "{\"usage\":{\"completion_tokens\":5},\"choices\":[]}\n{\"usage\":{\"completion_tokens\":5},\"choices\":[]}",
+    "{\"object\":\"a\",\"choices\":[]}\n{\"object\":\"a\",\"choices\":[],\"object\":\"error\"}",
+    "{\"error\":null,\"choices\":[]}\n{\"error\":null,\"choices\":[],\"error\":\"broken\"}",
+    "{\"choices\":[]}\n{\"choices\":[{\"text\":\"a\"}],\"choices\":[]}",
+    "{\"choices\":[]}\n{\"choices\":",
+};
+
+static void test_they_agree_whatever_was_remembered(void **state)
+{
+    size_t remembered = 0;
+    struct events inputs = read_streams(&remembered);
+    (void)state;
+    assert_true(remembered > 200); /* else there was nothing to remember */
+    try_all(&inputs, property_openai_stream);
+    try_changed(&inputs, property_openai_stream, 20000, 3000);
+    for (size_t i = 0; i < sizeof PAIRS / sizeof *PAIRS; i++)
+        property_openai_stream((const uint8_t *)PAIRS[i], strlen(PAIRS[i]));
     events_free(&inputs);
 }
 
@@ -180,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams), cmocka_unit_test(test_scanner_and_jansson_agree),
+        cmocka_unit_test(test_they_agree_whatever_was_remembered),
         cmocka_unit_test(test_bodies),  cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_records),
     };
