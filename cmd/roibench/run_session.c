@@ -139,6 +139,7 @@ static int open_scraper(struct run_session *session, int64_t anchor, struct erro
         .path = path,
         .anchor = anchor,
         .interval_ns = plan_wall_ns(session->plan, NS_PER_S),
+        .keeps_queue = session->plan->find != FIND_NOTHING,
     };
     session->scraper = scraper_new(&settings, err);
     return session->scraper ? 0 : -1;
@@ -269,7 +270,8 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
     };
     if (session->scraper)
         session->settings.watch = (struct engine_watch){
-            .level_start = scraper_level_start, .level_end = scraper_level_end, .context = session->scraper,
+            .level_start = scraper_level_start, .level_end = scraper_level_end,
+            .queue_share = session->plan->find != FIND_NOTHING ? scraper_queue_share : NULL, .context = session->scraper,
         };
 }
 

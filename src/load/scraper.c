@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "record/record_writer.h"
+#include "stats/server_data.h"
 #include "wire/promtext.h"
 
 #define SCRAPE_TIMEOUT_NS (10 * NS_PER_S)
@@ -27,6 +28,7 @@ struct scraper {
     uint64_t full_asked, full_done; /* scrapes of all series: asked for, and answered (or failed) */
     bool known, busy;           /* does the newest full scrape tell, and does the server still run or queue requests? */
     bool ever_known;            /* some scrape told */
+    struct scrapes queue;       /* with keeps_queue: of all scrapes that told, the queue alone; wall time from the anchor */
     struct error failure;       /* of writing; the first */
     bool told;                  /* that /metrics is missing */
     bool begun;                 /* the run's first level; of the engine's thread alone */
@@ -67,9 +69,10 @@ bool scraper_keeps(const char *name, size_t length)
            ends_with(name, length, "_count") || ends_with(name, length, "_total");
 }
 
-struct scrape {
+struct scrape_line {
     struct buf line;
-    bool full, known, first;
+    int64_t asked;
+    bool full, known, queue_known, first;
     double running, waiting;
 };
 
@@ -77,13 +80,15 @@ static void take_sample(void *context, const struct promtext_sample *sample)
 {
     static const char *const running[] = {"vllm:num_requests_running", "llamacpp:requests_processing"};
     static const char *const waiting[] = {"vllm:num_requests_waiting", "llamacpp:requests_deferred"};
-    struct scrape *scrape = context;
+    struct scrape_line *scrape = context;
     if (is_one_of(sample->series, sample->name_length, running, 2)) {
         scrape->running += sample->value;
         scrape->known = true;
     }
-    if (is_one_of(sample->series, sample->name_length, waiting, 2))
+    if (is_one_of(sample->series, sample->name_length, waiting, 2)) {
         scrape->waiting += sample->value;
+        scrape->queue_known = true;
+    }
     if (!scrape->full && !scraper_keeps(sample->series, sample->name_length))
         return;
     if (!scrape->first)
@@ -123,7 +128,7 @@ static bool was_stopped(const struct scraper *scraper)
 }
 
 /* One GET, one line. Fills scrape->known, running, waiting. */
-static void scrape_once(struct scraper *scraper, struct scrape *scrape)
+static void scrape_once(struct scraper *scraper, struct scrape_line *scrape)
 {
     struct http_response response;
     struct error err = {.class = ERROR_NONE};
@@ -131,13 +136,14 @@ static void scrape_once(struct scraper *scraper, struct scrape *scrape)
     int64_t asked = clock_now(settings->clock);
     int status = http_client_get(scraper->client, settings->url, SCRAPE_TIMEOUT_NS, &response, &err);
     int64_t took = clock_now(settings->clock) - asked;
+    scrape->asked = asked - settings->anchor;
     if (status < 0) {
         if (response.trouble != HTTP_STOPPED)
             tell_once(scraper, response.message);
     } else if (response.status != 200) {
         tell_once(scraper, response.status == 404 ? "not found" : "no answer that can be used");
     } else {
-        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,\"series\":{", (long long)(asked - settings->anchor), (long long)took);
+        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,\"series\":{", (long long)scrape->asked, (long long)took);
         scrape->first = true;
         promtext_read(buf_text(&response.body), response.body.len, take_sample, scrape, NULL);
         buf_append_text(&scrape->line, "}}\n");
@@ -148,7 +154,7 @@ static void scrape_once(struct scraper *scraper, struct scrape *scrape)
 
 static void do_scrape(struct scraper *scraper, bool full)
 {
-    struct scrape scrape = {.line = BUF_INIT(SCRAPE_LINE_MAX), .full = full};
+    struct scrape_line scrape = {.line = BUF_INIT(SCRAPE_LINE_MAX), .full = full};
     pthread_mutex_lock(&scraper->mutex);
     uint64_t asked = scraper->full_asked;
     pthread_mutex_unlock(&scraper->mutex);
@@ -156,6 +162,8 @@ static void do_scrape(struct scraper *scraper, bool full)
     buf_free(&scrape.line);
     pthread_mutex_lock(&scraper->mutex);
     scraper->ever_known = scraper->ever_known || scrape.known;
+    if (scraper->settings.keeps_queue && scrape.queue_known)
+        scrapes_add_queue(&scraper->queue, scrape.asked, scrape.waiting);
     if (full) {
         scraper->full_done = asked;
         scraper->known = scrape.known;
@@ -238,6 +246,16 @@ int scraper_level_end(void *scraper_pointer, int64_t deadline)
     }
 }
 
+double scraper_queue_share(void *scraper_pointer, int64_t from, int64_t to)
+{
+    struct scraper *scraper = scraper_pointer;
+    pthread_mutex_lock(&scraper->mutex);
+    scrapes_sort(&scraper->queue);
+    double share = scrapes_gauge(&scraper->queue, SERVER_QUEUE, from, to, 0).share_above;
+    pthread_mutex_unlock(&scraper->mutex);
+    return share;
+}
+
 struct scraper *scraper_new(const struct scraper_settings *settings, struct error *err)
 {
     struct scraper *scraper = mem_alloc(sizeof *scraper);
@@ -286,6 +304,7 @@ int scraper_free(struct scraper *scraper, struct error *err)
     int status = first->class == ERROR_NONE ? 0 : -1;
     if (status < 0 && err)
         *err = *first;
+    scrapes_free(&scraper->queue);
     http_client_free(scraper->client);
     pthread_cond_destroy(&scraper->changed);
     pthread_mutex_destroy(&scraper->mutex);

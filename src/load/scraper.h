@@ -30,6 +30,7 @@ struct scraper_settings {
     const char *path;          /* metrics.jsonl.gz, created */
     int64_t anchor;
     int64_t interval_ns;       /* wall */
+    bool keeps_queue;          /* for scraper_queue_share: 80 bytes a scrape */
 };
 
 struct scraper;
@@ -41,6 +42,8 @@ int scraper_free(struct scraper *scraper, struct error *err);
  * ever told. -1: so it is, or none of this waiting told, or a signal came. */
 void scraper_level_start(void *scraper_pointer);
 int scraper_level_end(void *scraper_pointer, int64_t deadline);
+/* Share of [from, to), wall ns from the anchor, in which requests waited at the server, as the report will compute it; NAN: not known. */
+double scraper_queue_share(void *scraper_pointer, int64_t from, int64_t to);
 
 /* Is this series kept at every interval? name: without labels. Exposed for its test. */
 bool scraper_keeps(const char *name, size_t length);

@@ -45,6 +45,17 @@ static int name_index(const char *series)
     return -1;
 }
 
+/* That tells nothing yet. */
+static struct scrape *add_scrape(struct scrapes *scrapes, int64_t t)
+{
+    MEM_GROW(scrapes->items, scrapes->cap, scrapes->count + 1);
+    struct scrape *scrape = &scrapes->items[scrapes->count++];
+    scrape->t = t;
+    for (int q = 0; q < SERVER_QUANTITY_COUNT; q++)
+        scrape->value[q] = NAN;
+    return scrape;
+}
+
 void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series)
 {
     double sum[NAME_COUNT] = {0};
@@ -59,14 +70,15 @@ void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series)
         sum[k] += json_number_value(value);
         count[k]++;
     }
-    struct scrape scrape = {.t = t};
-    for (int q = 0; q < SERVER_QUANTITY_COUNT; q++)
-        scrape.value[q] = NAN;
+    struct scrape *scrape = add_scrape(scrapes, t);
     for (size_t k = 0; k < NAME_COUNT; k++)
-        if (count[k] > 0 && isnan(scrape.value[names[k].quantity]))
-            scrape.value[names[k].quantity] = names[k].mean ? sum[k] / count[k] : sum[k];
-    MEM_GROW(scrapes->items, scrapes->cap, scrapes->count + 1);
-    scrapes->items[scrapes->count++] = scrape;
+        if (count[k] > 0 && isnan(scrape->value[names[k].quantity]))
+            scrape->value[names[k].quantity] = names[k].mean ? sum[k] / count[k] : sum[k];
+}
+
+void scrapes_add_queue(struct scrapes *scrapes, int64_t t, double waiting)
+{
+    add_scrape(scrapes, t)->value[SERVER_QUEUE] = waiting;
 }
 
 void scrapes_free(struct scrapes *scrapes)

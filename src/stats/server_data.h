@@ -32,6 +32,8 @@ struct scrapes {
 
 /* One line of metrics.jsonl.gz, t already in model time. */
 void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series);
+/* A scrape of which only the queue is of interest. */
+void scrapes_add_queue(struct scrapes *scrapes, int64_t t, double waiting);
 void scrapes_free(struct scrapes *scrapes);
 /* Sorts by time and finds the interval: call it once, after the last one was added. */
 void scrapes_sort(struct scrapes *scrapes);

@@ -1,6 +1,7 @@
 /* The scraper against a server on 127.0.0.1 that answers as the captures do, slowly, wrongly, or not at all. */
 #include "load/scraper.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,6 +159,7 @@ static struct scraper *start(struct bench *bench, int64_t interval_ns, struct er
         .path = bench->path,
         .anchor = clock_now(clock_system()),
         .interval_ns = interval_ns,
+        .keeps_queue = true,
     };
     return bench->scraper = scraper_new(&settings, err);
 }
@@ -313,6 +315,20 @@ static void test_level_end_waits_until_the_server_is_idle(void **state)
     int64_t deadline = from_now(200 * NS_PER_MS);
     assert_int_equal(scraper_level_end(bench->scraper, deadline), 0);
     assert_true(clock_now(clock_system()) >= deadline);
+    assert_int_equal(stop(bench, NULL), 0);
+}
+
+/* Two wait from the first answer to the second, nobody from then on: as far as a value holds, three times as long. */
+static void test_the_share_of_time_in_which_requests_wait(void **state)
+{
+    struct bench *bench = *state;
+    bench->script = "BI";
+    assert_non_null(start(bench, 3600 * NS_PER_S, NULL));
+    assert_true(isnan(scraper_queue_share(bench->scraper, 0, LONG)));
+    scraper_level_start(bench->scraper);
+    wait_for(bench, &bench->answered, 1);
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), 1);
+    assert_true(fabs(scraper_queue_share(bench->scraper, 0, 3600 * NS_PER_S) - 0.25) < 1e-6);
     assert_int_equal(stop(bench, NULL), 0);
 }
 
@@ -490,6 +506,7 @@ int main(void)
         TEST(test_all_series_at_the_ends_and_some_between),
         TEST(test_values_are_those_of_the_server),
         TEST(test_level_end_waits_until_the_server_is_idle),
+        TEST(test_the_share_of_time_in_which_requests_wait),
         TEST(test_level_end_tries_again_what_failed),
         TEST(test_a_later_level_waits_for_its_scrape),
         TEST(test_a_signal_ends_the_waiting),
