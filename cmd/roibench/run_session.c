@@ -19,6 +19,7 @@
 #include "load/scraper.h"
 #include "load/sink_queue.h"
 #include "load/sink_workspace.h"
+#include "net/headroom.h"
 #include "plan/plan.h"
 #include "plan/prompts.h"
 #include "record/manifest.h"
@@ -173,7 +174,6 @@ static int open_writer(struct run_session *session, int64_t anchor_realtime, str
     return session->queue ? record_writer_flush(session->writer, err) : -1;
 }
 
-/* All of a run's connections need descriptors and ports of one process: `streams` are those of all workers. */
 static struct transport *open_transport(struct run_session *session, size_t streams, struct error *err)
 {
     const struct limits *limits = &session->plan->limits;
@@ -190,10 +190,21 @@ static struct transport *open_transport(struct run_session *session, size_t stre
     return transport_curl_new(&settings, err);
 }
 
+/* Of our shard. The connections of a run that takes turns with ours stay open meanwhile: as many again. */
+static size_t connections_of(const struct run_session *session)
+{
+    const struct run_session_settings *given = &session->given;
+    struct share share = given->shard == NO_SHARD ? (struct share){0, 1} : (struct share){given->shard, given->shards};
+    size_t connections = (size_t)share_of(share, most_streams(session->plan));
+    return session->pair_id ? 2 * connections : connections;
+}
+
 /* The transports first: what they refuse (too many streams, a host that nobody knows) leaves no records, and the plan can be run. */
 static int open_workers(struct run_session *session, struct error *err)
 {
-    size_t streams = (size_t)most_streams(session->plan);
+    size_t streams = connections_of(session);
+    if (headroom_make(MACHINE, session->plan->target, streams, session->worker_count, err) < 0)
+        return -1;
     session->workers = mem_calloc((size_t)session->worker_count, sizeof *session->workers);
     for (int w = 0; w < session->worker_count; w++) {
         struct engine_worker *worker = &session->workers[w];

@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "net/curl_setup.h"
 #include "net/flight.h"
-#include "net/limits.h"
 #include "net/resolve.h"
 #include "net/timeouts.h"
 #include "net/transport.h"
@@ -392,7 +391,7 @@ struct transport *transport_curl_new(const struct transport_curl_settings *setti
     transport->field.stalls.limit = settings->stall_timeout_ns;
     transport->field.wholes.limit = settings->timeout_ns;
     transport->field.setup = net_setup_new(&settings->net, err);
-    if (!transport->field.setup || limits_make_room(settings->max_streams, err) < 0 ||
+    if (!transport->field.setup ||
         pin_hosts(transport, settings->pin_urls, settings->pin_url_count, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
         curl_free_transport(&transport->transport);
         return NULL;

@@ -277,9 +277,9 @@ as_nobody() {
 @test "too few descriptors for the streams are told before any load" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 500 --max-requests 10
-    run --separate-stderr bash -c "ulimit -n 256; exec '$ROIBENCH' run --workspace ws"
+    run --separate-stderr bash -c "ulimit -n 256; exec '$ROIBENCH' run --workspace ws --workers 2"
     assert_failure 1
-    [[ $stderr == *"500 streams need 564 open files, and the limit is 256. Raise it"* ]]
+    [[ $stderr == *"500 streams need 572 open files, and the limit is 256. Raise it"* ]]
     [ ! -e ws/r/records.jsonl.gz ]
 }
 

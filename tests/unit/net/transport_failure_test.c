@@ -274,40 +274,6 @@ static void expect_refused(const struct transport_curl_settings *settings, enum 
         fail_msg("'%s' does not say '%s'", err.text, says);
 }
 
-static void test_too_many_streams_are_refused_before(void **state)
-{
-    struct rlimit before, after;
-
-    (void)state;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    expect_refused(&(struct transport_curl_settings){.clock = clock_system(), .max_streams = (size_t)1 << 30}, ERROR_INTERNAL,
-                   "1073741824 streams need a local port each");
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
-    assert_int_equal(after.rlim_cur, before.rlim_cur);
-}
-
-/* As far as it must be, no further. (That the hard limit is too low is tested with the command: it cannot be put back here.) */
-static void test_the_limit_of_open_files_is_raised(void **state)
-{
-    struct rlimit before, limit;
-    struct error err = {0};
-    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 200};
-
-    (void)state;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    limit = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-
-    struct transport *transport = transport_curl_new(&settings, &err);
-
-    assert_non_null(transport);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    assert_int_equal(limit.rlim_cur, 264);
-    assert_int_equal(limit.rlim_max, before.rlim_max);
-    transport_free(transport);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-}
-
 static void test_an_unknown_host_is_refused_before(void **state)
 {
     struct transport_curl_settings settings = {
@@ -333,8 +299,6 @@ int main(void)
         cmocka_unit_test(test_no_descriptor_is_a_local_failure),
         cmocka_unit_test(test_a_socket_that_cannot_be_watched_is_a_local_failure),
         cmocka_unit_test(test_a_used_socket_that_cannot_be_watched_again),
-        cmocka_unit_test(test_too_many_streams_are_refused_before),
-        cmocka_unit_test(test_the_limit_of_open_files_is_raised),
         cmocka_unit_test(test_an_unknown_host_is_refused_before),
     };
 
