@@ -25,7 +25,7 @@ static struct fake_answer answer_of(void *context, const struct transfer *transf
         return (struct fake_answer){.result = TRANSPORT_CONNECT, .message = "connection refused"};
     if (now - 1000 * NS_PER_S < bench->refuse_until)
         return (struct fake_answer){.ttft = NS_PER_S, .status = 400, .error_body = "{\"error\":{\"message\":\"too long\"}}"};
-    return bench->answer;
+    return bench->answer_by_body ? bench->answer_by_body(transfer->body) : bench->answer;
 }
 
 static void after_wait(void *context, int64_t now)
@@ -115,6 +115,8 @@ struct bench *bench_new(const char *kind, double load)
         .limits = {.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 60 * NS_PER_S, .max_concurrency = 512, .max_error_rate = 1, .max_micro_usd = -1},
         .seed = 1,
     };
+    bench->shard = (struct share){.index = 0, .count = 1};
+    bench->start_at = TIME_NEVER;
     bench->answer = (struct fake_answer){.ttft = NS_PER_S, .itl = 100 * NS_PER_MS, .tokens = 10};
     return bench;
 }
@@ -134,7 +136,8 @@ int bench_run(struct bench *bench)
     const struct engine_worker worker = {.transport = &bench->fake.transport};
     struct engine_settings settings = {
         .plan = &bench->plan, .clock = &bench->fake.clock, .workers = &worker, .worker_count = 1, .sink = &bench->sink, .log = &log,
-        .urls = urls, .url_count = 1, .warm_urls = bench->warm ? warm_urls : NULL, .anchor = bench->fake.time.now, .shard = {.index = 0, .count = 1}, .start_at = TIME_NEVER,
+        .urls = urls, .url_count = 1, .warm_urls = bench->warm ? warm_urls : NULL, .anchor = bench->fake.time.now,
+        .shard = bench->shard, .start_at = bench->start_at,
         .body = make_body, .stop = &bench->stop,
         .progress_interval_ns = NS_PER_S, .secret = "sesame",
     };

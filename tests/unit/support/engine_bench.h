@@ -11,6 +11,9 @@ struct bench {
     struct plan plan;
     struct level levels[4];
     struct fake_answer answer; /* the same for every request, unless answer_of says otherwise */
+    struct fake_answer (*answer_by_body)(const char *body); /* NULL: none */
+    struct share shard;        /* all of it, if a test does not say otherwise */
+    int64_t start_at;          /* from the anchor; TIME_NEVER: at once */
     volatile sig_atomic_t stop;
     int64_t stop_at;           /* from the anchor; 0: never */
     int64_t down_from;         /* refused connections from then on; 0: never */
