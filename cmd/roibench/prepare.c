@@ -29,17 +29,17 @@ static double spread_ns(const struct plan *plan)
     for (size_t k = 0; k < plan->level_count; k++)
         levels += plan->levels[k].unit == LOAD_STREAMS;
     double cycle = (double)(plan->calibration.e2e_ns + plan_mean_think_ns(plan)) * plan->server.time_scale;
-    return plan->stream_start == STREAM_START_SPREAD ? (double)levels * cycle : 0;
+    return plan->stream_start == STREAM_START_SPREAD ? (double)(levels * plan->repeat) * cycle : 0;
 }
 
 /* Levels that are bounded by time: requests alone bound nothing that is known here. */
 static void tell_duration(const struct app *app, const struct plan *plan)
 {
-    double levels = (double)(plan->level_count > 0 ? (int64_t)plan->level_count : plan->sweep_levels);
+    double levels = (double)((plan->level_count > 0 ? (int64_t)plan->level_count : plan->sweep_levels) * plan->repeat);
     double load = (levels * (double)plan->limits.max_seconds_ns + spread_ns(plan)) / plan->server.time_scale;
     double drain = levels * (double)plan->limits.drain_ns / plan->server.time_scale;
     char load_text[UNITS_TEXT_SIZE], drain_text[UNITS_TEXT_SIZE];
-    if (plan->limits.max_seconds_ns > 0 && load + drain < DURATION_TOLD_MAX_NS)
+    if (plan->find == FIND_NOTHING && plan->limits.max_seconds_ns > 0 && load + drain < DURATION_TOLD_MAX_NS)
         log_info(&app->log, "run will take about %s%s, and up to %s more if requests hang at the ends of the levels (--drain)",
                  units_format_duration((int64_t)load, load_text), plan->server.time_scale != 1 ? " of wall time" : "",
                  units_format_duration((int64_t)drain, drain_text));
@@ -51,6 +51,8 @@ static void tell_plan(const struct app *app, const struct plan *plan)
     char e2e[UNITS_TEXT_SIZE];
     plan_describe(plan, &text);
     log_info(&app->log, "server: %s%s%s, model %s", plan->server.kind, plan->server.version[0] ? " " : "", plan->server.version, plan->model);
+    if (plan->other_target_count > 0)
+        log_info(&app->log, "%zu targets, asked in turn", 1 + plan->other_target_count);
     if (plan->server.time_scale != 1)
         log_info(&app->log, "simulated with preset %s, %g times faster than real; all that follows is in model time", plan->server.preset,
                  plan->server.time_scale);
@@ -126,7 +128,7 @@ static int prepare_with_client(const struct app *app, const struct options *opti
     /* Before any request: a workspace that cannot be written is known at once. */
     if (!dry && file_check_writable(options_text(options, "workspace"), err) < 0)
         return error_wrap(err, "--workspace");
-    if (prepare_find_model(options, probe, plan, err) < 0)
+    if (prepare_find_model(options, probe, plan, err) < 0 || prepare_check_other_targets(app, options, probe, plan, err) < 0)
         return -1;
     if (dry)
         return prepare_learn_prompts(app, probe, plan, NULL, err) < 0 ? -1 : print_plan(app, plan, err);

@@ -184,6 +184,48 @@ static int time_request(const struct app *app, const struct probe *probe, struct
 
 /* --- all of it --------------------------------------------------------------------------------- */
 
+/* What one of them is asked by, the other must understand. */
+static bool understand_the_same(const struct server_identity *a, const struct server_identity *b)
+{
+    return strcmp(a->kind, b->kind) == 0 && a->time_scale == b->time_scale && a->usage == b->usage && /* NOLINT: the same number, or not */
+           a->continuous_usage == b->continuous_usage && a->ignore_eos == b->ignore_eos && a->token_ids == b->token_ids &&
+           a->max_completion_tokens == b->max_completion_tokens;
+}
+
+/* The other targets: the same model, on servers alike. `first` was asked already. */
+static int check_other_target(const struct app *app, const struct options *options, const struct probe *first, const char *target,
+                              const struct plan *plan, struct error *err)
+{
+    struct probe probe = *first;
+    struct openai_models models;
+    struct server_identity server = {.kind = ""};
+    const struct server_identity *expected = &plan->server;
+    size_t index;
+    probe.target = target;
+    if (ready_wait(&probe, plan->model, options_duration(options, "wait", 0), &models, &index, err) < 0)
+        return -1;
+    int status = identify_server(&probe, plan->model, models.owned_by[index], models.max_model_len[index], plan->arena, &server, err);
+    openai_models_free(&models);
+    if (status < 0)
+        return -1;
+    if (!understand_the_same(expected, &server) || server.max_model_len != expected->max_model_len)
+        return error_set(err, ERROR_TARGET, "%s is another server (%s %s, context %" PRId64 ") than %s (%s %s, context %" PRId64 "), or can do other "
+                         "things: one run's targets must be alike. Measure them one by one", target, server.kind, server.version,
+                         server.max_model_len, plan->target, expected->kind, expected->version, expected->max_model_len);
+    if (strcmp(server.version, expected->version) != 0)
+        log_warning(&app->log, "%s is of version %s, and %s of %s", target, server.version, plan->target, expected->version);
+    return 0;
+}
+
+int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, const struct plan *plan,
+                                struct error *err)
+{
+    for (size_t k = 0; k < plan->other_target_count; k++)
+        if (check_other_target(app, options, probe, plan->other_targets[k], plan, err) < 0)
+            return -1;
+    return 0;
+}
+
 int prepare_find_model(const struct options *options, const struct probe *probe, struct plan *plan, struct error *err)
 {
     struct openai_models models;

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "cmd/roibench/command.h"
 #include "net/http_client.h"
+#include "plan/find.h"
 #include "plan/profile.h"
 #include "plan/scenario.h"
 
@@ -17,75 +18,7 @@
 #define URL_MAX ((size_t)4096)
 #define MAX_SECONDS_DEFAULT (60 * NS_PER_S)
 #define DEFAULT_SCENARIO "chat"
-
-/* "|synchronous|concurrent|…": the choices are what follows the first bar. */
-#define PROFILE(name) "|" #name
-static const char profile_choices[] =
-#include "plan/profiles.def"
-    ;
-#undef PROFILE
-
-const struct option_row prepare_options[] = {
-    {.type = OPTION_GROUP, .name = "Target"},
-    {.type = OPTION_TEXT, .name = "target", .argument = "URL", .help = "the server's OpenAI API, as in http://host:8000/v1",
-     .from_model_file = true},
-    {.type = OPTION_TEXT, .name = "model", .argument = "NAME", .help = "the model; default: the only one that the server has"},
-    {.type = OPTION_TEXT, .name = "models", .argument = "DIR", .help = "folder with <model>.json: target, levels, hardware, price of each"},
-    {.type = OPTION_TEXT, .name = "target-template", .argument = "URL", .help = "of a model without --target",
-     .default_text = "http://{model}-predictor.{namespace}.svc.cluster.local:8080/v1"},
-    {.type = OPTION_TEXT, .name = "namespace", .argument = "NAME", .help = "{namespace} of the template", .default_text = "private-ai"},
-    {.type = OPTION_CHOICE, .name = "endpoint", .argument = "NAME", .help = "which API is loaded", .choices = "chat|completions",
-     .default_text = "chat", .from_model_file = true},
-    {.type = OPTION_DURATION, .name = "wait", .argument = "SECONDS", .help = "how long to wait for the model to be ready (wall time)",
-     .default_text = "300", .min = 0, .max = 1e6},
-    COMMAND_NET_OPTIONS,
-    {.type = OPTION_DURATION, .name = "timeout", .argument = "SECONDS", .help = "of one whole request; default: none", .min = 0.001, .max = PLAN_SECONDS_MAX},
-    {.type = OPTION_DURATION, .name = "stall-timeout", .argument = "SECONDS", .help = "a request without a byte for that long has failed",
-     .default_text = "60", .min = 0.001, .max = PLAN_SECONDS_MAX},
-    {.type = OPTION_GROUP, .name = "Load"},
-    {.type = OPTION_CHOICE, .name = "profile", .argument = "NAME", .help = "how requests are sent",
-     .choices = profile_choices + 1, .default_text = "sweep"},
-    {.type = OPTION_TEXT, .name = "rate", .argument = "LIST",
-     .help = "concurrent: streams; constant, poisson: requests/s; sweep: how many levels (default 10)"},
-    {.type = OPTION_TEXT, .name = "levels", .argument = "LEVELS", .help = "of a sweep: concurrent:1,3,5 or poisson:0.1-5.0/8 (geometric)",
-     .from_model_file = true},
-    {.type = OPTION_CHOICE, .name = "sweep-arrivals", .argument = "NAME", .help = "arrival process of a sweep that finds its own rates",
-     .choices = "constant|poisson", .default_text = "poisson"},
-    {.type = OPTION_INTEGER, .name = "max-concurrency", .argument = "N",
-     .help = "open loop: most requests in flight; an arrival beyond waits its turn and is sent late", .default_text = "512", .min = 1, .max = PLAN_STREAMS_MAX},
-    {.type = OPTION_CHOICE, .name = "stream-start", .argument = "HOW", .help = "streams of a closed loop begin one after the other or at once",
-     .choices = "spread|together", .default_text = "spread"},
-    {.type = OPTION_TEXT, .name = "think-time", .argument = "DIST",
-     .help = "a stream's pause before its next request: 5s, exponential:2s, uniform:1s-3s, lognormal:mean=2s,sigma=0.8, normal:mean=5s,stddev=1s; "
-             "default: none"},
-    {.type = OPTION_DURATION, .name = "max-seconds", .argument = "SECONDS", .help = "length of a level; default 60, none if --max-requests is given",
-     .min = 0.001, .max = PLAN_SECONDS_MAX},
-    {.type = OPTION_INTEGER, .name = "max-requests", .argument = "N", .help = "requests of a level; with --max-seconds: whichever comes first",
-     .min = 1, .max = 1e12},
-    {.type = OPTION_TEXT, .name = "warmup", .argument = "SHARE|SECONDS|auto",
-     .help = "left out at a level's beginning: 0.1, 10%, 5s, or auto: until it is steady (found by MSER-5)", .default_text = "0"},
-    {.type = OPTION_TEXT, .name = "cooldown", .argument = "SHARE|SECONDS|auto",
-     .help = "left out at a level's end; auto: what comes after the last request of --max-requests", .default_text = "0"},
-    {.type = OPTION_DURATION, .name = "drain", .argument = "SECONDS",
-     .help = "how long requests in flight may go on after a level's end; default: --stall-timeout", .min = 0, .max = PLAN_SECONDS_MAX},
-    {.type = OPTION_GROUP, .name = "Data"},
-    {.type = OPTION_CHOICE, .name = "scenario", .argument = "NAME",
-     .help = "prompt/output tokens: chat 64/64, summarization 512/128, code-gen 128/256, stress 256/256; default chat", .choices = SCENARIO_NAMES,
-     .from_model_file = true},
-    {.type = OPTION_TEXT, .name = "prompt-tokens", .argument = "N", .help = "length of a prompt as the server counts it, or mean,stddev,min,max"},
-    {.type = OPTION_TEXT, .name = "output-tokens", .argument = "N", .help = "length of an answer, or mean,stddev,min,max"},
-    {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},
-    {.type = OPTION_TEXT, .name = "nonce", .argument = "HEX", .help = "fixes the first tokens of every prompt: 32 digits; default: drawn"},
-    {.type = OPTION_GROUP, .name = "Deployment"},
-    {.type = OPTION_TEXT, .name = "hardware", .argument = "TEXT", .help = "what the model runs on", .from_model_file = true},
-    {.type = OPTION_INTEGER, .name = "gpus", .argument = "N", .help = "GPUs of the deployment", .min = 1, .max = 1e6, .from_model_file = true},
-    {.type = OPTION_USD, .name = "price-per-hour", .argument = "USD", .help = "of the whole deployment", .from_model_file = true},
-    {.type = OPTION_TEXT, .name = "price-source", .argument = "TEXT", .help = "where the price comes from, and its date", .from_model_file = true},
-    {.type = OPTION_GROUP, .name = "Output"},
-    {.type = OPTION_FLAG, .name = "dry-run", .help = "ask the server, print the plan as JSON, write nothing"},
-    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "write the result run-id there"},
-    {.type = OPTION_END},
-};
+#define REFINE_DEFAULT 3
 
 /* --- load ----------------------------------------------------------------------------------- */
 
@@ -103,6 +36,27 @@ static int parse_rates(const char *text, double *rates, size_t *count, struct er
     return 0;
 }
 
+/* Without loads it begins with one stream. */
+static int fill_first_level(struct plan *plan, const char *rate, struct error *err)
+{
+    if (rate)
+        return error_set(err, ERROR_USAGE, "--find says how many levels there are: --rate is for other profiles, --levels for the loads to begin with");
+    return profile_add_level(plan, profile_find("concurrent"), 1, "--find", err);
+}
+
+static int fill_find(const struct options *options, struct plan *plan, struct error *err)
+{
+    const char *find = options_text(options, "find");
+    if (!find && options_given(options, "refine"))
+        return error_set(err, ERROR_USAGE, "--refine says how often --find halves what it found: give --find saturation or breaking");
+    if (!find)
+        return 0;
+    plan->find = strcmp(find, find_goal_name(FIND_BREAKING)) == 0 ? FIND_BREAKING : FIND_SATURATION;
+    plan->refine = options_integer(options, "refine", REFINE_DEFAULT);
+    const char *fault = find_fault(plan->levels, plan->level_count);
+    return fault ? error_set(err, ERROR_USAGE, "--find: %s", fault) : 0;
+}
+
 static int fill_levels(const struct options *options, struct plan *plan, struct error *err)
 {
     const char *rate = options_text(options, "rate"), *levels = options_text(options, "levels");
@@ -118,9 +72,21 @@ static int fill_levels(const struct options *options, struct plan *plan, struct 
         return error_set(err, ERROR_USAGE, "--levels goes with --profile sweep; --profile %s takes --rate", profile->name);
     if (levels && !rate && profile->next_level)
         return levels_parse(levels, plan, err);
+    if (profile->next_level && options_given(options, "find"))
+        return fill_first_level(plan, rate, err);
     if (rate && parse_rates(rate, rates, &count, err) < 0)
         return -1;
     return profile->make_levels(plan, rates, count, err);
+}
+
+static int check_saturation(const struct plan *plan, struct error *err)
+{
+    bool open = plan->level_count == 0; /* a sweep's own levels */
+    for (size_t k = 0; k < plan->level_count; k++)
+        open = open || plan->levels[k].unit == LOAD_REQUESTS_PER_S;
+    if (plan->limits.stop_when_saturated && !open)
+        return error_set(err, ERROR_USAGE, "--stop-when-saturated is for rates (--profile poisson...): the queue of a number of streams cannot grow");
+    return 0;
 }
 
 /* Throughput is what comes without a pause, and an open loop has no streams. */
@@ -137,29 +103,33 @@ static int fill_think_time(const struct options *options, struct plan *plan, str
     return variate_parse(text, "--think-time", PLAN_SECONDS_MAX, &plan->think_time, err);
 }
 
+/* "0.1" or "10%": 0 to less than 1. */
+static int parse_share(const char *text, double *share)
+{
+    size_t length = strlen(text);
+    cleanup_free char *copy = mem_strdup(text);
+    bool percent = length > 0 && text[length - 1] == '%';
+    if (percent)
+        copy[length - 1] = '\0';
+    if (units_parse_number(copy, share) < 0)
+        return -1;
+    *share = percent ? *share / 100 : *share;
+    return *share >= 0 && *share < 1 ? 0 : -1;
+}
+
 static int parse_trim(const struct options *options, const char *name, struct trim *trim, struct error *err)
 {
     const char *text = options_text(options, name);
-    size_t length = strlen(text);
-    cleanup_free char *copy = mem_strdup(text);
-    double number;
-    bool percent = length > 0 && text[length - 1] == '%';
     if (strcmp(text, "auto") == 0) {
         trim->kind = TRIM_AUTO;
-        return 0;
-    }
-    if (percent)
-        copy[length - 1] = '\0';
-    if (units_parse_number(copy, &number) == 0 && (percent || number < 1)) {
-        trim->kind = number > 0 ? TRIM_SHARE : TRIM_NONE;
-        trim->share = percent ? number / 100 : number;
-        if (trim->share >= 0 && trim->share < 1)
-            return 0;
-    } else if (!percent && units_parse_duration(text, &trim->ns) == 0 && (double)trim->ns <= PLAN_SECONDS_MAX * (double)NS_PER_S) {
+    } else if (parse_share(text, &trim->share) == 0) {
+        trim->kind = trim->share > 0 ? TRIM_SHARE : TRIM_NONE;
+    } else if (units_parse_duration(text, &trim->ns) == 0 && (double)trim->ns <= PLAN_SECONDS_MAX * (double)NS_PER_S) {
         trim->kind = TRIM_TIME;
-        return 0;
+    } else {
+        return error_set(err, ERROR_USAGE, "--%s: '%s' is no share (0.1 or 10%%), no time (5s), and not auto", name, text);
     }
-    return error_set(err, ERROR_USAGE, "--%s: '%s' is no share (0.1 or 10%%), no time (5s), and not auto", name, text);
+    return 0;
 }
 
 static double share_of_level(const struct trim *trim, int64_t level_ns)
@@ -167,6 +137,28 @@ static double share_of_level(const struct trim *trim, int64_t level_ns)
     if (trim->kind == TRIM_SHARE)
         return trim->share;
     return trim->kind == TRIM_TIME && level_ns > 0 ? (double)trim->ns / (double)level_ns : 0;
+}
+
+/* What makes a level longer or shorter than planned, and what ends the run. */
+static int fill_ceilings(const struct options *options, struct plan *plan, struct error *err)
+{
+    struct limits *limits = &plan->limits;
+    const char *rate = options_text(options, "max-error-rate");
+    limits->min_requests = options_integer(options, "min-requests", 0);
+    limits->stop_when_saturated = options_flag(options, "stop-when-saturated");
+    limits->max_tokens_total = options_integer(options, "max-tokens-total", 0);
+    limits->max_micro_usd = options_usd(options, "max-usd", -1);
+    if (limits->min_requests > 0 && limits->max_seconds_ns == 0)
+        return error_set(err, ERROR_USAGE, "--min-requests makes levels longer than --max-seconds says: give that too");
+    if (limits->max_requests > 0 && limits->min_requests > limits->max_requests)
+        return error_set(err, ERROR_USAGE, "--min-requests is more than --max-requests");
+    if (rate && parse_share(rate, &limits->max_error_rate) < 0)
+        return error_set(err, ERROR_USAGE, "--max-error-rate: '%s' is no share below 1 (0.05 or 5%%)", rate);
+    if (limits->max_micro_usd == 0)
+        return error_set(err, ERROR_USAGE, "--max-usd: nothing can be had for $0");
+    if (limits->max_micro_usd > 0 && plan->deployment.price_micro_usd <= 0)
+        return error_set(err, ERROR_USAGE, "--max-usd needs to know what an hour costs: --price-per-hour");
+    return 0;
 }
 
 static int fill_limits(const struct options *options, struct plan *plan, struct error *err)
@@ -182,7 +174,7 @@ static int fill_limits(const struct options *options, struct plan *plan, struct 
         return -1;
     if (share_of_level(&limits->warmup, limits->max_seconds_ns) + share_of_level(&limits->cooldown, limits->max_seconds_ns) >= 1)
         return error_set(err, ERROR_USAGE, "--warmup and --cooldown together leave nothing of a level to be measured");
-    return 0;
+    return fill_ceilings(options, plan, err);
 }
 
 /* --- data ------------------------------------------------------------------------------------ */
@@ -240,8 +232,9 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     deployment->gpus = options_integer(options, "gpus", 0);
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
-    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || fill_think_time(options, plan, err) < 0 ||
-        fill_workload(options, plan, err) < 0)
+    plan->repeat = options_integer(options, "repeat", 1);
+    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || fill_find(options, plan, err) < 0 ||
+        check_saturation(plan, err) < 0 || fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0)
         return -1;
     return fill_nonce(options, plan, err);
 }
@@ -283,22 +276,59 @@ static int check_root(const char *url, struct error *err)
     return 0;
 }
 
-int prepare_fill_target(const struct options *options, struct plan *plan, struct error *err)
+/* In the plan's arena, without a slash at its end. NULL: *err. */
+static const char *check_target(const struct plan *plan, const char *text, const char *option, struct error *err)
 {
-    const char *target = options_text(options, "target"), *model = options_text(options, "model");
     cleanup_buf struct buf url = BUF_INIT(URL_MAX);
-    if (!target && !model)
-        return error_set(err, ERROR_USAGE, "what shall be measured? Give --target URL, or --model NAME");
-    if (target) {
-        if (buf_append_text(&url, target) < 0)
-            return error_set(err, ERROR_USAGE, "--target: the URL is too long");
-    } else if (fill_template(options_text(options, "target-template"), model, options_text(options, "namespace"), &url, err) < 0) {
-        return -1;
+    if (buf_append_text(&url, text) < 0) {
+        error_set(err, ERROR_USAGE, "%s: the URL is too long", option);
+        return NULL;
     }
     while (url.len > 0 && url.data[url.len - 1] == '/')
         url.data[--url.len] = '\0';
-    if (http_url_check(buf_text(&url), err) < 0 || check_root(buf_text(&url), err) < 0)
-        return error_wrap(err, "%s", target ? "--target" : "--target-template");
-    plan->target = arena_strdup(plan->arena, buf_text(&url));
+    if (http_url_check(buf_text(&url), err) < 0 || check_root(buf_text(&url), err) < 0) {
+        error_wrap(err, "%s", option);
+        return NULL;
+    }
+    return arena_strdup(plan->arena, buf_text(&url));
+}
+
+static int fill_targets(const struct options *options, struct plan *plan, struct error *err)
+{
+    size_t count = options_count(options, "target");
+    if (count > PLAN_TARGETS_MAX)
+        return error_set(err, ERROR_USAGE, "--target: %zu of them; at most %d", count, PLAN_TARGETS_MAX);
+    plan->other_targets = ARENA_ARRAY(plan->arena, count, const char *);
+    for (size_t k = 0; k < count; k++) {
+        const char *target = check_target(plan, options_item(options, "target", k), "--target", err);
+        if (!target)
+            return -1;
+        bool again = k > 0 && strcmp(plan->target, target) == 0;
+        for (size_t other = 0; other < plan->other_target_count; other++)
+            again = again || strcmp(plan->other_targets[other], target) == 0;
+        if (again)
+            return error_set(err, ERROR_USAGE, "--target: %s is given twice", target);
+        if (k == 0)
+            plan->target = target;
+        else
+            plan->other_targets[plan->other_target_count++] = target;
+    }
+    return 0;
+}
+
+int prepare_fill_target(const struct options *options, struct plan *plan, struct error *err)
+{
+    const char *model = options_text(options, "model");
+    cleanup_buf struct buf url = BUF_INIT(URL_MAX);
+    if (options_count(options, "target") > 0)
+        return fill_targets(options, plan, err);
+    if (!model)
+        return error_set(err, ERROR_USAGE, "what shall be measured? Give --target URL, or --model NAME");
+    if (fill_template(options_text(options, "target-template"), model, options_text(options, "namespace"), &url, err) < 0)
+        return -1;
+    const char *target = check_target(plan, buf_text(&url), "--target-template", err);
+    if (!target)
+        return -1;
+    plan->target = target;
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "plan/find.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "plan/profile.h"
 
@@ -85,6 +86,17 @@ static void find_ends(const struct search *search, double *held, double *broke)
         if (load > *held && !(load >= *broke)) /* above held, all of them met it */
             *broke = load;
     }
+}
+
+const char *find_fault(const struct level *levels, size_t count)
+{
+    const struct profile *profile = count > 0 ? profile_find(levels[0].kind) : NULL;
+    if (!profile || !profile->rate_help)
+        return "it looks for a load: begin with levels of a profile that takes a --rate";
+    for (size_t k = 1; k < count; k++)
+        if (strcmp(levels[k].kind, levels[0].kind) != 0 || levels[k].load <= levels[k - 1].load)
+            return "the loads to begin with must ascend and be of one kind";
+    return NULL;
 }
 
 int find_next_level(const struct find *find, const struct find_result *done, size_t count, struct level *next)

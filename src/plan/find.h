@@ -33,6 +33,9 @@ struct find_result {
     bool met;
 };
 
+/* NULL: levels to begin with; else what is wrong with them, as a sentence's end. */
+const char *find_fault(const struct level *levels, size_t count);
+
 /* 1: *next is what to try; 0: that was all. */
 int find_next_level(const struct find *find, const struct find_result *done, size_t count, struct level *next);
 

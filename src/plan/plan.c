@@ -91,15 +91,10 @@ int64_t plan_mean_think_ns(const struct plan *plan)
     return think_wall_ns(plan, plan->think_time.mean);
 }
 
-/* --find: of the levels that are given; else from one stream on. */
+/* --find: the levels that are given are what it begins with. */
 static int find_level(const struct plan *plan, const struct level_result *done, size_t done_count, struct level *next)
 {
-    const struct level one = {.kind = "concurrent", .load = 1, .unit = LOAD_STREAMS};
     struct find find = {.given = plan->levels, .given_count = plan->level_count, .refine = plan->refine};
-    if (find.given_count == 0) {
-        find.given = &one;
-        find.given_count = 1;
-    }
     find.most = find.given[0].unit == LOAD_STREAMS ? (double)plan->limits.max_concurrency : PROFILE_RATE_MAX;
     struct find_result *results = mem_calloc(done_count + 1, sizeof *results);
     for (size_t k = 0; k < done_count; k++)
@@ -152,6 +147,9 @@ static void describe_levels(const struct plan *plan, struct buf *out)
     const struct level *last = &plan->levels[plan->level_count - 1];
     bool one = plan->level_count == 1 && last->unit == LOAD_STREAMS && last->load == 1; /* NOLINT: exact by definition */
     buf_printf(out, " %s", one ? "stream" : load_unit_name(last->unit));
+    if (plan->find != FIND_NOTHING)
+        buf_printf(out, ", %suntil it is known where %s begins, halved %lld times", plan->level_count == 1 ? "doubled " : "",
+                   find_goal_name(plan->find), (long long)plan->refine);
 }
 
 void plan_describe(const struct plan *plan, struct buf *out)
@@ -173,4 +171,9 @@ void plan_describe(const struct plan *plan, struct buf *out)
     if (limits->max_requests > 0)
         buf_printf(out, "%s%lld request%s", limits->max_seconds_ns > 0 ? " or " : "", (long long)limits->max_requests,
                    limits->max_requests == 1 ? "" : "s");
+    if (limits->min_requests > 0)
+        buf_printf(out, ", but until it has %lld requests, for up to %s", (long long)limits->min_requests,
+                   units_format_duration(PLAN_LONGER_MAX * limits->max_seconds_ns, text));
+    if (plan->repeat > 1)
+        buf_printf(out, "; %lld times", (long long)plan->repeat);
 }

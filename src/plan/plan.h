@@ -53,7 +53,8 @@ struct token_lengths {
     int64_t mean, stddev, min, max;
 };
 
-/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1), a time, or what stats/steady.h finds (then the engine cuts nothing). */
+/* Cut off at a level's beginning or end: a share of the level (0 <= share < 1), a time, or what stats/steady.h finds
+ * (then the engine cuts nothing). */
 struct trim {
     enum { TRIM_NONE, TRIM_SHARE, TRIM_TIME, TRIM_AUTO } kind;
     double share;

@@ -487,11 +487,14 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     plan->repeat = integer_within_or(reader, root, "repeat", 1, PLAN_REPEATS_MAX, 1);
     if (is_given(root, "find"))
         plan->find = one_of(reader, root, "find", goals) ? FIND_BREAKING : FIND_SATURATION;
+    const char *fault = plan->find != FIND_NOTHING && !reader->failed ? find_fault(plan->levels, plan->level_count) : NULL;
+    if (fault)
+        json_fail(reader, "levels", "%s", fault);
     plan->refine = integer_within_or(reader, root, "refine", 0, FIND_REFINE_MAX, 0);
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
     read_deployment(reader, root, plan);
-    if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd < 0)
+    if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd <= 0)
         json_fail(reader, "deployment.price_per_hour", "expected a price: limits.max_usd needs it");
     plan->seed = (uint64_t)json_get_integer(reader, root, "seed");
     read_nonce(reader, root, plan);

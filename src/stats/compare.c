@@ -11,7 +11,7 @@
 #define IDS_MAX ((size_t)1 << 20)
 #define ID_HEAD 100
 #define ID_HASH 12
-#define DIFFERENCES_MAX 14       /* of two runs */
+#define DIFFERENCES_MAX 15       /* of two runs */
 #define TOKENS_TOLERANCE 0.02    /* of the larger mean */
 #define STANDARD_ERRORS 2        /* of the difference of two means: what drawn lengths explain */
 
@@ -118,6 +118,8 @@ static void compare_facts(struct differences *differences, const struct run_fact
     add_difference(differences, "cool-down", a->cooldown, b->cooldown);
     add_difference(differences, "drain", a->drain, b->drain);
     add_difference(differences, "--max-concurrency", integer_text(arena, a->max_concurrency), integer_text(arena, b->max_concurrency));
+    add_difference(differences, "number of targets", integer_text(arena, (int64_t)a->other_targets + 1),
+                   integer_text(arena, (int64_t)b->other_targets + 1));
     add_difference(differences, "kind of server", a->simulated ? "simulated" : "real", b->simulated ? "simulated" : "real");
     compare_tokens(differences, "mean length of the prompts that the server counted", &a->prompt, &b->prompt);
     compare_tokens(differences, "mean length of the outputs that came", &a->output, &b->output);

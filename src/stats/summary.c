@@ -25,10 +25,14 @@ static const char *server_text(struct arena *arena, const struct server_identity
 static const char *limits_text(struct arena *arena, const struct limits *limits)
 {
     char duration[UNITS_TEXT_SIZE];
-    long long requests = (long long)limits->max_requests;
+    long long requests = (long long)limits->max_requests, at_least = (long long)limits->min_requests;
     if (limits->max_seconds_ns == 0)
         return arena_printf(arena, "%lld requests a level", requests);
     units_format_duration(limits->max_seconds_ns, duration);
+    if (at_least > 0 && requests > 0)
+        return arena_printf(arena, "%s (longer for %lld requests) or %lld requests a level", duration, at_least, requests);
+    if (at_least > 0)
+        return arena_printf(arena, "%s a level, longer for %lld requests", duration, at_least);
     if (requests == 0)
         return arena_printf(arena, "%s a level", duration);
     return arena_printf(arena, "%s or %lld requests a level", duration, requests);
@@ -74,6 +78,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .run_id = arena_strdup(arena, plan->run_id),
         .model = arena_strdup(arena, plan->model),
         .target = arena_strdup(arena, plan->target),
+        .other_targets = plan->other_target_count,
         .server = server_text(arena, &plan->server),
         .simulated = strcmp(plan->server.kind, "simulator") == 0,
         .time_scale = plan->server.time_scale,

@@ -19,6 +19,7 @@
 
 struct run_facts {
     const char *run_id, *model, *target;
+    size_t other_targets;      /* that were asked in turn with this one */
     const char *server;        /* "vllm 0.11.0", "simulator of preset l4-int4": for people */
     bool simulated;
     double time_scale;

@@ -138,6 +138,71 @@ field() { # FILE KEY: the first value of the key in a pretty-printed JSON file
     done
 }
 
+@test "what ends levels and the run is in the plan, and contradictions are said" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --levels poisson:1,2 --max-seconds 5 --min-requests 100 --max-error-rate 5% --stop-when-saturated --find breaking \
+        --refine 2 --repeat 3 --max-tokens-total 1000000 --max-usd 0.50 --price-per-hour 0.85 --warmup auto
+    assert_success
+    for pair in min_requests=100 max_error_rate=0.05 stop_when_saturated=true find=breaking refine=2 repeat=3 max_tokens_total=1000000 max_usd=0.5; do
+        assert_equal "$(field ws/*/plan.json "${pair%=*}")" "${pair#*=}"
+    done
+    [[ $stderr == *"until it is known where breaking begins, halved 2 times"*"until it has 100 requests, for up to 50.0 s; 3 times"* ]]
+    while read -r options; do
+        # shellcheck disable=SC2086 # several words
+        prepare --target "$SIM/v1" $options
+        assert_failure 2
+        [[ $stderr == *"${options%% *}"* ]]
+    done <<'OPTIONS'
+--min-requests 100 --max-requests 200
+--min-requests 100 --max-seconds 5 --max-requests 99
+--min-requests 0
+--max-error-rate 1
+--max-error-rate 101%
+--max-error-rate x
+--stop-when-saturated --profile concurrent --rate 5
+--find knee
+--find breaking --rate 5
+--find breaking --levels concurrent:5,3
+--find breaking --profile throughput
+--refine 3
+--refine 41 --find breaking
+--repeat 0
+--repeat 1001
+--max-tokens-total 0
+--max-usd 5
+--max-usd 0 --price-per-hour 1
+--max-usd 5 --price-per-hour 0
+OPTIONS
+}
+
+@test "--find begins with one stream where no load is given" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --max-seconds 5 --find saturation
+    assert_success
+    [[ $stderr == *"load: concurrent 1 stream, doubled until it is known where saturation begins, halved 3 times"* ]]
+}
+
+@test "several targets: each is asked whether it serves the model, and is the same server" {
+    start_simulator --preset instant --model tiny
+    local first=$SIM
+    start_simulator --preset instant --model tiny
+    prepare --target "$first/v1" --target "$SIM/v1/" --max-seconds 5 --rate 3
+    assert_success
+    [[ $stderr == *"2 targets"* ]]
+    tr -d ' \n' <ws/*/plan.json | grep -F "\"target\":[\"$first/v1\",\"$SIM/v1\"]"
+    prepare --target "$first/v1" --target "$first/v1/" --max-seconds 5
+    assert_failure 2
+    [[ $stderr == *"twice"* ]]
+    start_simulator --preset instant --model other
+    prepare --target "$first/v1" --target "$SIM/v1" --max-seconds 5 --wait 1
+    assert_failure 3
+    [[ $stderr == *"$SIM"*other* ]]
+    start_simulator --preset instant --model tiny --time-scale 2
+    prepare --target "$first/v1" --target "$SIM/v1" --max-seconds 5 --wait 1
+    assert_failure 3
+    [[ $stderr == *"must be alike"* ]]
+}
+
 @test "a model file fills in what was not said" {
     start_simulator --preset instant --model tiny
     mkdir models

@@ -191,6 +191,21 @@ static void test_repeats_are_one_level(void **state)
     assert_true(next.load == 5); /* 8 broke once */
 }
 
+static void test_what_it_cannot_begin_with(void **state)
+{
+    (void)state;
+    const struct level up[] = {{0, "poisson", 1, LOAD_REQUESTS_PER_S}, {1, "poisson", 2, LOAD_REQUESTS_PER_S}};
+    const struct level down[] = {{0, "poisson", 2, LOAD_REQUESTS_PER_S}, {1, "poisson", 2, LOAD_REQUESTS_PER_S}};
+    const struct level mixed[] = {{0, "constant", 1, LOAD_REQUESTS_PER_S}, {1, "poisson", 2, LOAD_REQUESTS_PER_S}};
+    const struct level all_at_once = {0, "throughput", 512, LOAD_STREAMS};
+    assert_null(find_fault(up, 2));
+    assert_null(find_fault(up, 1));
+    assert_non_null(find_fault(up, 0));
+    assert_non_null(find_fault(down, 2));
+    assert_non_null(find_fault(mixed, 2));
+    assert_non_null(find_fault(&all_at_once, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_rates_to_four_digits),
         cmocka_unit_test(test_a_noisy_server_gets_a_bracket_and_an_end),
         cmocka_unit_test(test_repeats_are_one_level),
+        cmocka_unit_test(test_what_it_cannot_begin_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,7 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused("think_time_seconds", NULL, "sigma", "null", "think_time_seconds.sigma", "expected");
     assert_refused("think_time_seconds", NULL, "max", "1000001", "think_time_seconds.max", "to 1e+06");
     assert_refused(NULL, NULL, "repeat", "0", "repeat", "from 1 to 1000");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"synchronous\",\"load\":1,\"unit\":\"streams\"}]", "levels", "takes a --rate");
     assert_refused(NULL, NULL, "find", "\"knee\"", "find", "\"saturation\" or \"breaking\"");
     assert_refused(NULL, NULL, "refine", "41", "refine", "from 0 to 40");
     assert_refused("limits", NULL, "min_requests", "0", "limits.min_requests", "from 1");
@@ -318,7 +319,10 @@ static void test_the_description_says_levels_tokens_and_limits(void **state)
     assert_non_null(strstr(buf_text(&text), "prompts of 256 tokens"));
     assert_non_null(strstr(buf_text(&text), "100 (standard deviation 20, 10 to 200)"));
     assert_non_null(strstr(buf_text(&text), "at most 1 m 00 s"));
+    assert_non_null(strstr(buf_text(&text), "streams, until it is known where breaking begins, halved 4 times;"));
+    assert_non_null(strstr(buf_text(&text), "but until it has 100 requests, for up to 10 m 00 s; 3 times"));
     plan->level_count = 1;
+    plan->find = FIND_NOTHING;
     plan->limits.max_requests = 1;
     buf_reset(&text);
     plan_describe(plan, &text);
