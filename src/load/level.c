@@ -90,9 +90,11 @@ static void stamp_turn(struct level_run *run, int64_t now)
         run->turn_stamp = now;
 }
 
-static void on_tokens(void *context, int64_t tokens, int64_t now)
+static void on_tokens(void *context, const struct request *request, int64_t tokens, int64_t now)
 {
     struct worker *worker = context;
+    if (request->counted == tokens) /* the first */
+        oversight_first_token(&worker->engine->oversight, &request->record);
     stamp_turn(worker->run, now - worker->engine->settings->anchor);
     count(&worker->counts.tokens, tokens);
 }
@@ -311,9 +313,9 @@ static void free_abandoned(void *context, struct request *request, int64_t now)
     request_free(request);
 }
 
-static void ignore_tokens(void *context, int64_t tokens, int64_t now)
+static void ignore_tokens(void *context, const struct request *request, int64_t tokens, int64_t now)
 {
-    (void)context, (void)tokens, (void)now;
+    (void)context, (void)request, (void)tokens, (void)now;
 }
 
 /* It cannot be waited for their ends: they are recorded as cancelled now, and free themselves when the transport lets them go. */

@@ -34,28 +34,27 @@ void oversight_begin(struct oversight *oversight, const struct level *level, int
     growth_free(&oversight->growth);
 }
 
-static void add_ttft(struct oversight *oversight, const struct level_sample *sample)
+void oversight_first_token(struct oversight *oversight, const struct record *record)
 {
-    if (sample->sent != TIME_NEVER && sample->first_token != TIME_NEVER)
-        growth_add_ttft(&oversight->growth, sample->first_token - model_ns(oversight, oversight->measure_start),
-                        sample->first_token - sample->intended);
+    if (!oversight->watches)
+        return;
+    pthread_mutex_lock(&oversight->lock);
+    growth_add_ttft(&oversight->growth, model_ns(oversight, record->first_token - oversight->measure_start),
+                    model_ns(oversight, record->first_token - record->intended));
+    pthread_mutex_unlock(&oversight->lock);
 }
 
 void oversight_add(struct oversight *oversight, const struct record *record)
 {
-    if (!oversight->finds && !oversight->watches)
+    if (!oversight->finds)
         return;
     struct level_sample sample = level_sample_of(record);
     int64_t *const times[] = {&sample.intended, &sample.sent, &sample.first_token, &sample.end};
     for (size_t k = 0; k < sizeof times / sizeof times[0]; k++)
         *times[k] = model_ns(oversight, *times[k]);
     pthread_mutex_lock(&oversight->lock);
-    if (oversight->finds) {
-        MEM_GROW(oversight->samples, oversight->capacity, oversight->count + 1);
-        oversight->samples[oversight->count++] = sample;
-    }
-    if (oversight->watches)
-        add_ttft(oversight, &sample);
+    MEM_GROW(oversight->samples, oversight->capacity, oversight->count + 1);
+    oversight->samples[oversight->count++] = sample;
     pthread_mutex_unlock(&oversight->lock);
 }
 

@@ -1,7 +1,7 @@
 /* What a run keeps of the level under way to decide by: for --find and --stop-when-saturated. Private to the load layer.
  *
- * Workers hand in each request that ended, under a lock: once a request and only where the plan asks for
- * decisions, so it costs nothing on the path of a token. All is model time; the memory is that of a level. */
+ * Workers hand in each request's first token and its end, under a lock: twice a request and only where the plan asks for
+ * decisions, so it costs nothing on the path of the other tokens. All is model time; the memory is that of a level. */
 #ifndef ROIBENCH_LOAD_OVERSIGHT_H
 #define ROIBENCH_LOAD_OVERSIGHT_H
 
@@ -32,7 +32,8 @@ void oversight_free(struct oversight *oversight);
 
 /* Empties what was kept of the level before. */
 void oversight_begin(struct oversight *oversight, const struct level *level, int64_t measure_start);
-/* From any worker: wall times from the run's anchor. */
+/* A request got its first token; it ended, or never was sent. From any worker: wall times from the run's anchor. */
+void oversight_first_token(struct oversight *oversight, const struct record *record);
 void oversight_add(struct oversight *oversight, const struct record *record);
 /* due, ended: requests of the level so far, as of `now`. true: the queue grows without end (stats/growth.h). */
 bool oversight_sees_growth(struct oversight *oversight, int64_t now, int64_t due, int64_t ended);

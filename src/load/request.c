@@ -76,7 +76,7 @@ static void add_arrival(struct request *request, int64_t n)
     if (record->arrivals == 1)
         record->first_tokens = request->n[0];
     request->counted += n;
-    request->tokens(request->context, n, time + request->anchor);
+    request->tokens(request->context, request, n, time + request->anchor);
 }
 
 /* From 0 to what one chunk and one record can hold. */

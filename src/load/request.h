@@ -30,8 +30,8 @@
 
 struct request;
 typedef void (*request_finished)(void *context, struct request *request, int64_t now);
-/* Tokens arrived: for ticks and progress. */
-typedef void (*request_tokens)(void *context, int64_t tokens, int64_t now);
+/* Tokens arrived: for ticks and progress. The record and `counted` hold them already. */
+typedef void (*request_tokens)(void *context, const struct request *request, int64_t tokens, int64_t now);
 /* The answer is broken, whatever comes: the owner may cancel the transfer, now or later. Once a request, from within its bytes. */
 typedef void (*request_hopeless)(void *context, struct request *request);
 

@@ -17,7 +17,7 @@
  *
  * Of 200 levels of 300 s each, Poisson arrivals to a queue of eight servers with exponential service times of 4 s, from idle
  * (tests/unit/stats/growth_test.c): 0 are stopped at 0.5, 0.7 and 0.8 of the capacity, 1 at 0.9, 3 at 0.95, 6 at exactly the
- * capacity; 78 % at 1.25 of it (after 142 s on average), all at 1.5 (82 s).
+ * capacity; 78 % at 1.25 of it (after 141 s on average), all at 1.5 (81 s).
  *
  * A closed loop's backlog cannot grow: its levels are never stopped.
  *

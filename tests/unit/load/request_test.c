@@ -39,10 +39,10 @@ static void on_finished(void *context, struct request *request, int64_t now)
     bench->finished++;
 }
 
-static void on_tokens(void *context, int64_t tokens, int64_t now)
+static void on_tokens(void *context, const struct request *request, int64_t tokens, int64_t now)
 {
     struct bench *bench = context;
-    (void)now;
+    (void)request, (void)now;
     bench->told_tokens += tokens;
 }
 

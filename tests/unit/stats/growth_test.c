@@ -153,22 +153,24 @@ static void test_nothing_known_is_no_answer(void **state)
     growth_free(&growth);
 }
 
-/* ---- on queues, from idle, as the engine sees them: a request's TTFT is known when it ended ---- */
+/* ---- on queues, from idle, as the engine sees them ---- */
 
-static int compare_ends(const void *a, const void *b)
+static int compare_times(const void *a, const void *b)
 {
-    const struct level_sample *x = a, *y = b;
-    return (x->end > y->end) - (x->end < y->end);
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
 }
 
 /* When the level is stopped, s; 0: it never is. */
 static double watch_queue(const struct queue *queue)
 {
-    size_t count = (size_t)(queue_arrivals_per_s(queue) * LEVEL_S * 1.5) + 50, due = 0, ended = 0;
-    struct level_sample *arrivals = mem_calloc(count, sizeof *arrivals), *ends = mem_calloc(count, sizeof *ends);
+    size_t count = (size_t)(queue_arrivals_per_s(queue) * LEVEL_S * 1.5) + 50, due = 0, ended = 0, begun = 0;
+    struct level_sample *arrivals = mem_calloc(count, sizeof *arrivals); /* who came first is served first */
+    int64_t *ends = mem_calloc(count, sizeof *ends);
     queue_run(queue, arrivals, count);
-    memcpy(ends, arrivals, count * sizeof *ends);
-    qsort(ends, count, sizeof *ends, compare_ends);
+    for (size_t k = 0; k < count; k++)
+        ends[k] = arrivals[k].end;
+    qsort(ends, count, sizeof *ends, compare_times);
     struct growth growth = {0};
     int64_t now = 0;
     bool found = false;
@@ -176,8 +178,10 @@ static double watch_queue(const struct queue *queue)
         now += NS_PER_S / 2;
         while (due < count && arrivals[due].intended <= now)
             due++;
-        for (; ended < count && ends[ended].end <= now; ended++)
-            growth_add_ttft(&growth, ends[ended].first_token, ends[ended].first_token - ends[ended].intended);
+        while (ended < count && ends[ended] <= now)
+            ended++;
+        for (; begun < count && arrivals[begun].first_token <= now; begun++)
+            growth_add_ttft(&growth, arrivals[begun].first_token, arrivals[begun].first_token - arrivals[begun].intended);
         growth_add_count(&growth, now, (int64_t)due, (int64_t)ended);
         found = growth_found(&growth, now);
     }
