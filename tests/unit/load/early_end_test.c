@@ -349,12 +349,12 @@ static void test_find_bisects_what_broke(void **state)
     bench_free(bench);
 }
 
-static void test_find_goes_on_from_one_stream_where_none_is_given(void **state)
+static void test_find_doubles_the_only_load(void **state)
 {
     struct bench *bench = bench_new("concurrent");
     (void)state;
     bench->overloaded_above = 10;
-    bench->plan.profile = "sweep";
+    add_level(bench, 1);
     bench->plan.find = FIND_SATURATION;
     bench->plan.refine = 2;
     bench->plan.limits.max_seconds_ns = 30 * NS_PER_S;
@@ -392,7 +392,7 @@ int main(void)
         cmocka_unit_test(test_the_money_of_a_run_has_a_ceiling),
         cmocka_unit_test(test_a_ceiling_ends_a_drain),
         cmocka_unit_test(test_find_bisects_what_broke),
-        cmocka_unit_test(test_find_goes_on_from_one_stream_where_none_is_given),
+        cmocka_unit_test(test_find_doubles_the_only_load),
         cmocka_unit_test(test_find_takes_a_growing_queue_for_a_break),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
