@@ -382,11 +382,25 @@ static void tell_ceiling(const struct run_session *session, const struct engine_
                     units_format_usd(plan->limits.max_micro_usd, limit), units_format_usd(plan->deployment.price_micro_usd, used));
 }
 
+/* Stream j is shard j % shards's: the last shards of many have none of a small level. */
+static bool has_share(const struct run_session *session)
+{
+    const struct plan *plan = session->plan;
+    bool has = plan->level_count == 0;
+    for (size_t k = 0; k < plan->level_count; k++)
+        has |= plan->levels[k].unit != LOAD_STREAMS || plan->levels[k].load > session->given.shard;
+    return has;
+}
+
 static int tell_outcome(const struct run_session *session, const struct engine_result *result, struct error *err)
 {
     const struct app *app = session->app;
     bool ceiling = limits_is_ceiling(result->ceiling);
     tell_ceiling(session, result);
+    if (!has_share(session)) {
+        log_info(&app->log, "done: no level has a stream for shard %d of %d", session->given.shard, session->given.shards);
+        return 0;
+    }
     if (result->ended == 0 && !*app->stop)
         return error_set(err, ERROR_NO_DATA, "not a single request ended%s%s. Look at --max-seconds and --drain%s",
                          result->last_error[0] ? "; the last error: " : "", result->last_error, ceiling ? ", or prepare with a higher ceiling" : "");
@@ -466,6 +480,9 @@ static int check_shards(const struct run_session *session, struct error *err)
     if (plan->limits.max_concurrency < session->given.shards)
         return error_set(err, ERROR_USAGE, "%d shards cannot share --max-concurrency %lld", session->given.shards,
                          (long long)plan->limits.max_concurrency);
+    if (plan->limits.max_requests > 0 && plan->limits.max_requests < session->given.shards)
+        return error_set(err, ERROR_USAGE, "%d shards cannot share --max-requests %lld", session->given.shards,
+                         (long long)plan->limits.max_requests);
     return 0;
 }
 

@@ -88,6 +88,7 @@ static int compare_lines(const void *a, const void *b)
 
 static void sort_lines(const struct lines *lines)
 {
+    assert_true(lines->count > 0);
     qsort(lines->items, lines->count, sizeof *lines->items, compare_lines);
 }
 
