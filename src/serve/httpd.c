@@ -6,9 +6,11 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -231,18 +233,11 @@ static void connection_closed(struct evhttp_connection *raw, void *context)
         evhttp_request_free(ours);
 }
 
-/* evhttp's clock for a client that sends nothing runs while a stream waits for its tokens, too, and does not see what flush()
- * writes. One that takes nothing stays limited. */
-static void limit_reading(struct httpd_request *request, bool limited)
-{
-    const struct timeval idle = {.tv_sec = request->httpd->idle_timeout_s}, next = {.tv_sec = request->httpd->keep_alive_s};
-    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(request->connection), limited ? &next : NULL, &idle);
-}
-
 /* Our reply is complete as far as the caller goes; the rest is evhttp's. Frees the request. */
 static void let_go(struct httpd_request *request)
 {
-    limit_reading(request, true);
+    const struct timeval idle = {.tv_sec = request->httpd->idle_timeout_s}, next = {.tv_sec = request->httpd->keep_alive_s};
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(request->connection), &next, &idle);
     request->kept->request = NULL;
     request_free(request);
 }
@@ -357,12 +352,17 @@ void httpd_reply(struct httpd_request *request, int status, const void *body, si
 {
     struct evhttp_request *raw = request->request;
     struct evbuffer *scratch = request->httpd->scratch;
-    evbuffer_add(scratch, body, length);
+    char size[24];
+    if (evhttp_request_get_command(raw) == EVHTTP_REQ_HEAD) { /* evhttp would send the body, and not say how long it is */
+        snprintf(size, sizeof size, "%zu", length);
+        httpd_reply_header(request, "Content-Length", size);
+    } else {
+        evbuffer_add(scratch, body, length);
+    }
     request->status = status;
     request->reply_length = length;
     let_go(request);
     evhttp_send_reply(raw, status, NULL, scratch);
-    evbuffer_drain(scratch, evbuffer_get_length(scratch)); /* a reply to HEAD takes none of it */
 }
 
 /* --- streams --------------------------------------------------------------------------------- */
@@ -372,8 +372,28 @@ static struct bufferevent *stream_of(const struct httpd_request *request)
     return evhttp_connection_get_bufferevent(request->connection);
 }
 
+/* Behind a request ahead of time the client's end cannot be read. It is asked for now and then: to be told by EV_CLOSED,
+ * libevent wants an event that reads beside it. */
+static void client_ahead(evutil_socket_t fd, short what, void *context)
+{
+    struct httpd_request *request = context;
+    struct pollfd end = {.fd = request->kept->fd, .events = POLLRDHUP};
+    (void)fd, (void)what;
+    if (poll(&end, 1, 0) > 0)
+        evhttp_connection_free(request->connection);
+}
+
+static void watch_ahead(struct httpd_request *request)
+{
+    const struct timeval interval = {.tv_usec = LOOK_US};
+    event_free(request->watch);
+    request->watch = event_new(request->httpd->base, -1, EV_PERSIST, client_ahead, request);
+    if (request->watch)
+        event_add(request->watch, &interval);
+}
+
 /* While a reply is under way nobody reads from the socket. What can be read there is the client's end, or its next
- * request ahead of time: that one waits where it is, and from then on only a failing write tells of the end. */
+ * request ahead of time: that one waits where it is. */
 static void client_readable(evutil_socket_t fd, short what, void *context)
 {
     struct httpd_request *request = context;
@@ -381,7 +401,7 @@ static void client_readable(evutil_socket_t fd, short what, void *context)
     (void)what;
     ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got > 0)
-        event_del(request->watch);
+        watch_ahead(request);
     else if (got == 0 || (errno != EAGAIN && errno != EINTR))
         evhttp_connection_free(request->connection);
 }
@@ -408,11 +428,23 @@ static void write_now(struct httpd_request *request)
         bufferevent_disable(stream, EV_WRITE);
 }
 
+/* HTTP/1.0 has no chunks: such a stream ends with its connection. If the client would like to keep it, evhttp says so, and
+ * that the length is 0. In HTTP/1.1 the header says nothing new. */
+static void forget_keep_alive(struct evkeyvalq *headers)
+{
+    static const char keep_alive[] = "keep-alive";
+    const char *connection = evhttp_find_header(headers, "Connection");
+    if (connection && strncasecmp(connection, keep_alive, sizeof keep_alive - 1) == 0)
+        evhttp_remove_header(headers, "Connection");
+}
+
+/* evhttp reads during a stream: it would keep all that a client sends ahead, and drop one that sends nothing. */
 void httpd_stream_start(struct httpd_request *request, int status)
 {
     request->status = status;
+    forget_keep_alive(evhttp_request_get_input_headers(request->request));
     evhttp_send_reply_start(request->request, status, NULL);
-    limit_reading(request, false);
+    bufferevent_disable(stream_of(request), EV_READ);
     request->chunked = evhttp_find_header(evhttp_request_get_output_headers(request->request), "Transfer-Encoding") != NULL;
     write_now(request);
     request->behind = evbuffer_get_length(request->output) > 0;
@@ -492,6 +524,7 @@ void httpd_stream_end(struct httpd_request *request)
 {
     struct evhttp_request *raw = request->request;
     bufferevent_write(stream_of(request), request->unsent.data, request->unsent.len);
+    bufferevent_enable(stream_of(request), EV_WRITE); /* evhttp does it for chunks only */
     let_go(request);
     evhttp_send_reply_end(raw);
 }

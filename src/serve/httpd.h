@@ -6,6 +6,8 @@
  * must not be touched any more. Closed callbacks come from the loop only, never from inside a call of this module.
  * After httpd_reply or httpd_stream_end the request is gone as well, without a callback.
  *
+ * A client that shuts down its side before it has the reply has gone. A reply to HEAD has the headers only.
+ *
  * Header names and values of replies must hold no CR or LF. Bodies above the ceiling get 413, header blocks 400.
  * Sockets have TCP_NODELAY: a token is sent when it is written. */
 #ifndef ROIBENCH_SERVE_HTTPD_H

@@ -50,6 +50,8 @@ void simulator_abort(struct answer *answer)
         if (generation->finished)
             continue;
         generation->finished = true;
+        if (!answer->begun)
+            continue;
         scheduler_remove(answer->simulator->scheduler, &generation->scheduled);
         metrics_aborted(&answer->simulator->metrics);
     }
@@ -139,6 +141,13 @@ static void send_whole(struct answer *answer)
         write.tokens += answer->generations[k].scheduled.output_tokens;
     buf_reset(out);
     simulator->dialect->whole(answer, out);
+    if (out->overflowed) {
+        buf_reset(out);
+        simulator_error(simulator, out, 500, "Internal Server Error", NULL, "The reply would have more than %zu bytes. Ask for a stream.",
+                        SCRATCH_MAX);
+        simulator_reply_scratch(simulator, answer->request, 500);
+        return;
+    }
     simulator_reply_scratch(simulator, answer->request, 200);
     truth_sent(&simulator->truth, &answer->truth, &write, now_of(simulator));
 }
@@ -363,6 +372,7 @@ void simulator_begin(struct answer *answer)
     struct simulator *simulator = answer->simulator;
     if (answer->task.stream && !simulator->dialect->late_headers)
         simulator_open_stream(answer);
+    answer->begun = true;
     for (size_t k = 0; k < answer->count; k++)
         scheduler_add(simulator->scheduler, &answer->generations[k].scheduled);
     wake_engine(simulator, now_of(simulator));

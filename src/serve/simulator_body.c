@@ -6,7 +6,7 @@
 #include "base/json.h"
 
 #define INPUT_SHOWN 120
-#define MESSAGE_MAX ((size_t)64 << 10)
+#define MESSAGE_MAX (SIMULATOR_BODY_MAX + ((size_t)64 << 10)) /* it may repeat a part of the body */
 
 int simulator_error(const struct simulator *simulator, struct buf *reply, int status, const char *type, const char *param,
                     const char *format, ...)
@@ -99,7 +99,7 @@ void reading_check_model(struct reading *reading)
         return;
     if (!json_is_string(model))
         reading_refuse_type(reading, "model", "string_type", "Input should be a valid string");
-    else if (strcmp(json_string_value(model), served) != 0)
+    else if (json_string_length(model) != strlen(served) || strcmp(json_string_value(model), served) != 0)
         reading->status = simulator_error(reading->simulator, reading->reply, 404, "NotFoundError", "model",
                                           "The model `%s` does not exist. Valid aliases: %s.", json_string_value(model), served);
 }

@@ -177,8 +177,9 @@ static void pump(void *context)
         buf_append(out, filler, sizeof filler - 1);
     for (int k = 0; k < PUMP_WRITES && answer->fault_bytes > 0 &&
                     httpd_stream_backlog(answer->request) < PUMP_BACKLOG_MAX; k++) {
-        httpd_stream_send(answer->request, out->data, out->len);
-        answer->fault_bytes -= (int64_t)out->len;
+        size_t length = (int64_t)out->len < answer->fault_bytes ? out->len : (size_t)answer->fault_bytes;
+        httpd_stream_send(answer->request, out->data, length);
+        answer->fault_bytes -= (int64_t)length;
     }
     if (answer->fault_bytes > 0) {
         httpd_timer_set(answer->fault_timer, now_of(answer->simulator) + PUMP_PAUSE);

@@ -61,7 +61,7 @@ static void append_candidate(const struct generation *generation, int64_t index,
 void logprobs_append_content(const struct generation *generation, int64_t from, logprobs_candidate_writer *write, struct buf *out)
 {
     buf_append_text(out, "{\"content\":[");
-    for (int64_t k = from; k < generation->scheduled.output_tokens; k++) {
+    for (int64_t k = from; k < generation->scheduled.output_tokens && !out->overflowed; k++) {
         if (k > from)
             buf_append_char(out, ',');
         write(generation, k, 0, out);
@@ -104,7 +104,7 @@ static void append_tops(const struct generation *generation, int64_t from, struc
 {
     int64_t shown = generation->answer->task.top_logprobs > 0 ? generation->answer->task.top_logprobs : 1;
     char name[TOKEN_NAME_MAX];
-    for (int64_t k = from; k < generation->scheduled.output_tokens; k++) {
+    for (int64_t k = from; k < generation->scheduled.output_tokens && !out->overflowed; k++) {
         buf_append_text(out, k > from ? ",{" : "{");
         for (int64_t rank = 0; rank < shown; rank++) {
             size_t length = name_candidate(generation, k, rank, name);

@@ -89,6 +89,7 @@ struct answer {
     uint64_t serial;
     bool streaming;             /* its stream's headers are sent */
     bool opened;                /* so is what goes before its first token */
+    bool begun;                 /* the engine has had it */
     struct truth_request truth;
     struct truth_write kept_back; /* chunks that wait for others to be written with them */
     struct fault *fault;        /* what it will suffer: held; NULL: nothing, or it has */

@@ -57,6 +57,10 @@ assert_server_is_left() {
     kill -0 "$SIM_PID"
 }
 
+truth_is() { # FIELD VALUE
+    [[ $(truth "$1") == "$2" ]]
+}
+
 server_is_idle() {
     (($(truth running) + $(truth waiting) == 0))
 }
@@ -154,6 +158,17 @@ server_is_ready() {
     assert_all_are slow-headers stall
     under slow-headers=60:every=12 15
     assert_all_are slow-headers timeout
+}
+
+@test "a client that goes before the engine has its request is none that the engine has lost" {
+    start_simulator --preset instant --fault slow-headers=30:first=1 --fault reset:first=1,after=0
+    run curl -sS --max-time 0.3 -d '{"prompt":[1],"max_tokens":2,"n":3,"stream":true}' -H 'Content-Type: application/json' "$SIM/v1/completions"
+    assert_failure 28
+    run curl -sS -d '{"prompt":[1],"max_tokens":2,"stream":true}' -H 'Content-Type: application/json' "$SIM/v1/completions"
+    wait_until truth_is disconnected 1
+    assert_server_is_left
+    run curl -sS "$SIM/metrics"
+    assert_line --regexp '^vllm:request_success_total\{.*finished_reason="abort".* 0\.0$'
 }
 
 @test "an error in the stream, whole response and all: error_event" {

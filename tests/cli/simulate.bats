@@ -412,3 +412,24 @@ truth_of() {
     post /v1/completions '{"model":"tiny","prompt":[[1],[2]],"n":100,"temperature":1,"max_tokens":20,"stop":["zzzz"]}' --max-time 5
     assert_line 200
 }
+
+@test "a reply that would be too large is an error, not half of it" {
+    start_simulator --model tiny --preset instant
+    body='{"prompt":[1],"n":8,"temperature":1,"max_tokens":32000,"logprobs":20}'
+    run curl -sS -o reply -w '%{http_code}' -H 'Content-Type: application/json' -d "$body" "$SIM/v1/completions"
+    assert_output 500
+    run cat reply
+    assert_output --partial '{"error":{"message":"The reply would have more than 67108864 bytes.'
+    truth_has '"requests":{"received":1,"completed":1,"disconnected":0,'
+    truth_has '"generation_tokens":0,'
+}
+
+@test "another model's name is told back, however long, and one that only begins like ours is another" {
+    start_simulator --model tiny --preset instant
+    printf '{"model":"%0100000d","prompt":[1]}' 7 >body
+    get /v1/completions -H 'Content-Type: application/json' -d @body
+    assert_line 404
+    assert_output --regexp '"The model `0+7` does not exist.'
+    post /v1/completions '{"model":"tiny\u0000er","prompt":[1]}'
+    assert_line 404
+}

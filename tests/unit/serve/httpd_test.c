@@ -26,6 +26,7 @@
 
 #define BODY_MAX 1000
 #define REPLY_MAX ((size_t)1 << 20)
+#define FLOOD ((size_t)32 << 20) /* more than the kernel keeps for a client that does not read */
 #define PATIENCE_S 20
 
 struct server {
@@ -107,6 +108,11 @@ static void answer(void *argument, struct httpd_request *request)
             httpd_stream_start(request, 200);
         context->held = request;
         tell(context, 'h');
+    } else if (strcmp(path, "/flood") == 0) {
+        static const char much[FLOOD];
+        httpd_on_closed(request, held_closed, context);
+        httpd_stream_start(request, 200);
+        httpd_stream_send(request, much, sizeof much);
     } else if (strcmp(path, "/end") == 0) {
         httpd_stream_send(context->held, "late", 4);
         httpd_stream_end(context->held);
@@ -246,6 +252,85 @@ static void a_client_that_goes_is_noticed(void **state)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(fd);
         assert_int_equal(told(&server), 'c');
+    }
+    finish(&server);
+}
+
+/* What it has sent ahead hides its end from who would read it. Also when the answer is a stream. */
+static void a_client_that_sends_ahead_and_goes_is_noticed(void **state)
+{
+    (void)state;
+    struct server server = start();
+    static const char *const requests[] = {"GET /hold HTTP/1.1\r\nHost: h\r\n\r\n", "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"};
+    for (int k = 0; k < 4; k++) {
+        int fd = client(&server, requests[k % 2]);
+        struct linger reset = {.l_onoff = k / 2, .l_linger = 0};
+        assert_int_equal(told(&server), 'h');
+        assert_int_equal(send(fd, "G", 1, 0), 1);
+        usleep(20000); /* the byte is seen on its own */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(fd);
+        assert_int_equal(told(&server), 'c');
+    }
+    finish(&server);
+}
+
+static void a_client_that_takes_nothing_is_dropped(void **state)
+{
+    (void)state;
+    struct server server = start();
+    int fd = client(&server, "GET /flood HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(told(&server), 'c');
+    close(fd);
+    finish(&server);
+}
+
+/* What comes during a stream stays in the kernel, which takes no more some time. */
+static void who_floods_an_open_stream_has_to_wait(void **state)
+{
+    (void)state;
+    static const char much[FLOOD];
+    struct server server = start();
+    struct timeval patience = {.tv_usec = 200000};
+    int fd = client(&server, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(told(&server), 'h');
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    assert_in_range(send(fd, much, sizeof much, 0), 1, sizeof much - 1);
+    close(fd);
+    assert_int_equal(told(&server), 'c');
+    finish(&server);
+}
+
+static void a_reply_to_head_has_no_body(void **state)
+{
+    (void)state;
+    struct server server = start();
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    int fd = client(&server, "HEAD /server/listen HTTP/1.1\r\nHost: h\r\n\r\n"
+                             "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nafter");
+    read_until(fd, "after", &reply);
+    assert_non_null(strstr(reply.data, "Content-Length: 4\r\n"));
+    assert_non_null(strstr(reply.data, "\r\n\r\nHTTP/1.1 200 OK\r\n"));
+    assert_null(strstr(reply.data, "open"));
+    close(fd);
+    finish(&server);
+}
+
+/* Its stream has neither chunks nor a length: only the connection's end can tell of its own. */
+static void a_stream_to_http_1_0_ends_with_its_connection(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {"GET /stream HTTP/1.0\r\n\r\n", "GET /stream HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"};
+    struct server server = start();
+    cleanup_buf struct buf reply = BUF_INIT(REPLY_MAX);
+    for (size_t k = 0; k < sizeof requests / sizeof requests[0]; k++) {
+        int fd = client(&server, requests[k]);
+        buf_reset(&reply);
+        read_until(fd, "nothing has this", &reply);
+        assert_string_equal(strstr(reply.data, "\r\n\r\n"), "\r\n\r\nonetwo");
+        assert_null(strstr(reply.data, "Content-Length"));
+        assert_null(strstr(reply.data, "keep-alive"));
+        close(fd);
     }
     finish(&server);
 }
@@ -522,6 +607,11 @@ int main(void)
         cmocka_unit_test(answers_and_keeps_the_connection),
         cmocka_unit_test(two_requests_ahead_are_answered_in_order),
         cmocka_unit_test(a_client_that_goes_is_noticed),
+        cmocka_unit_test(a_client_that_sends_ahead_and_goes_is_noticed),
+        cmocka_unit_test(a_client_that_takes_nothing_is_dropped),
+        cmocka_unit_test(who_floods_an_open_stream_has_to_wait),
+        cmocka_unit_test(a_reply_to_head_has_no_body),
+        cmocka_unit_test(a_stream_to_http_1_0_ends_with_its_connection),
         cmocka_unit_test(who_waits_is_not_idle),
         cmocka_unit_test(open_requests_are_closed_at_the_end),
         cmocka_unit_test(too_much_is_refused),
