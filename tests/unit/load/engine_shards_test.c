@@ -88,8 +88,8 @@ static int compare_lines(const void *a, const void *b)
 
 static void sort_lines(const struct lines *lines)
 {
-    assert_true(lines->count > 0);
-    qsort(lines->items, lines->count, sizeof *lines->items, compare_lines);
+    if (lines->count > 1)
+        qsort(lines->items, lines->count, sizeof *lines->items, compare_lines);
 }
 
 static void free_lines(const struct lines *lines)
@@ -131,6 +131,7 @@ static void assert_divided(const struct load *load, int shards)
     struct lines merged = {0}, expected = {0};
     int64_t sent = 0, drawn = 0, tokens = 0;
     add_lines(&expected, whole, 0);
+    assert_true(expected.count > 0);
     assert_int_equal(whole->ends[0].start, START);
     for (int shard = 0; shard < shards; shard++) {
         struct bench *part = run_share(load, (struct share){shard, shards});
