@@ -34,8 +34,8 @@ of_summary() {
 }
 
 @test "--stop-when-saturated ends a level whose queue grows, and no other" {
-    start_simulator --preset l4-int4 --time-scale 20 --max-num-seqs 2 # carries 0.6 a second
-    prepare --levels poisson:0.3,2 --max-seconds 120 --drain 5 --stop-when-saturated
+    start_simulator --preset l4-int4 --time-scale 20 --max-num-seqs 4 # carries 1.2 a second
+    prepare --levels poisson:0.2,4 --max-seconds 120 --drain 5 --stop-when-saturated
     run_plan
     assert_success
     run of_summary '.levels | map(.reason) | join(" ")'
@@ -43,7 +43,7 @@ of_summary() {
     run of_summary '.levels[1] | .window.level_end_s - .window.level_start_s | . >= 30 and . < 115'
     assert_output true
     run of_summary '[.levels[1].classes.ttft, .points.saturation.metric, .points.breaking.held, .points.breaking.broke] | map(tostring) | join(" ")'
-    assert_output 'breaking growing_queue 0.3 2'
+    assert_output 'breaking growing_queue 0.2 4'
     grep -q 'queue grew' ws/r/report.md
 }
 
