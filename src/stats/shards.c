@@ -134,7 +134,7 @@ void shards_judge(struct level_summary *out, const struct run_data *data, const 
         return;
     if (level->parts_missing > 0)
         level_add_reason(out, VALIDITY_INVALID, "shard missing",
-                         arena_printf(arena, "%d of %d shards never came to this level: it had less load than it is called after",
+                         arena_printf(arena, "%d of %d shards never came to this level: a part of its load was missing",
                                       level->parts_missing, shards));
     judge_together(out, level, arena);
 }

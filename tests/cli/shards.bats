@@ -116,7 +116,7 @@ simulate_and_prepare() {
     run -0 reasons 0
     assert_output --partial 'cut off: 1 of 2 shards did not live to end this level; it is measured until then'
     run -0 reasons 1
-    assert_output --partial '1 of 2 shards never came to this level: it had less load than it is called after'
+    assert_output --partial '1 of 2 shards never came to this level: a part of its load was missing'
     # only the last shard's files are not in the manifest; publish adds them
     run --separate-stderr "$ROIBENCH" publish --workspace ws --run-id r
     assert_success

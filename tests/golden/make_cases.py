@@ -44,21 +44,24 @@ def level(index, kind, load, unit):
 
 
 class Run:
-    """Times in model ms; written as wall ns."""
+    """Times in model ms; written as wall ns. Of a shard: it began `began` ms after time 0, and its clock was `ahead` ms ahead."""
 
-    def __init__(self, case, plan_document, scale=1):
+    def __init__(self, case, plan_document, scale=1, shard=None, shards=None, began=0, ahead=0):
         self.folder = os.path.join(HERE, case, plan_document["run_id"])
-        self.plan, self.scale = plan_document, scale
+        self.plan, self.scale, self.shard, self.began = plan_document, scale, shard, began
         self.records, self.tokens, self.metrics, self.journal = [], [], [], []
-        self.records.append({"schema": "roibench/records/v1", "anchor": "2026-11-24T04:07:00.000000000Z",
-                             "run_id": plan_document["run_id"], "levels": plan_document["levels"]})
+        header = {"schema": "roibench/records/v1", "anchor": f"2026-11-24T04:07:00.{(began + ahead) * MS:09}Z",
+                  "run_id": plan_document["run_id"]}
+        if shard is not None:
+            header.update(shard=shard, shards=shards, clock={"offset_ns": ahead * MS, "error_ns": 3 * MS, "synchronized": shard != 1})
+        self.records.append(dict(header, levels=plan_document["levels"]))
 
     def ns(self, ms):
         return round(ms * MS / self.scale)
 
     def request(self, index, i, intended, sent, ttft, gaps, **changes):
         """gaps: ms between arrivals of one token each; ttft None: no token came"""
-        record = {"id": f"{index}.0.{i}", "level": index, "repeat": 0, "shard": 0, "stream": changes.pop("stream", i % 3), "i": i,
+        record = {"id": f"{index}.0.{i}", "level": index, "repeat": 0, "shard": self.shard or 0, "stream": changes.pop("stream", i % 3), "i": i,
                   "intended": self.ns(intended)}
         end = changes.pop("end", None)
         if sent is not None:
@@ -100,17 +103,24 @@ class Run:
         series = {names[key] + '{engine="0",model_name="m"}': value for key, value in values.items()}
         self.metrics.append({"t": self.ns(t), "took": 1 * MS, "series": series})
 
+    def from_its_beginning(self, line):
+        """The line with times from the shard's own beginning."""
+        times = ("intended", "sent", "first_token", "last_token", "start", "end", "window_start", "window_end", "measure_start", "t")
+        return {key: self.from_its_beginning(value) if key in ("level_start", "level_end") else
+                value - self.began * MS if key in times else value for key, value in line.items()}
+
     def write(self):
         os.makedirs(self.folder, exist_ok=True)
+        suffix = "" if self.shard is None else f"-{self.shard}"
         with open(os.path.join(self.folder, "plan.json"), "w", encoding="utf-8") as out:
             json.dump(self.plan, out, indent=1)
             out.write("\n")
         for name, lines in (("records", self.records), ("metrics", self.metrics), ("journal", self.journal)):
             if lines:
-                with open(os.path.join(self.folder, name + ".jsonl"), "w", encoding="utf-8") as out:
-                    out.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+                with open(os.path.join(self.folder, f"{name}{suffix}.jsonl"), "w", encoding="utf-8") as out:
+                    out.writelines(json.dumps(self.from_its_beginning(line), separators=(",", ":")) + "\n" for line in lines)
         if self.tokens is not None:
-            with open(os.path.join(self.folder, "tokens.tsv"), "w", encoding="utf-8") as out:
+            with open(os.path.join(self.folder, f"tokens{suffix}.tsv"), "w", encoding="utf-8") as out:
                 out.writelines("\t".join([name] + [str(gap) for gap in gaps]) + "\n" for name, gaps in self.tokens)
 
 
@@ -289,6 +299,39 @@ def steady():
     run.write()
 
 
+def in_shards():
+    """Three of four shards, that began one after the other; one clock is ahead, one shard begins its levels late. A level of three streams
+    has nothing for the one that never ran; one of seven lacks a stream."""
+    levels = streams((3, 7))
+    document = plan("four", "model-four", levels)
+    shards = [Run("shards", document, shard=shard, shards=4, began=began, ahead=ahead)
+              for shard, began, ahead in ((0, 0, 10), (1, 120, 260), (2, 35, 12))]
+    draw = random.Random(11)
+    for spec in levels:
+        start, counts = 2000 + 20_000 * spec["index"], [0, 0, 0]
+        for stream in range(spec["load"]):
+            owner = stream % 4
+            if owner == 3:
+                continue
+            at, k = start + 300 * (owner == 2) + 100 * stream / spec["load"], 0
+            while at < start + LENGTH:
+                ttft, gaps = draw.uniform(100, 400), [round(draw.uniform(20, 40), 3) for _ in range(7)]
+                at = shards[owner].request(spec["index"], stream + k * spec["load"], round(at, 3), round(at, 3), round(ttft, 3), gaps,
+                                           stream=stream) + 0.5
+                k += 1
+                counts[owner] += 1
+        for run in shards:
+            late = 300 * (run.shard == 2)
+            run.level_start(spec, start + late, start + late + 100)
+            run.level_end(spec, start + late, start + late + LENGTH, start + late + 100, start + late + LENGTH, counts[run.shard],
+                          lag_ms=0.05 * (1 + run.shard), cpu=0.1 * (1 + run.shard))
+            for second in range(-1, 10 if run.shard == 1 else 6):
+                if run.shard < 2:
+                    run.scrape(start + 1000 * second + run.shard, running=spec["load"], waiting=second % 2, kv=0.1)
+    for run in shards:
+        run.write()
+
+
 def main():
     closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load)
     closed_loop("sweep-scaled", "scaled", "model_x|<b>\u202e\u009b", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
@@ -305,6 +348,7 @@ def main():
     equal_loads()
     stopped()
     steady()
+    in_shards()
 
 
 main()

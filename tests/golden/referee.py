@@ -6,11 +6,13 @@
 It shares no code and no shortcut with the program: plain lists, the definitions of docs/metrics.md. Prints the largest relative
 difference and ends 1 when one is above 1e-8 (files hold 9 digits).
 """
+import calendar
 import glob
 import json
 import math
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVER_FAILURES = {"connect", "timeout", "stall", "reset", "truncated", "protocol", "http_429", "http_5xx", "error_event"}
@@ -250,20 +252,57 @@ def steady_bounds(bounds, records, limits, reason):
     return dict(bounds, window_start=start, window_end=end)
 
 
+def date_ns(text):
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(text[20:29])
+
+
+def shifted(line, by):
+    times = ("intended", "sent", "first_token", "last_token", "start", "end", "window_start", "window_end", "measure_start", "t")
+    return {key: shifted(value, by) if key in ("level_start", "level_end", "tick") else value + by if key in times else value
+            for key, value in line.items()}
+
+
+def read_parts(folder):
+    """All files of a run, or of its shards, in the first one's time: records, journal, scrapes (of whom has most)."""
+    records, journal, scrapes, first = [], [], [], None
+    for path in sorted(glob.glob(os.path.join(folder, "records*.jsonl"))):
+        suffix = os.path.basename(path)[len("records"):]
+        part = lines(folder, "records" + suffix)
+        header, by = part[0], 0
+        first = first or header
+        if header is not first:
+            by = date_ns(header["anchor"]) - date_ns(first["anchor"])
+            apart = header["clock"]["offset_ns"] - first["clock"]["offset_ns"]
+            if abs(apart) > header["clock"]["error_ns"] + first["clock"]["error_ns"]:
+                by -= apart
+        records += [shifted(line, by) for line in part]
+        journal += [shifted(line, by) for line in lines(folder, "journal" + suffix)]
+        seen = [shifted(line, by) for line in lines(folder, "metrics" + suffix)]
+        scrapes = seen if len(seen) > len(scrapes) else scrapes
+    return records, journal, sorted(scrapes, key=lambda s: s["t"])
+
+
+def common(ends):
+    """What several shards did of a level together."""
+    return dict(ends[0], start=min(end["start"] for end in ends), end=max(end["end"] for end in ends),
+                window_start=max(end["window_start"] for end in ends), window_end=min(end["window_end"] for end in ends))
+
+
 def check_run(where, folder, got):
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         plan = json.load(file)
-    records, journal = lines(folder, "records.jsonl"), lines(folder, "journal.jsonl")
-    run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": sorted(lines(folder, "metrics.jsonl"), key=lambda s: s["t"]),
+    records, journal, scrapes = read_parts(folder)
+    run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": scrapes,
            "ticks": [line["tick"] for line in journal if "tick" in line],
            "reasons": {line["level_end"]["index"]: line["level_end"]["reason"] for line in journal if "level_end" in line}}
-    if os.path.exists(os.path.join(folder, "tokens.tsv")):
-        run["tokens"] = {}
-        with open(os.path.join(folder, "tokens.tsv"), encoding="utf-8") as file:
+    for path in glob.glob(os.path.join(folder, "tokens*.tsv")):
+        run["tokens"] = run["tokens"] or {}
+        with open(path, encoding="utf-8") as file:
             for line in file:
                 name, *gaps = line.split()
                 run["tokens"][name] = [int(gap) for gap in gaps]
-    ends = {line["level_end"]["index"]: line["level_end"] for line in records if "level_end" in line}
+    found = [line["level_end"] for line in records if "level_end" in line]
+    ends = {end["index"]: common([other for other in found if other["index"] == end["index"]]) for end in found}
     starts = {line["level_start"]["index"]: line["level_start"] for line in journal if "level_start" in line}
     for level in got["levels"]:
         own = [r for r in records if r.get("level") == level["index"]]

@@ -27,6 +27,7 @@
 
 #define GOLDEN "tests/golden"
 #define RUNS_MAX 4
+#define SHARDS 4 /* of a case */
 #define FILE_MAX ((size_t)16 << 20)
 #define LINES_MAX 10000
 #define JUDGED_MIN 20 /* levels */
@@ -100,7 +101,7 @@ static void pack(const char *from, const char *name, const char *to, const char 
     if (!file_exists(source))
         return;
     assert_int_equal(file_read(source, &text, ERROR_INTERNAL, NULL), 0);
-    bool tokens = strcmp(name, "tokens.tsv") == 0;
+    bool tokens = strncmp(name, "tokens", strlen("tokens")) == 0;
     size_t count = text.len > 0 ? split_lines(text.data, lines, !tokens, seed) : 0;
     struct gzip_stream *stream = gzip_stream_open(target, NULL);
     assert_non_null(stream);
@@ -169,15 +170,28 @@ static void check_judgements(const char *folder, const struct plan *plan, const 
     run_data_free(&data);
 }
 
+/* Whatever of the files is there: those of a whole run, or of a shard. */
+static void pack_part(const char *folder, int shard, const char *packed, const uint64_t *seed)
+{
+    static const char *const stems[] = {"records", "metrics", "tokens"};
+    static const enum run_file files[] = {RUN_RECORDS, RUN_METRICS, RUN_TOKENS};
+    char suffix[16] = "", text[40], name[RUN_FILE_NAME_SIZE];
+    if (shard != NO_SHARD)
+        snprintf(suffix, sizeof suffix, "-%d", shard);
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        snprintf(text, sizeof text, "%s%s.%s", stems[k], suffix, files[k] == RUN_TOKENS ? "tsv" : "jsonl");
+        pack(folder, text, packed, run_file_name(files[k], shard, name), seed);
+    }
+    copy(folder, packed, run_file_name(RUN_JOURNAL, shard, name));
+}
+
 static struct run_summary *summarize(const char *folder, const uint64_t *seed)
 {
     char *packed = temp_folder_make();
     struct error err = {0};
     copy(folder, packed, "plan.json");
-    copy(folder, packed, "journal.jsonl");
-    pack(folder, "records.jsonl", packed, "records.jsonl.gz", seed);
-    pack(folder, "metrics.jsonl", packed, "metrics.jsonl.gz", seed);
-    pack(folder, "tokens.tsv", packed, "tokens.bin.gz", seed);
+    for (int shard = NO_SHARD; shard < SHARDS; shard++)
+        pack_part(folder, shard, packed, seed);
     cleanup_free char *path = file_join(packed, "plan.json");
     struct plan *plan = plan_read(path, &err);
     if (!plan)

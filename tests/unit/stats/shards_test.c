@@ -455,7 +455,7 @@ static void test_a_shard_that_never_ran(void **state)
     assert_note(bench, "shard 2 of 4 left no records: its share of every level is missing");
     for (int level = 0; level < LEVELS; level++)
         assert_reason(bench, level, "shard missing", VALIDITY_INVALID,
-                      "1 of 4 shards never came to this level: it had less load than it is called after");
+                      "1 of 4 shards never came to this level: a part of its load was missing");
     remove_part(bench->folder, 0);
     remove_part(bench->folder, 3);
     /* Nothing but its name: created, and killed before its first line. */
@@ -475,7 +475,7 @@ static void test_a_shard_without_a_share_is_not_missed(void **state)
     summarize_bench(bench);
     assert_reason(bench, 0, "shard missing", VALIDITY_VALID, NULL);
     assert_reason(bench, 1, "shard missing", VALIDITY_INVALID,
-                  "1 of 9 shards never came to this level: it had less load than it is called after");
+                  "1 of 9 shards never came to this level: a part of its load was missing");
 }
 
 static int64_t last_event(const struct bench *bench, int level, int shard)
