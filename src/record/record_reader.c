@@ -13,6 +13,7 @@ struct file_reader {
     struct record_part *part; /* being read: the last of the file's */
     const char *path;
     size_t level_capacity, record_capacity; /* of the part's levels, of all records */
+    size_t levels_before;                   /* of the parts before */
     size_t last_level; /* where the record before was: most follow in one level */
     bool has_header;
     int64_t shift; /* of this header's anchor against the first part's first one */
@@ -76,6 +77,8 @@ static int need_level(struct file_reader *reader, int index, int repeat, size_t 
     *at = find_level(part->levels, part->level_count, index, repeat);
     if (level_is_at(part->levels, part->level_count, *at, index, repeat))
         return 0;
+    if (reader->levels_before + part->level_count == RECORD_PART_LEVELS_MAX)
+        return error_set(err, ERROR_USAGE, "more than %zu levels of all shards", RECORD_PART_LEVELS_MAX);
     if (insert_level(&part->levels, &part->level_count, &reader->level_capacity, *at, index, repeat, err) < 0)
         return -1;
 
@@ -394,6 +397,7 @@ static int end_part(struct file_reader *reader, struct error *err)
     if (!reader->has_header)
         part->truncated = true;
     file->truncated |= part->truncated;
+    reader->levels_before += part->level_count;
     bound_by_records(file, part);
     if (reader->has_header || part->shard == NO_SHARD)
         return 0;
@@ -421,7 +425,7 @@ static int read_part(struct file_reader *reader, const char *folder, int shard, 
 }
 
 /* What the parts' levels are called; of a single part also their times. */
-static int join_levels(struct record_file *file, struct error *err)
+static int join_levels(struct record_file *file, const char *folder, struct error *err)
 {
     size_t capacity = 0;
 
@@ -441,6 +445,9 @@ static int join_levels(struct record_file *file, struct error *err)
                 copy_kind(&file->levels[at], level);
         }
     }
+    if (file->level_count * file->part_count > RECORD_PART_LEVELS_MAX)
+        return error_set(err, ERROR_USAGE, "%s: %zu levels of %zu shards are more than %zu", folder, file->level_count, file->part_count,
+                         RECORD_PART_LEVELS_MAX);
     return 0;
 }
 
@@ -455,7 +462,7 @@ static int read_parts(struct record_file *file, const char *folder, const int *s
         if (read_part(&reader, folder, shards[k], err) < 0)
             return -1;
     }
-    return join_levels(file, err);
+    return join_levels(file, folder, err);
 }
 
 int record_file_read(const char *folder, struct record_file *file, struct error *err)

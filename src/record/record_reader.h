@@ -16,6 +16,7 @@
 
 #define RECORD_LINE_MAX ((size_t)16 << 20)
 #define RECORD_LEVELS_MAX ((size_t)10000)     /* levels times repeats of a run */
+#define RECORD_PART_LEVELS_MAX ((size_t)1000000) /* levels of a run times its shards */
 #define RECORD_RECORDS_MAX ((size_t)20000000) /* of a run: 4.8 GB of memory */
 
 /* truncated may be NULL everywhere below. */

@@ -118,6 +118,20 @@ static void test_system_clock_goes_forward(void **state)
     assert_true(clock_realtime(clock) > INT64_C(1700000000) * NS_PER_S);
 }
 
+/* Whatever this machine's kernel says. */
+static void test_the_kernel_tells_of_its_clock(void **state)
+{
+    int64_t max_error_ns = 77;
+    const int synchronized = clock_system_synchronized(&max_error_ns);
+
+    (void)state;
+    assert_in_range(synchronized + 1, 0, 2);
+    if (synchronized == 1)
+        assert_true(max_error_ns >= 0);
+    else
+        assert_int_equal(max_error_ns, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_refuses_what_is_no_date),
         cmocka_unit_test(test_fake_clock_moves_by_hand),
         cmocka_unit_test(test_system_clock_goes_forward),
+        cmocka_unit_test(test_the_kernel_tells_of_its_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -617,6 +617,25 @@ static void test_files_that_do_not_belong_together(void **state)
     expect_refused(bench, "records-2.jsonl.gz: there is no header: nobody knows when this was");
 }
 
+/* Files that claim more than memory should be spent on. */
+static void test_too_many_levels_of_too_many_shards(void **state)
+{
+    enum { CLAIMED = 9000, CLAIMING = 112 };
+    struct bench *bench = *state;
+    struct level_header *claimed = calloc(CLAIMED, sizeof *claimed);
+    for (int k = 0; k < CLAIMED; k++)
+        claimed[k] = (struct level_header){.index = k, .kind = "concurrent", .load = 1, .unit = "streams"};
+    for (int shard = 0; shard < CLAIMING; shard++) {
+        struct record_writer *writer = record_writer_open(bench->folder, shard, NULL);
+        const struct record_header header = {.run_id = "r", .anchor_realtime_ns = ANCHOR, .shards = CLAIMING, .levels = claimed,
+                                             .level_count = shard == 0 ? CLAIMED : 1};
+        assert_int_equal(record_writer_header(writer, &header, NULL), 0);
+        assert_int_equal(record_writer_close(writer, NULL), 0);
+    }
+    free(claimed);
+    expect_refused(bench, "9000 levels of 112 shards are more than 1000000");
+}
+
 static void test_the_same_requests_twice(void **state)
 {
     struct bench *bench = *state;
@@ -642,6 +661,7 @@ int main(void)
         BENCH_TEST(test_clocks_that_are_apart),
         BENCH_TEST(test_one_shard_tells_of_the_server),
         BENCH_TEST(test_files_that_do_not_belong_together),
+        BENCH_TEST(test_too_many_levels_of_too_many_shards),
         BENCH_TEST(test_the_same_requests_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
