@@ -51,22 +51,33 @@ extern const struct option_row common_options[];
 extern const struct option_row workspace_options[];
 
 /* The API key of --api-key-file, or of ROIBENCH_API_KEY; *key is NULL when there is neither, and else free()d by the caller.
- * For commands that have the key but no net/ settings; the others take command_net_settings. */
+ * For commands that have the key but no net/ settings; the others take command_net_read. */
 int command_api_key(const struct options *options, char **key, struct error *err);
 
-/* Settings for net/ from --cacert and --api-key-file (or ROIBENCH_API_KEY) where the command has these options. The key is read from
- * the file (one line, trailing white space removed; an empty file or one with control characters is an error).
- * *key must be freed by the caller and live as long as the settings. */
-int command_net_settings(const struct app *app, const struct options *options, struct net_settings *settings, char **key,
-                         struct error *err);
+/* Settings for net/ from COMMAND_NET_OPTIONS, and what they borrow. The key is read from the file (one line, trailing white space removed;
+ * an empty file or one with control characters is an error). */
+struct command_net {
+    struct net_settings settings;
+    char *key;                   /* NULL: none */
+    const char **headers;        /* as settings has them; borrowed from the options */
+    const char **secrets;        /* what must not stand in a message: the key and the headers' values */
+    size_t secret_count;
+};
+int command_net_read(const struct app *app, const struct options *options, struct command_net *net, struct error *err);
+/* Also after an error. The settings are then no longer to be used. */
+void command_net_free(struct command_net *net);
 
-/* Rows for the two, to be placed in a command's table. */
+/* Their rows, to be placed in a command's table. */
 #define COMMAND_NET_OPTIONS                                                                                           \
     {.type = OPTION_TEXT, .name = "api-key-file", .argument = "FILE",                                                \
      .help = "file with the API key; or the environment variable ROIBENCH_API_KEY", .from_model_file = true},        \
     {.type = OPTION_TEXT, .name = "cacert", .argument = "FILE",                                                      \
      .help = "PEM bundle to verify servers with; default: prepare's, for run; else SSL_CERT_FILE, the system's, the pod's service CA",        \
-     .from_model_file = true}
+     .from_model_file = true},                                                                                       \
+    {.type = OPTION_TEXT, .name = "header", .argument = "'NAME: VALUE'", .repeatable = true,                        \
+     .help = "header of every request; values are kept nowhere, so prepare and run are both told (ROIBENCH_HEADER: one a line)"},    \
+    {.type = OPTION_FLAG, .name = "insecure",                                                                         \
+     .help = "believe whoever answers: no certificate is verified; the report says so"}
 
 #define TEKTON_RESULT_MAX 256 /* bytes that a result holds */
 /* Writes one Tekton result file per call: <dir>/<name>, no trailing newline; refuses more than TEKTON_RESULT_MAX. dir NULL: nothing. */

@@ -67,15 +67,60 @@ int command_api_key(const struct options *options, char **key, struct error *err
     return 0;
 }
 
-int command_net_settings(const struct app *app, const struct options *options, struct net_settings *settings, char **key,
-                         struct error *err)
+/* Of "Authorization: Bearer sk-1" the part that nobody may see, in whatever words it is shown. */
+static const char *last_word(const char *header)
 {
-    *settings = (struct net_settings){
-        .ca_file = options_text(options, "cacert"), .ca_environment = getenv("SSL_CERT_FILE"), .stop = app->stop};
-    if (command_api_key(options, key, err) < 0)
-        return -1;
-    settings->api_key = *key;
+    size_t end = strlen(header);
+    while (end > 0 && header[end - 1] == ' ')
+        end--;
+    while (end > 0 && header[end - 1] != ' ' && header[end - 1] != ':')
+        end--;
+    return header + end;
+}
+
+static int take_headers(const struct options *options, struct command_net *net, struct error *err)
+{
+    size_t count = options_count(options, "header");
+    net->headers = mem_calloc(count + 1, sizeof *net->headers);
+    net->secrets = mem_calloc(count + 1, sizeof *net->secrets);
+    if (net->key)
+        net->secrets[net->secret_count++] = net->key;
+    for (size_t k = 0; k < count; k++) {
+        const char *header = options_item(options, "header", k);
+        if (net_header_check(header, err) < 0)
+            return error_wrap(err, "--header");
+        net->headers[k] = header;
+        net->secrets[net->secret_count++] = last_word(header);
+    }
+    net->settings.headers = net->headers;
+    net->settings.header_count = count;
     return 0;
+}
+
+int command_net_read(const struct app *app, const struct options *options, struct command_net *net, struct error *err)
+{
+    *net = (struct command_net){
+        .settings = {
+            .ca_file = options_text(options, "cacert"),
+            .ca_environment = getenv("SSL_CERT_FILE"),
+            .insecure = options_flag(options, "insecure"),
+            .stop = app->stop,
+        },
+    };
+    if (command_api_key(options, &net->key, err) < 0)
+        return -1;
+    net->settings.api_key = net->key;
+    if (net->settings.insecure && net->settings.ca_file)
+        return error_set(err, ERROR_USAGE, "--cacert says whom to believe, and --insecure to believe everybody: one of them");
+    return take_headers(options, net, err);
+}
+
+void command_net_free(struct command_net *net)
+{
+    free(net->key);
+    free(net->headers);
+    free(net->secrets);
+    *net = (struct command_net){0};
 }
 
 int command_tekton_result(const char *dir, const char *name, const char *text, struct error *err)

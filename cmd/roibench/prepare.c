@@ -143,18 +143,22 @@ static int prepare_with_client(const struct app *app, const struct options *opti
     return finish(app, options, plan, folder, err);
 }
 
-/* `run` may work in another folder. */
-static void keep_ca_file(const struct net_settings *net, struct plan *plan)
+/* What `run` must be given too, but for secrets. It may work in another folder. */
+static void keep_connection(const struct net_settings *net, struct plan *plan)
 {
     cleanup_free char *absolute = net->ca_file ? realpath(net->ca_file, NULL) : NULL;
     if (absolute)
         plan->ca_file = arena_strdup(plan->arena, absolute);
+    plan->insecure = net->insecure;
+    plan->header_count = net->header_count;
+    plan->header_names = arena_alloc(plan->arena, net->header_count + 1, sizeof *plan->header_names);
+    for (size_t k = 0; k < net->header_count; k++)
+        plan->header_names[k] = arena_printf(plan->arena, "%.*s", (int)net_header_name_length(net->headers[k]), net->headers[k]);
 }
 
 static int prepare_run(struct app *app, struct options *options, struct error *err)
 {
-    struct net_settings net;
-    cleanup_free char *key = NULL;
+    __attribute__((cleanup(command_net_free))) struct command_net net = {.key = NULL};
     cleanup_with(plan_free) struct plan *plan = plan_new();
     plan->created = clock_realtime(app->clock);
     if (read_model_file(app, options, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(options, plan, err) < 0)
@@ -162,12 +166,14 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
     const char *run_id = options_text(options, "run-id");
     if (run_id && workspace_check_run_id(run_id, err) < 0)
         return error_wrap(err, "--run-id");
-    if (command_net_settings(app, options, &net, &key, err) < 0)
+    if (command_net_read(app, options, &net, err) < 0)
         return -1;
-    cleanup_with(http_client_free) struct http_client *client = http_client_new(&net, err);
+    cleanup_with(http_client_free) struct http_client *client = http_client_new(&net.settings, err);
     if (!client)
         return -1;
-    keep_ca_file(&net, plan);
+    keep_connection(&net.settings, plan);
+    if (plan->insecure)
+        log_warning(&app->log, "--insecure: the server's certificate is not verified; whoever answers is measured");
     struct probe probe = {
         .client = client,
         .clock = app->clock,

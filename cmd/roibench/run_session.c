@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -38,8 +39,7 @@ struct run_session {
     struct run_lock lock;
     int64_t started;  /* realtime ns */
     char *pair_id;    /* of the two runs that take turns; NULL: none */
-    struct net_settings net;
-    char *key;
+    struct command_net net;
     struct clock_check clock; /* of a shard */
     struct record_writer *writer;
     struct engine_worker *workers;
@@ -133,7 +133,7 @@ static int open_scraper(struct run_session *session, int64_t anchor, struct erro
     cleanup_free char *url = http_url_beside(session->plan->target, "/metrics");
     cleanup_free char *path = run_file_path(session->given.folder, RUN_METRICS, session->given.shard);
     struct scraper_settings settings = {
-        .net = session->net,
+        .net = session->net.settings,
         .clock = session->app->clock,
         .log = &session->app->log,
         .url = url,
@@ -178,7 +178,7 @@ static struct transport *open_transport(struct run_session *session, size_t stre
 {
     const struct limits *limits = &session->plan->limits;
     struct transport_curl_settings settings = {
-        .net = session->net,
+        .net = session->net.settings,
         .clock = session->app->clock,
         .timeout_ns = plan_wall_ns(session->plan, limits->timeout_ns),
         .stall_timeout_ns = plan_wall_ns(session->plan, limits->stall_timeout_ns),
@@ -228,15 +228,37 @@ static void close_workers(struct run_session *session)
 
 /* --- beginning and end ------------------------------------------------------------------- */
 
+/* Requests must be what prepare's were, or another server may answer, or none. */
+static int check_headers(const struct run_session *session, struct error *err)
+{
+    const struct net_settings *net = &session->net.settings;
+    for (size_t k = 0; k < session->plan->header_count; k++) {
+        const char *name = session->plan->header_names[k];
+        bool found = false;
+        for (size_t given = 0; given < net->header_count && !found; given++)
+            found = net_header_name_length(net->headers[given]) == strlen(name) && strncasecmp(net->headers[given], name, strlen(name)) == 0;
+        if (!found)
+            return error_set(err, ERROR_USAGE, "prepare was given a header %s, whose value is kept nowhere. Give it by --header", name);
+    }
+    return 0;
+}
+
 /* --cacert, or the file that prepare was given. */
 static int choose_ca_file(struct run_session *session, struct error *err)
 {
     const char *planned = session->plan->ca_file;
-    if (session->net.ca_file || !planned[0])
+    if (session->net.settings.ca_file || !planned[0])
         return 0;
-    session->net.ca_file = planned;
+    session->net.settings.ca_file = planned;
     return file_exists(planned) ? 0 : error_set(err, ERROR_USAGE, "%s, the CA file that prepare was given, is not here. Give it by --cacert",
                                                 planned);
+}
+
+static int check_connection(struct run_session *session, struct error *err)
+{
+    if (session->net.settings.insecure && !session->plan->insecure)
+        return error_set(err, ERROR_USAGE, "--insecure: prepare verified the server's certificate, and the report would say so. Prepare with --insecure");
+    return check_headers(session, err) < 0 ? -1 : choose_ca_file(session, err);
 }
 
 /* Requests go to all targets in turn. */
@@ -277,7 +299,8 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
         .progress = progress_show,
         .progress_context = &session->progress,
         .progress_interval_ns = progress_interval(app),
-        .secret = session->key,
+        .secrets = session->net.secrets,
+        .secret_count = session->net.secret_count,
     };
     if (session->scraper)
         session->settings.watch = (struct engine_watch){
@@ -311,7 +334,7 @@ static void look_at_clock(struct run_session *session)
     if (patience > CLOCK_OFFSET_TIME_NS)
         patience = CLOCK_OFFSET_TIME_NS;
     session->clock.synchronized = clock_system_synchronized(&session->clock.max_error_ns);
-    clock_offset_measure(&session->net, app->clock, url, strcmp(session->plan->server.kind, "vllm") == 0, clock_now(app->clock) + patience,
+    clock_offset_measure(&session->net.settings, app->clock, url, strcmp(session->plan->server.kind, "vllm") == 0, clock_now(app->clock) + patience,
                          &session->clock);
     if (session->clock.synchronized == 0)
         log_warning(&app->log, "this machine's clock is not synchronized: shards on other machines may start at another time");
@@ -322,7 +345,7 @@ int run_session_begin(struct run_session *session, struct error *err)
     struct app *app = session->app;
     session->worker_count = (int)options_integer(session->given.options, "workers", cgroup_cpus(MACHINE));
     make_urls(session);
-    if (command_net_settings(app, session->given.options, &session->net, &session->key, err) < 0 || choose_ca_file(session, err) < 0)
+    if (command_net_read(app, session->given.options, &session->net, err) < 0 || check_connection(session, err) < 0)
         return -1;
     look_at_clock(session);
     int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
@@ -365,7 +388,7 @@ static int close_all(struct run_session *session, int status, struct error *err)
     }
     free(session->urls);
     free(session->warm_urls);
-    free(session->key);
+    command_net_free(&session->net);
     return status;
 }
 

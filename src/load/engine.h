@@ -105,7 +105,8 @@ struct engine_settings {
     void (*progress)(void *context, const struct engine_progress *progress); /* NULL: none */
     void *progress_context;
     int64_t progress_interval_ns;
-    const char *secret; /* never repeated in a message: the API key; NULL: none */
+    const char *const *secrets; /* never repeated in a message: the API key, values of headers */
+    size_t secret_count;
 };
 
 struct engine_result {

@@ -21,14 +21,15 @@ static void count(_Atomic int64_t *counter, int64_t more)
 
 static void note_message(struct engine *engine, const struct request *request)
 {
-    const char *secret = engine->settings->secret;
-    bool withheld = secret && secret[0] && strstr(request->message, secret);
+    bool withheld = false;
+    for (size_t k = 0; k < engine->settings->secret_count; k++)
+        withheld = withheld || strstr(request->message, engine->settings->secrets[k]);
     char what[96] = "";
     if (request->record.status >= 400)
         snprintf(what, sizeof what, "HTTP %d: ", request->record.status);
     pthread_mutex_lock(&engine->lock);
     snprintf(engine->last_error, sizeof engine->last_error, "%s%.400s", what,
-             withheld              ? "(the answer holds the API key and is not shown)"
+             withheld              ? "(the answer holds the API key or a header and is not shown)"
              : request->message[0] ? request->message
                                    : failure_name(request->record.failure));
     pthread_mutex_unlock(&engine->lock);

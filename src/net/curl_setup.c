@@ -1,9 +1,11 @@
 #include "net/curl_setup.h"
 
+#include <ctype.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -34,6 +36,8 @@ struct net_setup {
     char *ca_environment;
     char *authorization; /* the whole header; NULL: none */
     char *user_agent;
+    struct curl_slist *headers; /* the user's own */
+    bool insecure;
     X509_STORE *roots;   /* NULL: not read yet */
 };
 
@@ -73,6 +77,8 @@ static CURLcode net_setup_give_roots(CURL *easy, void *context, void *user)
     struct net_setup *setup = user;
 
     (void)easy;
+    if (setup->insecure)
+        return CURLE_OK;
     if (!setup->roots) {
         setup->roots = net_setup_new_store();
         net_setup_find_roots(setup);
@@ -101,6 +107,61 @@ static int net_setup_read_ca_file(struct net_setup *setup, const char *path, str
     return error_set(err, ERROR_USAGE, "cannot read certificates from %s: expected a file of PEM certificates", path);
 }
 
+size_t net_header_name_length(const char *header)
+{
+    return strcspn(header, ":");
+}
+
+/* RFC 9110, 5.6.2: what names are made of. */
+static bool net_setup_is_token(const char *text, size_t length)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t k = 0; k < length; k++)
+        if (!isalnum((unsigned char)text[k]) && !strchr(marks, text[k]))
+            return false;
+    return length > 0;
+}
+
+int net_header_check(const char *header, struct error *err)
+{
+    static const char *const ours[] = {"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Expect", "Accept", "TE",
+                                       "Upgrade"};
+    const size_t length = net_header_name_length(header);
+
+    if (header[length] != ':' || !net_setup_is_token(header, length))
+        return error_set(err, ERROR_USAGE, "a header is 'Name: value', and a name has letters, digits and -");
+    if (!net_setup_is_header_text(header) || strspn(header + length + 1, " ") == strlen(header + length + 1))
+        return error_set(err, ERROR_USAGE, "the header %.*s has no value, or one with a line break or control character", (int)length, header);
+    for (size_t k = 0; k < COUNT(ours); k++)
+        if (strlen(ours[k]) == length && strncasecmp(header, ours[k], length) == 0)
+            return error_set(err, ERROR_USAGE, "the header %s is not the user's to set", ours[k]);
+    return 0;
+}
+
+static struct curl_slist *net_setup_append(struct curl_slist *list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(list, line);
+
+    if (!longer)
+        abort();
+    return longer;
+}
+
+static int net_setup_take_headers(struct net_setup *setup, const struct net_settings *settings, struct error *err)
+{
+    for (size_t k = 0; k < settings->header_count; k++) {
+        const char *header = settings->headers[k];
+
+        if (net_header_check(header, err) < 0)
+            return -1;
+        if (setup->authorization && strncasecmp(header, "Authorization:", strlen("Authorization:")) == 0)
+            return error_set(err, ERROR_USAGE, "an Authorization header and an API key are both given: which shall it be?");
+        setup->headers = net_setup_append(setup->headers, header);
+    }
+    return 0;
+}
+
 struct net_setup *net_setup_new(const struct net_settings *settings, struct error *err)
 {
     if (settings->api_key && !net_setup_is_header_text(settings->api_key)) {
@@ -117,7 +178,8 @@ struct net_setup *net_setup_new(const struct net_settings *settings, struct erro
     setup->ca_environment = settings->ca_environment && *settings->ca_environment ? mem_strdup(settings->ca_environment) : NULL;
     setup->authorization = settings->api_key ? mem_printf("Authorization: Bearer %s", settings->api_key) : NULL;
     setup->user_agent = mem_strdup(settings->user_agent ? settings->user_agent : "roibench/" ROIBENCH_VERSION);
-    if (net_setup_read_ca_file(setup, settings->ca_file, err) < 0) {
+    setup->insecure = settings->insecure;
+    if (net_setup_read_ca_file(setup, settings->ca_file, err) < 0 || net_setup_take_headers(setup, settings, err) < 0) {
         net_setup_free(setup);
         return NULL;
     }
@@ -132,6 +194,7 @@ void net_setup_free(struct net_setup *setup)
     free(setup->ca_environment);
     free(setup->authorization);
     free(setup->user_agent);
+    curl_slist_free_all(setup->headers);
     free(setup);
     curl_global_cleanup();
 }
@@ -147,21 +210,12 @@ void net_setup_apply(struct net_setup *setup, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS); /* what is pinned stays (net/resolve.h) */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, setup->user_agent);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, setup->insecure ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, setup->insecure ? 0L : 2L);
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL); /* ours come by the callback, read once */
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, net_setup_give_roots);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, setup);
-}
-
-static struct curl_slist *net_setup_append(struct curl_slist *list, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(list, line);
-
-    if (!longer)
-        abort();
-    return longer;
 }
 
 struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *content_type, bool expect)
@@ -175,6 +229,8 @@ struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *
 
         list = net_setup_append(list, line);
     }
+    for (const struct curl_slist *own = setup->headers; own; own = own->next)
+        list = net_setup_append(list, own->data);
     if (!expect)
         list = net_setup_append(list, "Expect:");
     return list;

@@ -2,7 +2,7 @@
  *
  * The client owns a libcurl handle, so consecutive requests to one host reuse
  * the connection. One client belongs to one thread. net/curl_setup does what
- * every handle needs: TLS always verified, roots from --cacert, SSL_CERT_FILE,
+ * every handle needs: TLS verified unless the user said otherwise, roots from --cacert, SSL_CERT_FILE,
  * the usual bundle paths and the pod's service CA; proxies from the environment
  * as libcurl reads them; only http and https. Redirects are not followed: what is
  * measured must be named, and a key must not travel on; the response is then the
@@ -26,10 +26,19 @@
 struct net_settings {
     const char *ca_file;  /* --cacert: these roots and no others. NULL: those found as above */
     const char *ca_environment; /* the value of SSL_CERT_FILE; used before the usual bundle if it can be read; NULL: not set */
+    bool insecure;        /* --insecure: whoever answers is believed */
     const char *api_key;  /* NULL: no Authorization header */
+    const char *const *headers; /* "Name: value" of every request; net_header_check */
+    size_t header_count;
     const char *user_agent; /* NULL: "roibench/<version>" */
     const volatile sig_atomic_t *stop; /* becomes non-zero when a signal asked us to stop; may be NULL */
 };
+
+/* Is this "Name: value" as HTTP has it, and a header that is the user's to set? Content-Length, Host and the like are ours.
+ * ERROR_USAGE; the value may be a secret and is not repeated. */
+int net_header_check(const char *header, struct error *err);
+/* The length of its name. */
+size_t net_header_name_length(const char *header);
 
 struct http_client;
 struct http_client *http_client_new(const struct net_settings *settings, struct error *err); /* copies what it keeps */

@@ -123,6 +123,9 @@ struct plan {
     const char *target;        /* "http(s)://host.../v1", no trailing slash, no secrets */
     const char **other_targets; /* the same model elsewhere: requests go to all in turn, `target` first */
     size_t other_target_count;
+    bool insecure;             /* its certificate was not verified, as the user wished */
+    const char **header_names; /* headers that requests must carry; their values may be secrets and are given again */
+    size_t header_count;
     const char *ca_file;       /* that its certificate was verified with, absolute; "": the usual roots */
     const char *model;
     struct server_identity server;

@@ -148,6 +148,17 @@ static void write_targets(json_t *root, const struct plan *plan)
         json_array_append_new(array, json_string(plan->other_targets[k]));
 }
 
+static void write_connection(json_t *root, const struct plan *plan)
+{
+    json_t *tls = json_add_object(root, "tls");
+    json_set_text_if_any(tls, "ca_file", plan->ca_file);
+    if (plan->insecure)
+        json_set_bool(tls, "insecure", true);
+    json_t *headers = plan->header_count > 0 ? json_add_array(root, "headers") : NULL;
+    for (size_t k = 0; k < plan->header_count; k++)
+        json_array_append_new(headers, json_string(plan->header_names[k]));
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -156,7 +167,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_text(root, "run_id", plan->run_id);
     json_set_text(root, "created", clock_format_rfc3339(plan->created, 3, date));
     write_targets(root, plan);
-    json_set_text_if_any(json_add_object(root, "tls"), "ca_file", plan->ca_file);
+    write_connection(root, plan);
     json_set_text(root, "model", plan->model);
     json_set_text(root, "endpoint", endpoint_name(plan->workload.endpoint));
     write_server(root, &plan->server);
@@ -451,7 +462,21 @@ static void read_tls(struct json_reader *reader, const json_t *root, struct plan
     json_t *object = json_get_object_or_null(reader, root, "tls");
     size_t mark = json_enter(reader, "tls", -1);
     plan->ca_file = keep(plan, object ? json_get_text_or(reader, object, "ca_file", "") : "");
+    plan->insecure = object && json_get_bool_or(reader, object, "insecure", false);
     json_leave(reader, mark);
+}
+
+static void read_headers(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    const json_t *names = json_get_array_or_null(reader, root, "headers");
+    plan->header_count = reader->failed ? 0 : json_array_size(names);
+    plan->header_names = arena_alloc(plan->arena, plan->header_count + 1, sizeof *plan->header_names);
+    for (size_t k = 0; k < plan->header_count; k++) {
+        const char *name = json_string_value(json_array_get(names, k));
+        if (!name)
+            json_fail(reader, "headers", "expected names of headers");
+        plan->header_names[k] = keep(plan, name ? name : "");
+    }
 }
 
 static void read_nonce(struct json_reader *reader, const json_t *root, struct plan *plan)
@@ -475,6 +500,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
         json_fail(reader, "created", "expected a date as in 2026-11-24T04:06:51Z, got \"%.40s\"", created);
     read_target(reader, root, plan);
     read_tls(reader, root, plan);
+    read_headers(reader, root, plan);
     plan->model = keep(plan, json_get_text(reader, root, "model"));
     read_server(reader, root, plan);
     plan->profile = keep(plan, json_get_text(reader, root, "profile"));

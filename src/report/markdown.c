@@ -72,6 +72,8 @@ static void server_fact(struct buf *out, const struct run_facts *facts)
     markdown_text(out, facts->target);
     if (facts->other_targets > 0)
         buf_printf(out, " and %zu more", facts->other_targets);
+    if (facts->insecure)
+        buf_append_text(out, ", whose certificate was not verified (--insecure)");
     if (facts->time_scale != 1)
         buf_printf(out, ", simulated %g times faster than its model: all times here are the model's", facts->time_scale);
     buf_append_char(out, '\n');

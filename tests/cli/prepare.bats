@@ -77,6 +77,45 @@ field() { # FILE KEY: the first value of the key in a pretty-printed JSON file
     run ! grep -rq secret ws
 }
 
+@test "headers go with every request; their values are kept nowhere, so run is told too" {
+    printf secret >key
+    start_simulator --preset instant --model tiny --api-key-file key
+    prepare --target "$SIM/v1" --max-seconds 1 --profile synchronous --run-id r --header 'Authorization: Bearer secret' --header 'X-Tenant: blue'
+    assert_success
+    grep -q '"X-Tenant"' ws/r/plan.json
+    run ! grep -rqE 'secret|blue' ws
+    run --separate-stderr "$ROIBENCH" run --workspace ws --header 'authorization: Bearer secret'
+    assert_failure 2
+    [[ $stderr == *"prepare was given a header X-Tenant"*--header* ]]
+    ROIBENCH_HEADER=$'X-Tenant: blue\nAuthorization: Bearer secret' run --separate-stderr "$ROIBENCH" run --workspace ws
+    assert_success
+    run ! grep -rqE 'secret|blue' ws
+    for wrong in 'X-Tenant' 'Host: a' 'X: ' 'Content-Length: 3'; do
+        prepare --target "$SIM/v1" --header "$wrong"
+        assert_failure 2
+        [[ $stderr == *"--header: "* ]]
+    done
+    prepare --target "$SIM/v1" --header 'Authorization: Bearer secret' --api-key-file key
+    assert_failure 2
+    [[ $stderr == *"which shall it be"* ]]
+}
+
+@test "--insecure is part of the plan and of the report, and nothing that run can add" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --max-seconds 1 --profile synchronous --run-id r
+    run --separate-stderr "$ROIBENCH" run --workspace ws --insecure
+    assert_failure 2
+    [[ $stderr == *"Prepare with --insecure"* ]]
+    prepare --target "$SIM/v1" --max-seconds 1 --profile synchronous --run-id s --insecure
+    assert_success
+    [[ $stderr == *"not verified"* ]]
+    "$ROIBENCH" run --workspace ws --insecure --quiet
+    "$ROIBENCH" summarize --workspace ws --quiet >report
+    grep -q 'certificate was not verified (--insecure)' report
+    prepare --target "$SIM/v1" --insecure --cacert "$BATS_TEST_DIRNAME/../data/ca.pem"
+    assert_failure 2
+}
+
 @test "a context that is too long" {
     start_simulator --preset instant --model tiny --max-model-len 300
     prepare --target "$SIM/v1" --prompt-tokens 200 --output-tokens 200 --max-seconds 5

@@ -362,7 +362,7 @@ as_nobody() {
     run "$ROIBENCH" run --help
     assert_success
     local option
-    for option in workers warm-connections interleave shard start-at api-key-file cacert workspace run-id config log-format quiet verbose help; do
+    for option in workers warm-connections interleave shard start-at api-key-file cacert header insecure workspace run-id config log-format quiet verbose help; do
         assert_output --regexp "(^|[[:space:]])--$option"
     done
     for option in --resume --no-token-gaps --metrics-interval --strict --speed; do

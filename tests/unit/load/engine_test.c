@@ -456,7 +456,7 @@ static void test_the_key_is_not_repeated(void **state)
 {
     (void)state;
     expect_failure(&(struct fake_answer){.status = 503, .error_body = "{\"error\":{\"message\":\"bad key sesame\"}}"},
-                   FAILURE_HTTP_5XX, "HTTP 503: (the answer holds the API key and is not shown)");
+                   FAILURE_HTTP_5XX, "HTTP 503: (the answer holds the API key or a header and is not shown)");
 }
 
 static void test_refusals_end_the_run(void **state)

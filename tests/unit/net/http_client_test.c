@@ -373,6 +373,50 @@ static void test_settings_are_checked(void **state)
     assert_null(http_client_new(&(struct net_settings){.ca_file = "/dev/null"}, &err));
 }
 
+static void test_headers_are_the_user_s_to_set_but_for_ours(void **state)
+{
+    static const char *const good[] = {"X-Tenant: a b", "Authorization: Basic dTpw", "x-api-key:k", "Cookie: a=b; c=d"};
+    static const struct {
+        const char *header, *says;
+    } bad[] = {
+        {"X-Tenant", "'Name: value'"},         {": value", "'Name: value'"},         {"X Tenant: secret", "'Name: value'"},
+        {"X-T\xc3\xa4: secret", "'Name: value'"}, {"X-Tenant:", "X-Tenant has no value"}, {"X-Tenant:  ", "X-Tenant has no value"},
+        {"X-Tenant: secret\r\nX: y", "line break"}, {"host: secret", "Host is not the user's"}, {"Content-Length: 3", "not the user's"},
+    };
+    struct error err = {0};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof good / sizeof *good; k++)
+        assert_int_equal(net_header_check(good[k], &err), 0);
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        assert_int_equal(net_header_check(bad[k].header, &err), -1);
+        assert_int_equal(err.class, ERROR_USAGE);
+        if (!strstr(err.text, bad[k].says) || strstr(err.text, "secret"))
+            fail_msg("'%s' of '%s'", err.text, bad[k].header);
+    }
+    const char *const twice[] = {"authorization: Basic x"};
+
+    assert_null(http_client_new(&(struct net_settings){.api_key = "k", .headers = twice, .header_count = 1}, &err));
+    assert_non_null(strstr(err.text, "which shall it be"));
+}
+
+static void test_headers_are_sent_with_every_request(void **state)
+{
+    static char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_answers, answer);
+    const char *const headers[] = {"X-Tenant: blue", "Authorization: Basic dTpw"};
+    struct http_client *client = new_client(&(struct net_settings){.headers = headers, .header_count = 2});
+    struct http_response response;
+
+    (void)state;
+    assert_int_equal(http_client_get(client, tiny_server_url(server), 10 * NS_PER_S, &response, NULL), 0);
+    http_response_free(&response);
+    assert_non_null(strstr(tiny_server_request(server), "\r\nX-Tenant: blue\r\n"));
+    assert_non_null(strstr(tiny_server_request(server), "\r\nAuthorization: Basic dTpw\r\n"));
+    http_client_free(client);
+    tiny_server_stop(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +434,8 @@ int main(void)
         cmocka_unit_test(test_stop_ends_the_waiting),
         cmocka_unit_test(test_another_thread_may_abort),
         cmocka_unit_test(test_settings_are_checked),
+        cmocka_unit_test(test_headers_are_the_user_s_to_set_but_for_ours),
+        cmocka_unit_test(test_headers_are_sent_with_every_request),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -143,6 +143,7 @@ static void test_roots_decide(void **state)
     assert_int_equal(err.class, ERROR_TARGET);
     assert_non_null(strstr(err.text, "--cacert"));
     assert_int_equal(ask(&ours, &(struct net_settings){.ca_file = ours_file}, &err), HTTP_FINE);
+    assert_int_equal(ask(&other, &(struct net_settings){.insecure = true}, &err), HTTP_FINE); /* whoever it is */
     assert_int_equal(ask(&ours, &(struct net_settings){.ca_environment = ours_file}, &err), HTTP_FINE);
     assert_int_equal(ask(&ours, &(struct net_settings){.ca_file = other_file}, &err), HTTP_TLS);
     /* --cacert alone counts */

@@ -132,6 +132,7 @@ void bench_add_level(struct bench *bench, double load)
 int bench_run(struct bench *bench)
 {
     struct log log = {.stream = stderr, .clock = &bench->fake.clock, .command = "test", .threshold = LOG_LEVEL_ERROR};
+    const char *const secret = "sesame";
     const char *const urls[] = {"http://server/v1/completions"}, *const warm_urls[] = {"http://server/v1/models"};
     const struct engine_worker worker = {.transport = &bench->fake.transport};
     struct engine_settings settings = {
@@ -139,7 +140,7 @@ int bench_run(struct bench *bench)
         .urls = urls, .url_count = 1, .warm_urls = bench->warm ? warm_urls : NULL, .anchor = bench->fake.time.now,
         .shard = bench->shard, .start_at = bench->start_at,
         .body = make_body, .stop = &bench->stop,
-        .progress_interval_ns = NS_PER_S, .secret = "sesame",
+        .progress_interval_ns = NS_PER_S, .secrets = &secret, .secret_count = 1,
     };
     return engine_run(&settings, &bench->result, &bench->err);
 }
