@@ -2,6 +2,7 @@
 #include "cmd/roibench/command.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "plan/find.h"
+#include "plan/profile.h"
 #include "plan/scenario.h"
 
 /* "|synchronous|concurrent|…": the choices are what follows the first bar. */
@@ -32,9 +33,13 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_CHOICE, .name = "profile", .argument = "NAME", .help = "how requests are sent",
      .choices = profile_choices + 1, .default_text = "sweep"},
     {.type = OPTION_TEXT, .name = "rate", .argument = "LIST",
-     .help = "concurrent: streams; constant, poisson: requests/s; sweep: how many levels (default 10)"},
+     .help = "concurrent: streams; constant, poisson, gamma, burst: requests/s; ramp: from,to in requests/s; sweep: how many levels (default 10)"},
     {.type = OPTION_TEXT, .name = "levels", .argument = "LEVELS", .help = "of a sweep: concurrent:1,3,5 or poisson:0.1-5.0/8 (geometric)",
      .from_model_file = true},
+    {.type = OPTION_NUMBER, .name = "burstiness", .argument = "SHAPE", .min = PROFILE_BURSTINESS_MIN, .max = PROFILE_BURSTINESS_MAX,
+     .help = "gamma: below 1 requests come in bursts, 1 is poisson, above 1 they are more regular"},
+    {.type = OPTION_INTEGER, .name = "burst-size", .argument = "N", .min = 1, .max = PROFILE_BURST_MAX,
+     .help = "burst: requests at once, every N / rate seconds"},
     {.type = OPTION_CHOICE, .name = "sweep-arrivals", .argument = "NAME", .help = "arrival process of a sweep that finds its own rates",
      .choices = "constant|poisson", .default_text = "poisson"},
     {.type = OPTION_INTEGER, .name = "max-concurrency", .argument = "N",

@@ -36,11 +36,42 @@ static int parse_rates(const char *text, double *rates, size_t *count, struct er
     return 0;
 }
 
+static bool has_kind(const struct plan *plan, const char *kind)
+{
+    for (size_t k = 0; k < plan->level_count; k++)
+        if (strcmp(plan->levels[k].kind, kind) == 0)
+            return true;
+    return false;
+}
+
+static void fill_arrivals(const struct options *options, struct plan *plan)
+{
+    plan->arrival_shape.burstiness = options_number(options, "burstiness", 0);
+    plan->arrival_shape.burst_size = options_integer(options, "burst-size", 0);
+}
+
+/* What one kind of level needs, no other takes. */
+static int check_arrivals(const struct options *options, const struct plan *plan, struct error *err)
+{
+    static const struct {
+        const char *option, *kind;
+    } rows[] = {{"burstiness", "gamma"}, {"burst-size", "burst"}};
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        bool given = options_given(options, rows[k].option), needed = has_kind(plan, rows[k].kind);
+        if (given && !needed)
+            return error_set(err, ERROR_USAGE, "--%s is for %s levels only", rows[k].option, rows[k].kind);
+        if (needed && !given)
+            return error_set(err, ERROR_USAGE, "%s levels need --%s", rows[k].kind, rows[k].option);
+    }
+    const char *fault = profile_fault(plan);
+    return fault ? error_set(err, ERROR_USAGE, "--profile %s: %s", plan->profile, fault) : 0;
+}
+
 /* Without loads it begins with one stream. */
 static int fill_first_level(struct plan *plan, const char *rate, struct error *err)
 {
     if (rate)
-        return error_set(err, ERROR_USAGE, "--find says how many levels there are: --rate is for other profiles, --levels for the loads to begin with");
+        return error_set(err, ERROR_USAGE, "--find says how many levels there are: give --levels for the loads to begin with, not --rate");
     return profile_add_level(plan, profile_find("concurrent"), 1, "--find", err);
 }
 
@@ -233,8 +264,10 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
     plan->repeat = options_integer(options, "repeat", 1);
-    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || fill_find(options, plan, err) < 0 ||
-        check_saturation(plan, err) < 0 || fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0)
+    fill_arrivals(options, plan);
+    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || check_arrivals(options, plan, err) < 0 ||
+        fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 || fill_think_time(options, plan, err) < 0 ||
+        fill_workload(options, plan, err) < 0)
         return -1;
     return fill_nonce(options, plan, err);
 }

@@ -91,8 +91,8 @@ static void find_ends(const struct search *search, double *held, double *broke)
 const char *find_fault(const struct level *levels, size_t count)
 {
     const struct profile *profile = count > 0 ? profile_find(levels[0].kind) : NULL;
-    if (!profile || !profile->rate_help)
-        return "it looks for a load: begin with levels of a profile that takes a --rate";
+    if (!profile || !profile->takes_loads)
+        return "it looks for a load: begin with levels of a profile whose --rate is one";
     for (size_t k = 1; k < count; k++)
         if (strcmp(levels[k].kind, levels[0].kind) != 0 || levels[k].load <= levels[k - 1].load)
             return "the loads to begin with must ascend and be of one kind";

@@ -16,7 +16,7 @@ static void list_kinds(struct buf *out)
 {
     const struct profile *profile;
     for (size_t k = 0; (profile = profile_at(k)); k++)
-        if (profile->is_kind && profile->rate_help)
+        if (profile->takes_loads)
             buf_printf(out, "%s%s", out->len > 0 ? ", " : "", profile->name);
 }
 
@@ -71,7 +71,7 @@ int levels_parse(const char *text, struct plan *plan, struct error *err)
     if (loads)
         *loads++ = '\0';
     const struct profile *profile = profile_find(copy);
-    if (!loads || !profile || !profile->is_kind || !profile->rate_help) {
+    if (!loads || !profile || !profile->takes_loads) {
         cleanup_buf struct buf kinds = BUF_INIT(KINDS_MAX);
         list_kinds(&kinds);
         return error_set(err, ERROR_USAGE, "--levels: '%s' is not KIND:LOADS, as in concurrent:1,5,10 or poisson:0.1-5.0/8. "

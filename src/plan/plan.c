@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
@@ -117,6 +118,16 @@ int plan_next_level(const struct plan *plan, const struct level_result *done, si
     return 1;
 }
 
+void arrival_shape_describe(const struct arrival_shape *shape, struct buf *out)
+{
+    if (shape->burstiness > 0)
+        buf_printf(out, "burstiness %g", shape->burstiness);
+    if (shape->burst_size > 0)
+        buf_printf(out, "%lld at once", (long long)shape->burst_size);
+    if (shape->ramp_from + shape->ramp_to > 0)
+        buf_printf(out, "from %g to %g req/s", shape->ramp_from, shape->ramp_to);
+}
+
 static void describe_lengths(const struct token_lengths *lengths, struct buf *out)
 {
     if (lengths->stddev == 0)
@@ -156,7 +167,11 @@ void plan_describe(const struct plan *plan, struct buf *out)
 {
     const struct limits *limits = &plan->limits;
     char text[UNITS_TEXT_SIZE];
+    cleanup_buf struct buf shape = BUF_INIT(ARRIVAL_SHAPE_TEXT_MAX);
     describe_levels(plan, out);
+    arrival_shape_describe(&plan->arrival_shape, &shape);
+    if (shape.len > 0)
+        buf_printf(out, ", %s", buf_text(&shape));
     if (plan->think_time.mean > 0) {
         buf_append_text(out, "; think time ");
         variate_describe(&plan->think_time, out);

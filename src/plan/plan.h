@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "plan/variate.h"
 
@@ -70,6 +71,16 @@ const char *stream_start_name(enum stream_start start);    /* "spread", "togethe
 /* What --find looks for: the bracket of two loads between which this begins. */
 enum find_goal { FIND_NOTHING, FIND_SATURATION, FIND_BREAKING };
 const char *find_goal_name(enum find_goal goal); /* NULL, "saturation", "breaking" */
+
+/* What arrivals of an open loop are made by, beside their rate: of the level kinds that need it. All zero: none does. */
+struct arrival_shape {
+    double burstiness;          /* gamma: the shape of the distances' distribution */
+    int64_t burst_size;         /* burst: requests at once */
+    double ramp_from, ramp_to;  /* ramp: requests/s */
+};
+#define ARRIVAL_SHAPE_TEXT_MAX 8192
+/* "burstiness 0.5", "from 1 to 20 req/s"; nothing when it is all zero. Appends to out. */
+void arrival_shape_describe(const struct arrival_shape *shape, struct buf *out);
 
 /* The server as prepare's probes found it. */
 struct server_identity {
@@ -134,6 +145,7 @@ struct plan {
     size_t level_count;
     int64_t sweep_levels;      /* how many levels such a sweep has */
     const char *sweep_arrivals; /* "constant" | "poisson" */
+    struct arrival_shape arrival_shape;
     enum stream_start stream_start;
     struct variate think_time; /* of a closed loop's stream, from an answer's end to its next request, s; all zero: none */
     int64_t repeat;            /* how often each level is run, at least once */
@@ -155,7 +167,6 @@ json_t *plan_to_json(const struct plan *plan);
 /* Reads and checks <folder>/plan.json: ranges too, so that nobody behind it need check again. ERROR_USAGE naming file, path, expected. */
 struct plan *plan_read(const char *path, struct error *err);
 /* "6 levels of concurrent: 1, 3, 5, 8, 10, 15 streams; 256 + 256 tokens; 60 s each" for people. Appends to out. */
-struct buf;
 void plan_describe(const struct plan *plan, struct buf *out);
 
 /* A duration of the plan (model time) as wall time. */

@@ -64,6 +64,24 @@ static void write_levels(json_t *root, const struct plan *plan)
     }
 }
 
+static void write_arrival_shape(json_t *root, const struct arrival_shape *shape)
+{
+    bool ramp = shape->ramp_from + shape->ramp_to > 0;
+    if (shape->burstiness <= 0 && shape->burst_size == 0 && !ramp) {
+        json_set_null(root, "arrivals");
+        return;
+    }
+    json_t *object = json_add_object(root, "arrivals");
+    if (shape->burstiness > 0)
+        json_set_number(object, "burstiness", shape->burstiness);
+    if (shape->burst_size > 0)
+        json_set_integer(object, "burst_size", shape->burst_size);
+    if (ramp) {
+        json_set_number(object, "from", shape->ramp_from);
+        json_set_number(object, "to", shape->ramp_to);
+    }
+}
+
 static void write_lengths(json_t *root, const char *key, const struct token_lengths *lengths)
 {
     json_t *object = json_add_object(root, key);
@@ -175,6 +193,7 @@ json_t *plan_to_json(const struct plan *plan)
     write_levels(root, plan);
     set_known(root, "sweep_levels", plan->sweep_levels, 0);
     json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
+    write_arrival_shape(root, &plan->arrival_shape);
     json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
     write_variate(root, "think_time_seconds", &plan->think_time);
     json_set_integer(root, "repeat", plan->repeat);
@@ -308,6 +327,19 @@ static void read_levels(struct json_reader *reader, const json_t *root, struct p
     plan->level_count = count;
     for (size_t k = 0; k < count && !reader->failed; k++)
         read_level(reader, json_array_get(array, k), &plan->levels[k], (int)k);
+}
+
+static void read_arrival_shape(struct json_reader *reader, const json_t *root, struct arrival_shape *shape)
+{
+    json_t *object = json_get_object_or_null(reader, root, "arrivals");
+    if (!object)
+        return;
+    size_t mark = json_enter(reader, "arrivals", -1);
+    shape->burstiness = json_get_number_or(reader, object, "burstiness", 0);
+    shape->burst_size = json_get_integer_or(reader, object, "burst_size", 0);
+    shape->ramp_from = json_get_number_or(reader, object, "from", 0);
+    shape->ramp_to = json_get_number_or(reader, object, "to", 0);
+    json_leave(reader, mark);
 }
 
 static void read_lengths(struct json_reader *reader, const json_t *root, const char *key, struct token_lengths *lengths)
@@ -520,6 +552,9 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
     read_deployment(reader, root, plan);
+    read_arrival_shape(reader, root, &plan->arrival_shape);
+    if (!reader->failed && profile_fault(plan))
+        json_fail(reader, "arrivals", "%s", profile_fault(plan));
     if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd <= 0)
         json_fail(reader, "deployment.price_per_hour", "expected a price: limits.max_usd needs it");
     plan->seed = (uint64_t)json_get_integer(reader, root, "seed");

@@ -65,6 +65,17 @@ int profile_add_level(struct plan *plan, const struct profile *profile, double l
     return 0;
 }
 
+const char *profile_fault(const struct plan *plan)
+{
+    for (size_t k = 0; k < plan->level_count; k++) {
+        const struct profile *profile = profile_find(plan->levels[k].kind);
+        const char *fault = profile->fault ? profile->fault(plan, &plan->levels[k]) : NULL;
+        if (fault)
+            return fault;
+    }
+    return NULL;
+}
+
 int profile_levels_of_rates(struct plan *plan, const struct profile *profile, const double *rates, size_t count, struct error *err)
 {
     if (count == 0)

@@ -9,6 +9,8 @@
 #include "base/random.h"
 #include "plan/plan.h"
 
+struct arrivals;
+
 struct profile {
     const char *name, *summary;
     const char *rate_help; /* what --rate means: "streams", "requests/s", "number of levels"; NULL: takes none */
@@ -19,8 +21,13 @@ struct profile {
     /* Can be the kind of a level. Closed loop: requests follow one another in `load` streams. */
     bool is_kind, open_loop;
     int64_t max_streams; /* of a closed loop */
-    /* Open loop: seconds of model time from one arrival to the next. The first arrival comes one gap after the level's start. */
-    double (*gap)(const struct level *level, struct random *random);
+    /* A number is a level's whole load: it may stand in --levels, and be looked for by --find. */
+    bool takes_loads;
+    /* NULL: the plan holds all that such a level needs (plan->arrival_shape); else a sentence with what it does not. NULL function: nothing else. */
+    const char *(*fault)(const struct plan *plan, const struct level *level);
+    /* Open loop: when the next request is due, seconds of model time from the level's start; not before the one before it. INFINITY: there is
+     * none. May use arrivals' members number, sum and random. */
+    double (*next)(struct arrivals *arrivals);
 };
 
 /* profile_synchronous, profile_concurrent, … */
@@ -29,10 +36,15 @@ struct profile {
 #undef PROFILE
 
 #define PROFILE_RATE_MAX 1e6 /* requests a second */
+#define PROFILE_BURSTINESS_MIN 0.01
+#define PROFILE_BURSTINESS_MAX 1000
+#define PROFILE_BURST_MAX 1000000 /* requests at once */
 
 /* For the profiles' make_levels. option: what the number was given by, for errors. */
 int profile_check_load(const struct profile *profile, double load, const char *option, struct error *err);
 int profile_add_level(struct plan *plan, const struct profile *profile, double load, const char *option, struct error *err);
+/* NULL, or what the plan lacks for one of its levels. */
+const char *profile_fault(const struct plan *plan);
 /* One level a rate, at least one. */
 int profile_levels_of_rates(struct plan *plan, const struct profile *profile, const double *rates, size_t count, struct error *err);
 
@@ -51,9 +63,11 @@ int levels_parse(const char *text, struct plan *plan, struct error *err);
  * ns of WALL time (divided by time_scale), never decreasing. */
 struct arrivals {
     const struct profile *profile;
+    const struct plan *plan; /* borrowed */
     struct level level;
     struct random random;
-    double time_scale, offset_s;
+    int64_t number; /* of the next one, from 0 */
+    double sum;     /* of what a profile draws: rounded once an arrival, so that roundings do not add up */
 };
 void arrivals_init(struct arrivals *arrivals, const struct plan *plan, const struct level *level, int repeat);
 int64_t arrivals_next(struct arrivals *arrivals);

@@ -12,5 +12,6 @@ const struct profile profile_concurrent = {
     .rate_help = "streams",
     .make_levels = make_levels,
     .is_kind = true,
+    .takes_loads = true,
     .max_streams = PLAN_STREAMS_MAX,
 };

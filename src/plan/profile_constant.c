@@ -6,10 +6,9 @@ static int make_levels(struct plan *plan, const double *rates, size_t count, str
     return profile_levels_of_rates(plan, &profile_constant, rates, count, err);
 }
 
-static double gap(const struct level *level, struct random *random)
+static double next(struct arrivals *arrivals)
 {
-    (void)random;
-    return 1 / level->load;
+    return (double)(arrivals->number + 1) / arrivals->level.load;
 }
 
 const struct profile profile_constant = {
@@ -19,5 +18,6 @@ const struct profile profile_constant = {
     .make_levels = make_levels,
     .is_kind = true,
     .open_loop = true,
-    .gap = gap,
+    .takes_loads = true,
+    .next = next,
 };

@@ -7,9 +7,9 @@ static int make_levels(struct plan *plan, const double *rates, size_t count, str
     return profile_levels_of_rates(plan, &profile_poisson, rates, count, err);
 }
 
-static double gap(const struct level *level, struct random *random)
+static double next(struct arrivals *arrivals)
 {
-    return random_exponential(random, 1 / level->load);
+    return arrivals->sum += random_exponential(&arrivals->random, 1 / arrivals->level.load);
 }
 
 const struct profile profile_poisson = {
@@ -19,5 +19,6 @@ const struct profile profile_poisson = {
     .make_levels = make_levels,
     .is_kind = true,
     .open_loop = true,
-    .gap = gap,
+    .takes_loads = true,
+    .next = next,
 };

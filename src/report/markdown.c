@@ -87,6 +87,8 @@ static void load_fact(struct buf *out, const struct run_summary *summary)
     buf_printf(out, "- Load:     %s, %s", summary->facts.profile, summary->facts.limits);
     if (closed)
         buf_printf(out, ", streams start %s", strcmp(summary->facts.stream_start, "spread") == 0 ? "spread over a request's time" : "together");
+    if (summary->facts.arrivals[0])
+        buf_printf(out, ", %s", summary->facts.arrivals);
     if (closed && strcmp(summary->facts.think_time, "none") != 0)
         buf_printf(out, ", think time %s", summary->facts.think_time);
     buf_append_char(out, '\n');

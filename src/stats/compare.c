@@ -11,7 +11,7 @@
 #define IDS_MAX ((size_t)1 << 20)
 #define ID_HEAD 100
 #define ID_HASH 12
-#define DIFFERENCES_MAX 15       /* of two runs */
+#define DIFFERENCES_MAX 16       /* of two runs */
 #define TOKENS_TOLERANCE 0.02    /* of the larger mean */
 #define STANDARD_ERRORS 2        /* of the difference of two means: what drawn lengths explain */
 
@@ -113,6 +113,7 @@ static void compare_facts(struct differences *differences, const struct run_fact
     add_difference(differences, "profile", a->profile, b->profile);
     add_difference(differences, "limits of a level", a->limits, b->limits);
     add_difference(differences, "stream start", a->stream_start, b->stream_start);
+    add_difference(differences, "arrivals", a->arrivals, b->arrivals);
     add_difference(differences, "think time", a->think_time, b->think_time);
     add_difference(differences, "warm-up", a->warmup, b->warmup);
     add_difference(differences, "cool-down", a->cooldown, b->cooldown);

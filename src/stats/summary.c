@@ -72,6 +72,13 @@ static const char *think_text(struct arena *arena, const struct variate *think_t
     return arena_strdup(arena, buf_text(&text));
 }
 
+static const char *arrivals_text(struct arena *arena, const struct arrival_shape *shape)
+{
+    cleanup_buf struct buf text = BUF_INIT(ARRIVAL_SHAPE_TEXT_MAX);
+    arrival_shape_describe(shape, &text);
+    return arena_strdup(arena, buf_text(&text));
+}
+
 static void fill_facts(struct run_facts *facts, struct arena *arena, const struct plan *plan)
 {
     *facts = (struct run_facts){
@@ -85,6 +92,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .time_scale = plan->server.time_scale,
         .profile = arena_strdup(arena, plan->profile),
         .stream_start = stream_start_name(plan->stream_start),
+        .arrivals = arrivals_text(arena, &plan->arrival_shape),
         .think_time = think_text(arena, &plan->think_time),
         .scenario = arena_strdup(arena, plan->workload.scenario),
         .endpoint = endpoint_name(plan->workload.endpoint),

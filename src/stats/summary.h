@@ -26,6 +26,7 @@ struct run_facts {
     double time_scale;
     const char *profile;
     const char *stream_start;  /* "spread", "together" */
+    const char *arrivals;      /* "burstiness 0.5", "": their rate says it all */
     const char *think_time;    /* "exponential, mean 2.0 s", "none" */
     const char *scenario, *endpoint; /* scenario "": none of the named ones */
     const char *tokens;        /* "256 + 256 tokens"; where lengths are drawn "256 (std 64, 1 to 512) + 256 tokens" */

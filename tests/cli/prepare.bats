@@ -242,6 +242,44 @@ OPTIONS
     [[ $stderr == *"must be alike"* ]]
 }
 
+@test "gamma, ramp and burst: what makes their arrivals is in the plan, and what does not fit is said" {
+    start_simulator --preset instant --model tiny
+    local common=(--target "$SIM/v1" --max-seconds 5 --run-id)
+    prepare "${common[@]}" gamma --levels gamma:1,2 --burstiness 0.5
+    assert_success
+    assert_equal "$(field ws/gamma/plan.json burstiness)" 0.5
+    [[ $stderr == *"load: gamma 1, 2 req/s, burstiness 0.5;"* ]]
+    prepare "${common[@]}" burst --profile burst --rate 4 --burst-size 8
+    assert_success
+    assert_equal "$(field ws/burst/plan.json burst_size)" 8
+    prepare "${common[@]}" ramp --profile ramp --rate 1,20
+    assert_success
+    assert_equal "$(field ws/ramp/plan.json load)" 10.5
+    [[ $stderr == *"load: ramp 10.5 req/s, from 1 to 20 req/s;"* ]]
+    while IFS='|' read -r options said; do
+        # shellcheck disable=SC2086 # several words
+        prepare --target "$SIM/v1" $options
+        assert_failure 2
+        [[ $stderr == *$said* ]]
+    done <<'OPTIONS'
+--profile gamma --rate 1|gamma levels need --burstiness
+--profile gamma --rate 1 --burstiness 0|--burstiness
+--profile gamma --rate 1 --burstiness 1001|--burstiness
+--profile poisson --rate 1 --burstiness 2|--burstiness is for gamma levels only
+--profile burst --rate 1|burst levels need --burst-size
+--profile burst --rate 1 --burst-size 0|--burst-size
+--profile burst --burst-size 5|needs --rate
+--rate 5 --burst-size 5|--burst-size is for burst levels only
+--profile ramp|--rate 1,20
+--profile ramp --rate 5|--rate 1,20
+--profile ramp --rate 0,0|more than 0
+--profile ramp --rate=-1,5|from 0 to 1e+06
+--profile ramp --rate 1,5 --max-requests 10|a ramp needs --max-seconds
+--levels ramp:1,5|Known kinds: concurrent, constant, poisson, gamma, burst
+--profile ramp --rate 1,5 --find breaking|whose --rate is one
+OPTIONS
+}
+
 @test "a model file fills in what was not said" {
     start_simulator --preset instant --model tiny
     mkdir models

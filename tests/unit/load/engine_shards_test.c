@@ -41,6 +41,8 @@ struct load {
     size_t levels;
     enum stream_start start;
     int repeat;
+    struct arrival_shape shape;
+    struct variate think_time;
 };
 
 static struct bench *run_share(const struct load *load, struct share shard)
@@ -53,6 +55,8 @@ static struct bench *run_share(const struct load *load, struct share shard)
     bench->plan.limits.max_seconds_ns = 40 * NS_PER_S;
     bench->plan.limits.drain_ns = 500 * NS_PER_MS; /* some are cut off by it */
     bench->plan.repeat = load->repeat;
+    bench->plan.arrival_shape = load->shape;
+    bench->plan.think_time = load->think_time;
     bench->answer_by_body = fate_of;
     bench->shard = shard;
     bench->start_at = START;
@@ -163,10 +167,13 @@ static void test_streams_are_divided(void **state)
 {
     const struct load spread = {.kind = "concurrent", .loads = {5, 8, 1}, .levels = 3, .start = STREAM_START_SPREAD, .repeat = 1};
     const struct load together = {.kind = "concurrent", .loads = {13}, .levels = 1, .start = STREAM_START_TOGETHER, .repeat = 1};
+    const struct load thinking = {.kind = "concurrent", .loads = {9, 4}, .levels = 2, .start = STREAM_START_SPREAD, .repeat = 2,
+                                  .think_time = {VARIATE_LOGNORMAL, 2, 0.8, 0, 60}};
     (void)state;
     for (size_t k = 0; k < COUNTS; k++) {
         assert_divided(&spread, counts[k]);
         assert_divided(&together, counts[k]);
+        assert_divided(&thinking, counts[k]);
     }
 }
 
@@ -174,10 +181,16 @@ static void test_arrivals_are_divided(void **state)
 {
     const struct load poisson = {.kind = "poisson", .loads = {3, 20}, .levels = 2, .repeat = 1};
     const struct load constant = {.kind = "constant", .loads = {7.5}, .levels = 1, .repeat = 1};
+    const struct load gamma = {.kind = "gamma", .loads = {3, 20}, .levels = 2, .repeat = 1, .shape = {.burstiness = 0.3}};
+    const struct load burst = {.kind = "burst", .loads = {6}, .levels = 1, .repeat = 1, .shape = {.burst_size = 5}};
+    const struct load ramp = {.kind = "ramp", .loads = {8}, .levels = 1, .repeat = 2, .shape = {.ramp_from = 1, .ramp_to = 15}};
     (void)state;
     for (size_t k = 0; k < COUNTS; k++) {
         assert_divided(&poisson, counts[k]);
         assert_divided(&constant, counts[k]);
+        assert_divided(&gamma, counts[k]);
+        assert_divided(&burst, counts[k]);
+        assert_divided(&ramp, counts[k]);
     }
 }
 

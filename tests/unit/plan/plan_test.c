@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static struct plan *whole_plan(void)
     plan->profile = "sweep";
     assert_int_equal(levels_parse("poisson:0.1-5.0/8", plan, &err), 0);
     plan->stream_start = STREAM_START_TOGETHER;
+    plan->arrival_shape = (struct arrival_shape){.burstiness = 0.5, .burst_size = 8, .ramp_from = 1, .ramp_to = 9};
     plan->think_time = (struct variate){VARIATE_LOGNORMAL, 2, 0.75, 0.5, 30};
     plan->repeat = 3;
     plan->find = FIND_BREAKING;
@@ -101,6 +103,8 @@ static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **st
     assert_string_equal(read->target, "http://127.0.0.1:8000/v1");
     assert_int_equal(read->other_target_count, 2);
     assert_string_equal(read->other_targets[1], "https://c/v1");
+    assert_true(read->arrival_shape.burstiness == 0.5 && read->arrival_shape.burst_size == 8);
+    assert_true(read->arrival_shape.ramp_from == 1 && read->arrival_shape.ramp_to == 9);
     assert_int_equal(read->think_time.kind, VARIATE_LOGNORMAL);
     assert_true(read->think_time.mean == 2 && read->think_time.spread == 0.75 && read->think_time.min == 0.5 && read->think_time.max == 30);
     assert_int_equal(read->repeat, 3);
@@ -147,7 +151,7 @@ static void test_unknown_is_null_and_comes_back_as_unknown(void **state)
 static void test_what_an_older_plan_does_not_say_limits_nothing(void **state)
 {
     (void)state;
-    static const char *const newer[] = {"think_time_seconds", "repeat", "find", "refine"};
+    static const char *const newer[] = {"arrivals", "think_time_seconds", "repeat", "find", "refine"};
     static const char *const newer_limits[] = {"min_requests", "max_error_rate", "stop_when_saturated", "max_tokens_total", "max_usd"};
     struct error err = {0};
     struct plan *plan = whole_plan();
@@ -215,8 +219,11 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused("think_time_seconds", NULL, "sigma", "0", "think_time_seconds.mean", "more than 0");
     assert_refused("think_time_seconds", NULL, "sigma", "null", "think_time_seconds.sigma", "expected");
     assert_refused("think_time_seconds", NULL, "max", "1000001", "think_time_seconds.max", "to 1e+06");
+    assert_refused(NULL, NULL, "arrivals", "5", "arrivals", "expected");
+    assert_refused("arrivals", NULL, "burst_size", "1.5", "arrivals.burst_size", "expected");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"ramp\",\"load\":4,\"unit\":\"req/s\"}]", "levels", "whose --rate");
     assert_refused(NULL, NULL, "repeat", "0", "repeat", "from 1 to 1000");
-    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"synchronous\",\"load\":1,\"unit\":\"streams\"}]", "levels", "takes a --rate");
+    assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"synchronous\",\"load\":1,\"unit\":\"streams\"}]", "levels", "whose --rate is one");
     assert_refused(NULL, NULL, "find", "\"knee\"", "find", "\"saturation\" or \"breaking\"");
     assert_refused(NULL, NULL, "refine", "41", "refine", "from 0 to 40");
     assert_refused("limits", NULL, "min_requests", "0", "limits.min_requests", "from 1");
@@ -259,6 +266,26 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused("deployment", NULL, "gpus", "0", "deployment.gpus", "from 1");
     assert_refused("deployment", NULL, "price_per_hour", "-1", "deployment.price_per_hour", "from 0");
     assert_refused("calibration", NULL, "template_tokens", "-3", "calibration.template_tokens", "from 0");
+}
+
+/* What a kind of level needs beside its load. */
+static void test_levels_that_lack_what_makes_their_arrivals(void **state)
+{
+    (void)state;
+    static const char *const kinds[][2] = {{"gamma", "burstiness"}, {"burst", "burst size"}, {"ramp", "mean of its two rates"}};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        struct error err = {0};
+        struct plan *plan = whole_plan();
+        plan->find = FIND_NOTHING;
+        plan->level_count = 1;
+        plan->arrival_shape = (struct arrival_shape){.ramp_to = 1};
+        snprintf(plan->levels[0].kind, sizeof plan->levels[0].kind, "%s", kinds[k][0]);
+        free(write_and_dump(plan));
+        assert_null(plan_read(path, &err));
+        if (!strstr(err.text, "arrivals: ") || !strstr(err.text, kinds[k][1]))
+            fail_msg("%s", err.text);
+        plan_free(plan);
+    }
 }
 
 /* The longest duration on the slowest simulated server is a wall time that still leaves room to be added to a clock's. */
@@ -314,6 +341,7 @@ static void test_the_description_says_levels_tokens_and_limits(void **state)
     plan->levels = NULL;
     plan->level_count = 0;
     assert_int_equal(levels_parse("concurrent:1,3,5", plan, &err), 0);
+    plan->arrival_shape = (struct arrival_shape){0};
     plan_describe(plan, &text);
     assert_non_null(strstr(buf_text(&text), "concurrent 1, 3, 5 streams"));
     assert_non_null(strstr(buf_text(&text), "prompts of 256 tokens"));
@@ -340,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_is_null_and_comes_back_as_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_an_older_plan_does_not_say_limits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_plans_name_file_path_and_what_was_expected, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_levels_that_lack_what_makes_their_arrivals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_longest_duration_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_plan_that_is_no_json_or_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_plan_cut_at_every_byte, setup, teardown),

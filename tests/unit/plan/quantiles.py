@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Quantiles of distributions that variate_test.c and profile_test.c compare draws with, by scipy: writes quantiles.tsv beside itself.
+"""Quantiles of distributions that variate_test.c and profiles_test.c compare draws with, by scipy: writes quantiles.tsv beside itself.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy scipy && /tmp/venv/bin/python quantiles.py
 

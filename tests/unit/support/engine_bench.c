@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "plan/profile.h"
 #include "support/engine_bench.h"
 
 static struct fake_answer answer_of(void *context, const struct transfer *transfer, int64_t now, int64_t number)
@@ -104,10 +105,9 @@ struct bench *bench_new(const char *kind, double load)
     bench->fake.answer = answer_of;
     bench->fake.after_wait = after_wait;
     bench->fake.context = bench;
-    bool open = strcmp(kind, "constant") == 0 || strcmp(kind, "poisson") == 0;
     snprintf(bench->levels[0].kind, sizeof bench->levels[0].kind, "%s", kind);
     bench->levels[0].load = load;
-    bench->levels[0].unit = open ? LOAD_REQUESTS_PER_S : LOAD_STREAMS;
+    bench->levels[0].unit = profile_find(kind)->open_loop ? LOAD_REQUESTS_PER_S : LOAD_STREAMS;
     bench->plan = (struct plan){
         .run_id = "test", .target = "http://server/v1", .model = "m", .profile = kind, .sweep_arrivals = "poisson",
         .server = {.kind = "vllm", .version = "", .preset = "", .time_scale = 1, .usage = true},
