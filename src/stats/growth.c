@@ -17,16 +17,32 @@ void growth_free(struct growth *growth)
     *growth = (struct growth){0};
 }
 
+/* Until when what is seen at t is one entry. */
+static int64_t resolution_at(int64_t t)
+{
+    double seconds = fmax(GROWTH_RESOLUTION_S, GROWTH_RESOLUTION * (double)t / (double)NS_PER_S);
+    return t + (int64_t)(seconds * (double)NS_PER_S);
+}
+
 void growth_add_count(struct growth *growth, int64_t t, int64_t due, int64_t ended)
 {
+    if (growth->count > 0 && t < resolution_at(growth->counts[growth->count - 1].t))
+        return;
     MEM_GROW(growth->counts, growth->count_capacity, growth->count + 1);
     growth->counts[growth->count++] = (struct growth_count){t, due, ended};
 }
 
 void growth_add_ttft(struct growth *growth, int64_t first_token, int64_t ttft)
 {
-    MEM_GROW(growth->ttfts, growth->ttft_capacity, growth->ttft_count + 1);
-    growth->ttfts[growth->ttft_count++] = (struct growth_ttft){first_token, ttft};
+    if (growth->ttft_count == 0 || first_token >= growth->ttfts[growth->ttft_count - 1].until) {
+        MEM_GROW(growth->ttfts, growth->ttft_capacity, growth->ttft_count + 1);
+        growth->ttfts[growth->ttft_count++] = (struct growth_ttft){.until = resolution_at(first_token)};
+    }
+    struct growth_ttft *newest = &growth->ttfts[growth->ttft_count - 1];
+    newest->count++;
+    newest->t += (double)first_token / (double)NS_PER_S;
+    newest->ttft += (double)ttft / (double)NS_PER_S;
+    growth->first_tokens++;
 }
 
 /* ---- the backlog ---- */
@@ -74,25 +90,9 @@ static struct growth_slope backlog_slope(const struct growth *growth, int64_t fr
 
 /* ---- TTFT ---- */
 
-static int compare_ttfts(const void *a, const void *b)
-{
-    const struct growth_ttft *x = a, *y = b;
-    return x->t != y->t ? (x->t > y->t) - (x->t < y->t) : (x->ttft > y->ttft) - (x->ttft < y->ttft);
-}
-
 struct group {
     double t, ttft; /* means, s */
 };
-
-static struct group group_of(const struct growth_ttft *ttfts, size_t count)
-{
-    struct group group = {0, 0};
-    for (size_t k = 0; k < count; k++) {
-        group.t += (double)ttfts[k].t / (double)NS_PER_S / (double)count;
-        group.ttft += (double)ttfts[k].ttft / (double)NS_PER_S / (double)count;
-    }
-    return group;
-}
 
 static struct growth_slope line_through(const struct group *groups)
 {
@@ -113,32 +113,44 @@ static struct growth_slope line_through(const struct group *groups)
     return (struct growth_slope){slope, slope - T_99_TTFT * sqrt(rest / (GROWTH_BATCHES - 2) / tt)};
 }
 
-static struct growth_slope ttft_slope(struct growth *growth, int64_t from, int64_t to)
+static bool is_between(const struct growth_ttft *entry, double from, double to)
 {
-    if (growth->ttft_count == 0)
-        return (struct growth_slope){NAN, NAN};
-    qsort(growth->ttfts, growth->ttft_count, sizeof *growth->ttfts, compare_ttfts);
-    size_t first = 0, last = growth->ttft_count;
-    while (first < last && growth->ttfts[first].t < from)
-        first++;
-    while (last > first && growth->ttfts[last - 1].t > to)
-        last--;
-    size_t count = last - first;
-    if (count < GROWTH_BATCHES)
-        return (struct growth_slope){NAN, NAN};
+    double t = entry->t / entry->count;
+    return t >= from && t <= to;
+}
+
+/* from, to: s. */
+static struct growth_slope ttft_slope(const struct growth *growth, double from, double to)
+{
+    struct growth_ttft sums[GROWTH_BATCHES] = {{0}};
     struct group groups[GROWTH_BATCHES];
-    for (size_t k = 0; k < GROWTH_BATCHES; k++) {
-        size_t begin = first + count * k / GROWTH_BATCHES, end = first + count * (k + 1) / GROWTH_BATCHES;
-        groups[k] = group_of(growth->ttfts + begin, end - begin);
+    double count = 0, before = 0;
+    for (size_t k = 0; k < growth->ttft_count; k++)
+        count += is_between(&growth->ttfts[k], from, to) ? growth->ttfts[k].count : 0;
+    for (size_t k = 0; k < growth->ttft_count; k++) {
+        const struct growth_ttft *entry = &growth->ttfts[k];
+        if (!is_between(entry, from, to))
+            continue;
+        struct growth_ttft *sum = &sums[(int)(before * GROWTH_BATCHES / count)];
+        sum->count += entry->count;
+        sum->t += entry->t;
+        sum->ttft += entry->ttft;
+        before += entry->count;
+    }
+    for (int k = 0; k < GROWTH_BATCHES; k++) {
+        if (!(sums[k].count > 0)) /* fewer than there are groups, or most of them at one time */
+            return (struct growth_slope){NAN, NAN};
+        groups[k] = (struct group){sums[k].t / sums[k].count, sums[k].ttft / sums[k].count};
     }
     return line_through(groups);
 }
 
 /* ---- both ---- */
 
-struct growth_slopes growth_slopes(struct growth *growth, int64_t now)
+struct growth_slopes growth_slopes(const struct growth *growth, int64_t now)
 {
-    return (struct growth_slopes){backlog_slope(growth, now / 2, now), ttft_slope(growth, now / 2, now)};
+    double seconds = (double)now / (double)NS_PER_S;
+    return (struct growth_slopes){backlog_slope(growth, now / 2, now), ttft_slope(growth, seconds / 2, seconds)};
 }
 
 static bool is_growth(const struct growth_slope *slope)
@@ -148,7 +160,7 @@ static bool is_growth(const struct growth_slope *slope)
 
 bool growth_found(struct growth *growth, int64_t now)
 {
-    if (now < GROWTH_TIME_MIN_S * NS_PER_S || growth->ttft_count < GROWTH_REQUESTS_MIN || now < growth->next_look)
+    if (now < GROWTH_TIME_MIN_S * NS_PER_S || growth->first_tokens < GROWTH_REQUESTS_MIN || now < growth->next_look)
         return false;
     growth->next_look = (int64_t)((double)now * GROWTH_LOOK_FACTOR);
     struct growth_slopes slopes = growth_slopes(growth, now);

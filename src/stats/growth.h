@@ -16,8 +16,8 @@
  * GROWTH_TIME_MIN and GROWTH_REQUESTS_MIN first tokens; a level is stopped when the answer is yes twice in a row.
  *
  * Of 200 levels of 300 s each, Poisson arrivals to a queue of eight servers with exponential service times of 4 s, from idle
- * (tests/unit/stats/growth_test.c): 0 are stopped at 0.5, 0.7 and 0.8 of the capacity, 1 at 0.9, 3 at 0.95, 6 at exactly the
- * capacity; 78 % at 1.25 of it (after 141 s on average), all at 1.5 (81 s).
+ * (tests/unit/stats/growth_test.c): 0 are stopped at 0.5, 0.7 and 0.8 of the capacity, 1 at 0.9, 2 at 0.95, 5 at exactly the
+ * capacity; 78 % at 1.25 of it (after 142 s on average), all at 1.5 (82 s).
  *
  * A closed loop's backlog cannot grow: its levels are never stopped.
  *
@@ -33,12 +33,15 @@
 #define GROWTH_REQUESTS_MIN 30
 #define GROWTH_BATCHES 10
 #define GROWTH_SHARE_MIN 0.05
+#define GROWTH_RESOLUTION_S 0.25 /* of what is kept, and */
+#define GROWTH_RESOLUTION 0.002  /* of T: whatever its length and rate, a level of a day needs less than 10,000 entries */
 #define GROWTH_LOOK_FACTOR 1.1 /* from one look to the next */
 #define GROWTH_LOOKS 2         /* in a row */
 
-/* A request that got its first token. ns from the end of the level's start phase; before it: negative. */
+/* Requests that got their first token at about the same time: sums over them, s from the end of the level's start phase. */
 struct growth_ttft {
-    int64_t t, ttft;
+    int64_t until; /* ns: what comes later is not of these */
+    double count, t, ttft;
 };
 
 /* What is known at a time: how many requests were due until then, and how many of these had ended. */
@@ -49,8 +52,9 @@ struct growth_count {
 struct growth {
     struct growth_count *counts; /* ascending */
     size_t count, count_capacity;
-    struct growth_ttft *ttfts;   /* in any order; sorted by a look */
+    struct growth_ttft *ttfts;   /* ascending */
     size_t ttft_count, ttft_capacity;
+    int64_t first_tokens;
     int64_t next_look;           /* ns; 0: the first */
     int yes_in_a_row;
 };
@@ -58,6 +62,7 @@ struct growth {
 void growth_free(struct growth *growth); /* all zero is an empty one, and what is left */
 /* Some times a second of the model are enough. Times ascend. */
 void growth_add_count(struct growth *growth, int64_t t, int64_t due, int64_t ended);
+/* ns; first_token as it comes: somewhat later than one that was added before it does no harm. */
 void growth_add_ttft(struct growth *growth, int64_t first_token, int64_t ttft);
 
 struct growth_slope {
@@ -67,7 +72,7 @@ struct growth_slopes {
     struct growth_slope backlog, ttft;
 };
 /* Of the half before `now`, whatever was asked before. */
-struct growth_slopes growth_slopes(struct growth *growth, int64_t now);
+struct growth_slopes growth_slopes(const struct growth *growth, int64_t now);
 
 /* To be asked as often as one likes: looks when it is time to. true: the queue grows, the level can be stopped. */
 bool growth_found(struct growth *growth, int64_t now);

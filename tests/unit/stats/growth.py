@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 BATCHES = 10
-CASES = ((1, 60, 9, 9, 0), (2, 60, 9, 5, 400), (3, 200, 4, 4, 5), (4, 200, 20, 15, 250), (5, 31, 3, 1, 300), (6, 1000, 7, 7, -1))
+CASES = ((1, 60, 9, 9, 0), (2, 60, 9, 5, 400), (3, 200, 4, 4, 5), (4, 200, 20, 15, 250), (5, 31, 3, 1, 300), (6, 400, 7, 7, -1))
 
 
 def numbers(seed):
@@ -43,7 +43,7 @@ def main():
         mean = added.mean() * share
         backlog_low = lower(added.mean(), stats.sem(added), BATCHES - 1) * share
         half = [x for x in ttfts if x[0] >= seconds / 2]
-        cuts = [len(half) * k // BATCHES for k in range(BATCHES + 1)]
+        cuts = [-(-len(half) * k // BATCHES) for k in range(BATCHES + 1)]
         groups = [np.mean(half[a:b], axis=0) for a, b in zip(cuts, cuts[1:])]
         line = stats.linregress([g[0] for g in groups], [g[1] for g in groups])
         row = (mean, backlog_low, line.slope, lower(line.slope, line.stderr, BATCHES - 2))

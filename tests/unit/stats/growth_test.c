@@ -103,11 +103,11 @@ static void test_never_before_its_requests(void **state)
     (void)state;
     struct growth growth = {0};
     int64_t t = 0;
-    for (int64_t k = 1; growth.ttft_count < GROWTH_REQUESTS_MIN; k++) { /* one in ten seconds */
+    for (int64_t k = 1; growth.first_tokens < GROWTH_REQUESTS_MIN; k++) { /* one in ten seconds */
         t = 10 * k * NS_PER_S;
         growth_add_count(&growth, t, 2 * k, k);
         growth_add_ttft(&growth, t, t / 2);
-        if (growth.ttft_count < GROWTH_REQUESTS_MIN)
+        if (growth.first_tokens < GROWTH_REQUESTS_MIN)
             assert_false(growth_found(&growth, t));
     }
     assert_false(growth_found(&growth, t));
@@ -150,6 +150,20 @@ static void test_nothing_known_is_no_answer(void **state)
         growth_add_count(&growth, second * NS_PER_S, second, 0);
         assert_false(growth_found(&growth, second * NS_PER_S));
     }
+    growth_free(&growth);
+}
+
+static void test_a_long_level_needs_little_memory(void **state)
+{
+    (void)state;
+    struct growth growth = {0};
+    for (int64_t tick = 1; tick <= 24 * 3600 * 10; tick++) { /* a day at ten a second */
+        growth_add_count(&growth, tick * NS_PER_S / 10, tick, tick - 5);
+        growth_add_ttft(&growth, tick * NS_PER_S / 10, NS_PER_S / 2);
+        assert_false(growth_found(&growth, tick * NS_PER_S / 10));
+    }
+    assert_int_equal(growth.first_tokens, 24 * 3600 * 10);
+    assert_true(growth.count < 10000 && growth.ttft_count < 10000);
     growth_free(&growth);
 }
 
@@ -246,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_a_backlog_alone_is_no_overload),
         cmocka_unit_test(test_a_closed_loop_is_never_stopped),
         cmocka_unit_test(test_nothing_known_is_no_answer),
+        cmocka_unit_test(test_a_long_level_needs_little_memory),
         cmocka_unit_test(test_no_level_below_capacity_is_stopped),
         cmocka_unit_test(test_levels_near_capacity_are_seldom_stopped),
         cmocka_unit_test(test_overloaded_levels_are_stopped),
