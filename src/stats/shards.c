@@ -109,6 +109,15 @@ size_t shards_notes(const struct run_data *data, struct arena *arena, const char
 
 /* ---- validity ---- */
 
+const char *shards_worst(const struct run_data *data, const struct run_level *level, double (*number)(const struct client_health *health),
+                         struct arena *arena)
+{
+    for (size_t p = 0; data->file.shards > 0 && p < data->file.part_count; p++)
+        if (number(&level->parts[p].health) >= number(&level->health))
+            return arena_printf(arena, " (shard %d)", data->file.parts[p].shard);
+    return "";
+}
+
 static double seconds_of(int64_t ns)
 {
     return (double)ns / 1e9;

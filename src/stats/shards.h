@@ -15,6 +15,9 @@
 
 /* Notes on the run as a whole; returns how many. None where one process carried it out. */
 size_t shards_notes(const struct run_data *data, struct arena *arena, const char *notes[SHARDS_NOTES_MAX]);
+/* " (shard 2)": whose number is the level's, the worst of all; "" where one process carried out the run. */
+const char *shards_worst(const struct run_data *data, const struct run_level *level, double (*number)(const struct client_health *health),
+                         struct arena *arena);
 /* Adds the reasons of a level's validity that shards are the cause of. */
 void shards_judge(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena);
 

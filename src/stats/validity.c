@@ -17,24 +17,41 @@
 #define AT_CAP 0.95        /* of --max-concurrency: a request that connects holds a place before it is sent */
 #define HELD_BACK_MIN 0.50 /* share of the undelivered */
 
-static void judge_client(struct level_summary *out, const struct client_health *health, struct arena *arena)
+static double lag_of(const struct client_health *health)
 {
-    if (!health->known) {
+    return (double)health->lag_p99;
+}
+
+static double cpu_of(const struct client_health *health)
+{
+    return health->cpu;
+}
+
+static double throttled_of(const struct client_health *health)
+{
+    return (double)health->throttled;
+}
+
+/* Of shards, what is known of some is judged all the same. */
+static void judge_client(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
+{
+    const struct client_health *health = &level->health;
+    if (!health->known)
         level_add_missing(out, "validity.client", "the journal does not tell how busy the client was");
-        return;
-    }
     double gap_ms = out->latency[LATENCY_ARRIVAL_GAP].percentile[P50];
     double limit = isfinite(gap_ms) ? fmax(LAG_MIN_NS, LAG_SHARE_OF_GAP * gap_ms * 1e6) : LAG_MIN_NS;
     if ((double)health->lag_p99 > limit)
         level_add_reason(out, VALIDITY_INVALID, "client late",
-                         arena_printf(arena, "the client was late: event-loop lag p99 %.2f ms > %.2f ms", (double)health->lag_p99 / 1e6,
-                                      limit / 1e6));
+                         arena_printf(arena, "the client was late: event-loop lag p99 %.2f ms > %.2f ms%s", (double)health->lag_p99 / 1e6,
+                                      limit / 1e6, shards_worst(data, level, lag_of, arena)));
     if (health->cpu > CPU_MAX)
         level_add_reason(out, VALIDITY_INVALID, "client busy",
-                         arena_printf(arena, "the client was busy: %.0f %% of a CPU > %.0f %%", health->cpu * 100, CPU_MAX * 100));
+                         arena_printf(arena, "the client was busy: %.0f %% of a CPU > %.0f %%%s", health->cpu * 100, CPU_MAX * 100,
+                                      shards_worst(data, level, cpu_of, arena)));
     if (health->throttled > 0)
         level_add_reason(out, VALIDITY_INVALID, "throttled",
-                         arena_printf(arena, "the client's CPU was throttled for %.0f ms", (double)health->throttled / 1e6));
+                         arena_printf(arena, "the client's CPU was throttled for %.0f ms%s", (double)health->throttled / 1e6,
+                                      shards_worst(data, level, throttled_of, arena)));
 }
 
 /* ---- arrivals that were not delivered ---- */
@@ -232,7 +249,7 @@ static void judge_server(struct level_summary *out, const struct run_data *data,
 void validity_judge(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan,
                     const struct sla *sla, struct arena *arena)
 {
-    judge_client(out, &level->health, arena);
+    judge_client(out, data, level, arena);
     judge_delivery(out, data, level, plan, arena);
     judge_failures(out, data, level, arena);
     judge_samples(out, plan, sla, arena);
