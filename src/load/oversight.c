@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "plan/profile.h"
 #include "stats/level_judge.h"
 
 static int64_t model_ns(const struct oversight *oversight, int64_t wall)
@@ -78,6 +79,7 @@ void oversight_judge(struct oversight *oversight, const struct level_end *end, d
     struct level_to_judge level = {
         .steady = {
             .open_loop = oversight->open_loop,
+            .changes = profile_load_changes(profile_find(end->level.kind)),
             .max_requests_ended = end->reason == LEVEL_MAX_REQUESTS,
             .warmup = limits->warmup.kind == TRIM_AUTO,
             .cooldown = limits->cooldown.kind == TRIM_AUTO,

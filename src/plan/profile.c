@@ -18,6 +18,11 @@ const struct profile *profile_at(size_t index)
     return index < PROFILE_COUNT ? profiles[index] : NULL;
 }
 
+bool profile_load_changes(const struct profile *profile)
+{
+    return profile->open_loop && !profile->takes_loads;
+}
+
 double profile_round_rate(double rate)
 {
     char text[32];

@@ -48,6 +48,9 @@ const char *profile_fault(const struct plan *plan);
 /* One level a rate, at least one. */
 int profile_levels_of_rates(struct plan *plan, const struct profile *profile, const double *rates, size_t count, struct error *err);
 
+/* The load of a level of this kind changes while it lasts, as it was asked to: no part of it is steadier than another. */
+bool profile_load_changes(const struct profile *profile);
+
 /* To four digits, as many as a person wants to read: for rates that are computed. */
 double profile_round_rate(double rate);
 

@@ -184,6 +184,8 @@ static void add_warmup(struct buf *out, const struct steady_cut *cut)
     double seconds = (double)cut->ns / 1e9;
     if (cut->rule == STEADY_TOO_FEW)
         buf_append_text(out, "too few requests for MSER-5 to find a warm-up");
+    else if (cut->rule == STEADY_CHANGING)
+        buf_append_text(out, "no warm-up cut: the load is to change");
     else if (cut->ns == 0)
         buf_append_text(out, "no warm-up found by MSER-5");
     else if (cut->rule == STEADY_HALF)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "plan/profile.h"
 #include "stats/level_sample.h"
 #include "stats/run_tokens.h"
 
@@ -337,9 +338,11 @@ static void trim_level(const struct run_data *data, struct run_level *level, con
 {
     static const enum steady_rule rules[] = {[TRIM_NONE] = STEADY_NONE, [TRIM_SHARE] = STEADY_SHARE, [TRIM_TIME] = STEADY_TIME};
     struct level_bounds *bounds = &level->bounds;
+    const struct profile *profile = profile_find(bounds->kind); /* NULL: of a later version */
     int64_t length = bounds->end - bounds->start;
     struct steady_level wanted = {
         .open_loop = run_level_is_open_loop(level),
+        .changes = profile && profile_load_changes(profile),
         .max_requests_ended = strcmp(level->health.reason, "max_requests") == 0,
         .warmup = limits->warmup.kind == TRIM_AUTO,
         .cooldown = limits->cooldown.kind == TRIM_AUTO,

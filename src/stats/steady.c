@@ -168,7 +168,9 @@ void steady_find(struct steady_window *window, const struct level_sample *sample
         window->end -= window->cooldown.ns;
         most -= window->cooldown.ns;
     }
-    if (level->warmup) {
+    if (level->warmup && level->changes) {
+        window->warmup = (struct steady_cut){.rule = STEADY_CHANGING};
+    } else if (level->warmup) {
         window->warmup = find_warmup(window, samples, count, level->open_loop, most);
         window->start += window->warmup.ns;
     }

@@ -47,6 +47,7 @@
     X(MSER5, "mser5")               /* auto: as long as the series says */                 \
     X(HALF, "half")                 /* auto: no steady state in the first half */          \
     X(TOO_FEW, "too_few")           /* auto: too few requests to tell; nothing was cut */  \
+    X(CHANGING, "changing")         /* auto: the load is to change; nothing was cut */     \
     X(LAST_REQUEST, "last_request") /* auto: what came after the last request was sent */  \
     X(FULL_LOAD, "full_load")       /* auto: the load was kept up to the end */            \
     X(BURST, "burst")               /* auto: it was kept up for less than half of the level; nothing was cut */
@@ -81,6 +82,7 @@ struct steady_window {
 /* What is known of a level when its window is sought. */
 struct steady_level {
     bool open_loop;
+    bool changes;            /* its load is to change while it lasts (a ramp): nothing is steady, and nothing cut as a warm-up */
     bool max_requests_ended; /* it ended since all its requests were done, and not since its time was over */
     bool warmup, cooldown;   /* which of its ends are looked for: `auto` */
 };

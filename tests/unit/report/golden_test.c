@@ -139,7 +139,8 @@ static void check_judgement(const struct run_data *data, const struct run_level 
     for (size_t k = 0; k < level->record_count; k++)
         samples[k] = level_sample_of(&data->file.records[level->records[k]]);
     struct level_to_judge known = {
-        .steady = {run_level_is_open_loop(level), strcmp(level->health.reason, "max_requests") == 0, warmup, cooldown},
+        .steady = {.open_loop = run_level_is_open_loop(level), .max_requests_ended = strcmp(level->health.reason, "max_requests") == 0,
+                   .warmup = warmup, .cooldown = cooldown},
         .window_start = level->bounds.window_start - (warmup ? level->warmup.ns : 0),
         .window_end = level->bounds.window_end + (cooldown ? level->cooldown.ns : 0),
         .end = level->bounds.end,

@@ -200,6 +200,17 @@ static void test_both_ends_leave_half_of_the_level(void **state)
     free(samples);
 }
 
+static void test_what_is_to_change_is_left_whole(void **state)
+{
+    (void)state;
+    struct level_sample *samples = make_level("overload", 200);
+    struct steady_window window = {.start = 0, .end = 20 * NS_PER_S};
+    steady_find(&window, samples, 200, &(struct steady_level){.open_loop = true, .changes = true, .warmup = true, .cooldown = true});
+    assert_int_equal(window.warmup.rule, STEADY_CHANGING);
+    assert_true(window.start == 0 && window.end == 20 * NS_PER_S);
+    free(samples);
+}
+
 /* ---- on queues ---- */
 
 static int compare_doubles(const void *a, const void *b)
@@ -276,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_a_hung_server_is_seen_by_the_time_waited),
         cmocka_unit_test(test_cooldown_is_what_comes_after_the_last_request),
         cmocka_unit_test(test_both_ends_leave_half_of_the_level),
+        cmocka_unit_test(test_what_is_to_change_is_left_whole),
         cmocka_unit_test(test_steady_levels_keep_most),
         cmocka_unit_test(test_the_time_until_the_first_answers_is_cut),
     };
