@@ -220,7 +220,7 @@ static int do_tasks(struct engine *engine, struct task *tasks, int count)
 {
     pthread_t threads[ENGINE_WORKERS_MAX];
     int started = 1;
-    if (count == 0)
+    if (count <= 0)
         return 0;
     for (; started < count; started++) {
         int status = start_thread(&threads[started], &tasks[started]);
@@ -311,6 +311,17 @@ static struct lag_summary whole_slip(struct engine *engine)
     return lag_summarize(&engine->workers[0].slip);
 }
 
+/* Of all workers, in the first one's. */
+static struct lag_summary whole_stamp_delay(const struct engine *engine)
+{
+    struct lag *whole = transport_stamp_delay(engine->workers[0].transport);
+    if (!whole)
+        return (struct lag_summary){.p50 = -1, .p99 = -1, .max = -1};
+    for (int w = 1; w < engine->level.workers; w++)
+        lag_merge(whole, transport_stamp_delay(engine->workers[w].transport));
+    return lag_summarize(whole);
+}
+
 /* A level that is bounded by requests lasts until its last one ended. Windows are half-open: that end is still inside. */
 static int64_t end_of(const struct level_run *run)
 {
@@ -344,6 +355,7 @@ static struct level_end make_end(struct engine *engine, const struct level_run *
         .end = shared->start,
         .lag = worst_lag(engine),
         .slip = whole_slip(engine),
+        .stamp_delay = whole_stamp_delay(engine),
         .cpu = cpu,
         .workers = shared->workers,
         .throttled_ns = -1,

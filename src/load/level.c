@@ -411,6 +411,8 @@ static void init(struct level_run *run, struct worker *worker)
     worker->run = run;
     lag_reset(&worker->lag);
     lag_reset(&worker->slip);
+    if (transport_stamp_delay(worker->transport))
+        lag_reset(transport_stamp_delay(worker->transport));
 }
 
 static struct context_switches switches_since(const struct engine_costs *costs, struct context_switches before)

@@ -37,6 +37,7 @@ struct level_end {
     int64_t throttled_ns;            /* by the cgroup, during the level; -1: unknown */
     struct context_switches switches; /* of all workers */
     int64_t connections_warmed;      /* opened, or found open, before the level's first request; 0 also where nobody asked for it */
+    struct lag_summary stamp_delay;  /* of all: our time stamps minus the kernel's, a sample (net/stamp_delay.h) */
     int64_t record_stall_ns;         /* so long nothing new was sent, because the records were not taken fast enough */
     enum level_reason reason;
 };

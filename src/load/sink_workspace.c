@@ -74,6 +74,7 @@ static int level_end(struct sink *sink, const struct level_end *end, struct erro
     json_set_integer(object, "sent", end->sent);
     set_lag(object, "lag_ns", &end->lag);
     set_lag(object, "slip_ns", &end->slip);
+    set_lag(object, "stamp_delay_ns", &end->stamp_delay);
     json_t *cpu = json_add_array(object, "cpu"); /* one number a worker */
     for (int worker = 0; worker < end->workers; worker++)
         json_array_append_new(cpu, isfinite(end->cpu[worker]) ? json_real(end->cpu[worker]) : json_null());

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "net/curl_error.h"
+#include "net/stamp_delay.h"
 
 #define RECEIVE_BUFFER 8192L         /* a handle: small, for there are thousands; a chunk of a stream is some 250 bytes */
 #define SEND_BUFFER 16384L           /* libcurl's minimum */
@@ -94,13 +95,15 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
     return size * count;
 }
 
-/* Only to know why there is no socket: libcurl does not tell. */
+/* To know why there is no socket, which libcurl does not tell, and to have the kernel stamp what it receives. */
 static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct flight *flight = context;
     (void)purpose;
     curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     flight->socket_errno = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        stamp_delay_watch(fd);
     return fd;
 }
 

@@ -26,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/lag.h"
 #include "net/http_client.h"
 
 enum transport_result {
@@ -69,6 +70,8 @@ struct transport_operations {
      * none) or when stop changed (once a change: waiting goes on afterwards, so that what is in flight can be drained).
      * Sockets are looked at in every call. Returns -1 with *err only when the transport itself is broken. */
     int (*wait)(struct transport *transport, int64_t deadline, struct error *err);
+    /* By how much time stamps were later than the kernel's (net/stamp_delay.h): a sample; the caller may empty it. NULL: unknown. */
+    struct lag *(*stamp_delay)(struct transport *transport);
     /* Ends what is in flight as TRANSPORT_CANCELLED. */
     void (*free)(struct transport *transport);
 };
@@ -88,6 +91,11 @@ static inline void transport_cancel(struct transport *transport, struct transfer
 static inline int transport_wait(struct transport *transport, int64_t deadline, struct error *err)
 {
     return transport->operations->wait(transport, deadline, err);
+}
+/* NULL: this transport does not know. */
+static inline struct lag *transport_stamp_delay(struct transport *transport)
+{
+    return transport->operations->stamp_delay ? transport->operations->stamp_delay(transport) : NULL;
 }
 static inline void transport_free(struct transport *transport)
 {

@@ -15,6 +15,7 @@
 #include "net/curl_setup.h"
 #include "net/flight.h"
 #include "net/resolve.h"
+#include "net/stamp_delay.h"
 #include "net/timeouts.h"
 #include "net/transport.h"
 
@@ -32,6 +33,7 @@ struct curl_transport {
     int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
     struct flight *free, *pending, *last_pending;
     struct flight *doomed;         /* to end without libcurl: cancelled, or never begun */
+    struct stamp_delay stamp_delay;
     sig_atomic_t stop_seen;
     bool closing, epoll_pwait2_missing;
 };
@@ -261,7 +263,9 @@ static int wait_for_events(struct curl_transport *transport, struct epoll_event 
 static CURLMcode act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
 {
     CURLMcode code = CURLM_OK;
-    int running;
+    int running, sampled = stamp_delay_choose(&transport->stamp_delay, transport->field.stamp, count);
+    if (sampled >= 0 && events[sampled].events & EPOLLIN)
+        stamp_delay_sample(&transport->stamp_delay, events[sampled].data.fd, transport->field.clock, transport->field.stamp);
     for (int k = 0; k < count && code == CURLM_OK; k++) {
         bool broken = events[k].events & (EPOLLERR | EPOLLHUP); /* reading or writing then says how */
         int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
@@ -338,10 +342,16 @@ static void curl_free_transport(struct transport *base)
     free(transport);
 }
 
+static struct lag *curl_stamp_delay(struct transport *base)
+{
+    return &((struct curl_transport *)base)->stamp_delay.lag;
+}
+
 static const struct transport_operations operations = {
     .start = curl_start,
     .cancel = curl_cancel,
     .wait = curl_wait,
+    .stamp_delay = curl_stamp_delay,
     .free = curl_free_transport,
 };
 

@@ -34,6 +34,7 @@ static const struct level_end END = {
     .sent = 9,
     .lag = {.p50 = 10, .p99 = 20, .max = 30},
     .slip = {.p50 = 40, .p99 = 50, .max = 60},
+    .stamp_delay = {.p50 = 70, .p99 = 80, .max = 90},
     .cpu = (const double[]){0.25, 0.5},
     .workers = 2,
     .switches = {12, 3},
@@ -215,7 +216,7 @@ static void test_the_journal_tells_the_levels_and_ticks(void **state)
                    "{\"tick\":{\"t\":200001000,\"tokens\":7}}\n"
                    "{\"level_end\":{\"connections_warmed\":8,\"context_switches\":{\"involuntary\":3,\"voluntary\":12},\"cpu\":[0.25,0.5],\"drawn\":10,\"end\":61000,\"index\":1,\"kind\":\"poisson\","
                    "\"lag_ns\":{\"max\":30,\"p50\":10,\"p99\":20},\"load\":2.5,\"reason\":\"max_seconds\",\"record_stall_ns\":5,\"repeat\":3,\"sent\":9,"
-                   "\"slip_ns\":{\"max\":60,\"p50\":40,\"p99\":50},\"start\":1000,\"throttled_ns\":77,\"unit\":\"req/s\"}}\n");
+                   "\"slip_ns\":{\"max\":60,\"p50\":40,\"p99\":50},\"stamp_delay_ns\":{\"max\":90,\"p50\":70,\"p99\":80},\"start\":1000,\"throttled_ns\":77,\"unit\":\"req/s\"}}\n");
 }
 
 /* What is not known is null, not 0. */
@@ -225,7 +226,7 @@ static void test_the_journal_tells_what_is_unknown(void **state)
     struct sink *sink = &bench->workspace.sink;
     struct level_end end = END;
 
-    end.lag = end.slip = (struct lag_summary){.p50 = -1, .p99 = -1, .max = -1};
+    end.lag = end.slip = end.stamp_delay = (struct lag_summary){.p50 = -1, .p99 = -1, .max = -1};
     end.cpu = (const double[]){NAN};
     end.workers = 1;
     end.switches = (struct context_switches){-1, -1};
@@ -235,7 +236,7 @@ static void test_the_journal_tells_what_is_unknown(void **state)
     assert_journal(bench,
                    "{\"level_end\":{\"connections_warmed\":8,\"context_switches\":{\"involuntary\":null,\"voluntary\":null},\"cpu\":[null],\"drawn\":10,\"end\":61000,\"index\":1,\"kind\":\"poisson\","
                    "\"lag_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"load\":2.5,\"reason\":\"target_refuses\",\"record_stall_ns\":5,\"repeat\":3,\"sent\":9,"
-                   "\"slip_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"start\":1000,\"throttled_ns\":null,\"unit\":\"req/s\"}}\n");
+                   "\"slip_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"stamp_delay_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"start\":1000,\"throttled_ns\":null,\"unit\":\"req/s\"}}\n");
 }
 
 /* --- a full disk -------------------------------------------------------------------------------------- */
