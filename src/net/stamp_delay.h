@@ -28,7 +28,7 @@ struct stamp_delay {
 void stamp_delay_watch(int fd);
 /* Is it time for a sample? Then which of the `ready` sockets; else -1. stamp: what all that is ready was stamped with. */
 int stamp_delay_choose(struct stamp_delay *delay, int64_t stamp, int ready);
-/* Takes a sample of this socket, which has something to read; the next one is not due before STAMP_DELAY_INTERVAL_NS. clock: that of stamp. */
+/* Takes a sample of this socket, which has something to read and no error (it would be told to us, and only once); the next one is not due before STAMP_DELAY_INTERVAL_NS. clock: that of stamp. */
 void stamp_delay_sample(struct stamp_delay *delay, int fd, const struct clock *clock, int64_t stamp);
 
 #endif

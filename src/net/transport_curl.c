@@ -260,12 +260,18 @@ static int wait_for_events(struct curl_transport *transport, struct epoll_event 
     return ready <= 0 ? ready : epoll_wait(transport->epoll, events, EVENTS_A_TURN, 0);
 }
 
+/* Not of a connection that broke: a socket tells its error once, and it is libcurl that must hear it. */
+static void sample_stamp_delay(struct curl_transport *transport, const struct epoll_event *events, int count)
+{
+    int chosen = stamp_delay_choose(&transport->stamp_delay, transport->field.stamp, count);
+    if (chosen >= 0 && (events[chosen].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == EPOLLIN)
+        stamp_delay_sample(&transport->stamp_delay, events[chosen].data.fd, transport->field.clock, transport->field.stamp);
+}
+
 static CURLMcode act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
 {
     CURLMcode code = CURLM_OK;
-    int running, sampled = stamp_delay_choose(&transport->stamp_delay, transport->field.stamp, count);
-    if (sampled >= 0 && events[sampled].events & EPOLLIN)
-        stamp_delay_sample(&transport->stamp_delay, events[sampled].data.fd, transport->field.clock, transport->field.stamp);
+    int running;
     for (int k = 0; k < count && code == CURLM_OK; k++) {
         bool broken = events[k].events & (EPOLLERR | EPOLLHUP); /* reading or writing then says how */
         int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
@@ -308,6 +314,7 @@ static int curl_wait(struct transport *base, int64_t deadline, struct error *err
         if (count < 0 && errno != EINTR)
             return error_set_errno(err, ERROR_INTERNAL, errno, "waiting for the connections");
         transport->field.stamp = clock_now(transport->field.clock);
+        sample_stamp_delay(transport, events, count);
         CURLMcode code = act_on(transport, events, count < 0 ? 0 : count);
         if (code != CURLM_OK)
             return error_set(err, ERROR_INTERNAL, "libcurl cannot go on with the connections: %s", curl_multi_strerror(code));
