@@ -71,7 +71,27 @@ static int status_of(const char *line, size_t length)
     return status;
 }
 
-/* Also trailers come here: only the first final status line counts. libcurl keeps every line, and bounds only the head. */
+/* "Transfer-Encoding: gzip, chunked", by libcurl's rule. */
+static bool names_chunked(const char *line, size_t length)
+{
+    static const char NAME[] = "Transfer-Encoding:", CHUNKED[] = "chunked";
+    const char *end = line + length;
+    if (length < sizeof NAME - 1 || strncasecmp(line, NAME, sizeof NAME - 1) != 0)
+        return false;
+    for (const char *at = line + sizeof NAME - 1; at < end;) {
+        const char *word = at, *comma = memchr(at, ',', (size_t)(end - at)), *word_end = comma ? comma : end;
+        at = word_end + 1;
+        while (word < word_end && isspace((unsigned char)*word))
+            word++;
+        while (word < word_end && isspace((unsigned char)word_end[-1]))
+            word_end--;
+        if ((size_t)(word_end - word) == sizeof CHUNKED - 1 && strncasecmp(word, CHUNKED, sizeof CHUNKED - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* libcurl keeps every line, and bounds only the head. */
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct flight *flight = context;
@@ -81,6 +101,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
         return CURL_WRITEFUNC_ERROR;
     int64_t time = note_activity(flight);
     int status = flight->headed ? 0 : status_of(line, length);
+    flight->chunked = flight->headed && (flight->chunked || names_chunked(line, length));
     if (status >= STATUS_FINAL) {
         flight->headed = true;
         flight->transfer->handler->headers(flight->transfer, time, status);
@@ -88,11 +109,58 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     return length;
 }
 
+static void tell_bytes(void *context, const char *bytes, size_t length)
+{
+    struct flight *flight = context;
+    flight->transfer->handler->bytes(flight->transfer, time_of(flight), bytes, length);
+}
+
+/* Also when it is a proxy that TLS is spoken with. */
+static bool has_tls(const struct flight *flight)
+{
+    struct curl_tlssessioninfo *session = NULL;
+    return curl_easy_getinfo(flight->easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session || session->internals;
+}
+
+/* The body as it came, in its chunks if it has any. Trailers come here too. */
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
 {
     struct flight *flight = context;
-    flight->transfer->handler->bytes(flight->transfer, note_activity(flight), bytes, size * count);
-    return size * count;
+    size_t length = size * count;
+    note_activity(flight);
+    if (!flight->chunked) {
+        tell_bytes(flight, bytes, length);
+        return length;
+    }
+    if (flight->chunks.part == HTTP_CHUNKS_OVER)
+        flight->header_bytes += length;
+    if (flight->header_bytes > FLIGHT_HEADERS_MAX)
+        return CURL_WRITEFUNC_ERROR;
+    http_chunks_feed(&flight->chunks, bytes, length, tell_bytes, flight);
+    flight->plain = flight->plain || !has_tls(flight);
+    flight->direct = flight->plain && http_chunks_is_between(&flight->chunks);
+    return length;
+}
+
+enum flight_read flight_read(struct flight *flight)
+{
+    char *bytes = flight->field->bytes;
+    ssize_t got = recv(flight->fd, bytes, FLIGHT_READ_MAX, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0 && errno != EAGAIN && errno != EINTR) {
+        flight->socket_errno = errno;
+        return FLIGHT_READ_BROKEN;
+    }
+    size_t plain = got > 0 ? http_chunks_plain_length(&flight->chunks, bytes, (size_t)got) : 0;
+    if (plain == 0)
+        return FLIGHT_READ_REST;
+    /* The same bytes once more; with MSG_TRUNC Linux does not copy them again. */
+    if (recv(flight->fd, bytes, plain, MSG_TRUNC | MSG_DONTWAIT) != (ssize_t)plain) {
+        flight->socket_errno = EIO;
+        return FLIGHT_READ_BROKEN;
+    }
+    note_activity(flight);
+    http_chunks_feed(&flight->chunks, bytes, plain, tell_bytes, flight);
+    return plain == (size_t)got ? FLIGHT_READ_ALL : FLIGHT_READ_REST;
 }
 
 /* To know why there is no socket, which libcurl does not tell, and to have the kernel stamp what it receives. */
@@ -117,6 +185,7 @@ struct flight *flight_new(struct flight_field *field)
         abort(); /* out of memory, as in mem.h */
     flight->field = field;
     flight->easy = easy;
+    flight->fd = -1;
     net_setup_apply(field->setup, easy);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
@@ -128,6 +197,7 @@ struct flight *flight_new(struct flight_field *field)
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, flight);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, flight);
+    curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, flight);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
@@ -144,6 +214,8 @@ void flight_free(struct flight *flight)
 static void forget_sending(struct flight *flight)
 {
     flight->sent = flight->reused = flight->answered = flight->headed = false;
+    flight->chunked = flight->plain = flight->direct = false;
+    http_chunks_begin(&flight->chunks);
     flight->sent_time = INT64_MIN;
     flight->header_bytes = 0;
     flight->socket_errno = flight->watch_errno = 0;
@@ -184,6 +256,7 @@ void flight_land(struct flight *flight, enum transport_result result, const char
     timeout_remove(&field->stalls, &flight->stall);
     timeout_remove(&field->wholes, &flight->whole);
     flight->transfer = NULL;
+    flight->direct = false;
     transfer->implementation = NULL;
     field->handled = true;
     transfer->handler->ended(transfer, time, result, message);

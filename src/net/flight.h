@@ -13,9 +13,11 @@
 #include "net/curl_setup.h"
 #include "net/timeouts.h"
 #include "net/transport.h"
+#include "wire/http_chunks.h"
 
 #define FLIGHT_MESSAGE_SIZE 300
 #define FLIGHT_HEADERS_MAX ((size_t)256 << 10) /* all lines of a response's heads and trailers together */
+#define FLIGHT_READ_MAX ((size_t)64 << 10)     /* bytes of a stream at a time, past libcurl */
 
 /* What all flights of a transport share. */
 struct flight_field {
@@ -27,6 +29,7 @@ struct flight_field {
     int64_t stamp;                      /* of this turn: all that was ready together has this time */
     bool handled;                       /* something was told since the owner set it to false */
     struct timeout_list stalls, wholes; /* every flight is in both, from flight_begin to flight_land */
+    char *bytes;                        /* FLIGHT_READ_MAX, for flight_read */
 };
 
 struct flight {
@@ -37,6 +40,9 @@ struct flight {
     bool pending;                     /* begun and not yet given to libcurl, which may be calling us just then */
     bool again;                       /* it was sent a second time by us, on a fresh connection */
     bool sent, reused, answered, headed;
+    bool chunked, plain, direct;      /* the body comes in chunks; without TLS; and may be read past libcurl: see flight_read */
+    struct http_chunks chunks;
+    int fd;                           /* that libcurl wants to be watched; -1: none */
     int socket_errno, watch_errno;    /* why there is no socket, or none that can be waited for; 0: there is */
     size_t header_bytes;
     int64_t sent_time;
@@ -53,6 +59,19 @@ void flight_free(struct flight *flight);
 void flight_begin(struct flight *flight, struct transfer *transfer);
 /* Makes the handle ready to be added to the multi handle. */
 void flight_prepare(struct flight *flight);
+/* Reads what is ready on the flight's connection, if it is no more than data of its body (`direct`), and tells the transfer.
+ *
+ * A chunk of a stream is some 250 bytes, and libcurl's way to them costs as much as everything else that we do for a token. So libcurl
+ * sees a response's begin and its end, and of what comes between, whole chunks are taken out of the socket before it looks: a
+ * body with fewer chunks is as good to it. Only where it stands between two chunks, and not with TLS, whose bytes are not ours to take.
+ * The bytes are looked at first and only then received: what we do not understand, or what ends the body, stays where it is. */
+enum flight_read {
+    FLIGHT_READ_ALL,
+    FLIGHT_READ_REST,  /* something is there that only libcurl knows what to do with */
+    FLIGHT_READ_BROKEN /* the connection is: socket_errno says why */
+};
+enum flight_read flight_read(struct flight *flight);
+
 /* The handle was taken out of the multi handle: tells the transfer that it `ended`. The flight is free before that, so it
  * must be in the list of free ones already. */
 void flight_land(struct flight *flight, enum transport_result result, const char *message);

@@ -1,7 +1,8 @@
 /* The real transport: libcurl's multi interface driven by epoll.
  *
- * curl_multi_socket_action touches only the sockets that are ready, so a thousand quiet streams cost nothing. Every return of
- * epoll_wait is stamped once, and all that was ready then has that time. */
+ * curl_multi_socket_action touches only the sockets that are ready, so a thousand quiet streams cost nothing; of a stream's tokens it
+ * sees only the first and the last (flight_read). Every return of epoll_wait is stamped once, and all that was ready then has that
+ * time. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
@@ -29,6 +30,8 @@ struct curl_transport {
     const volatile sig_atomic_t *stop;
     CURLM *multi;
     int epoll;
+    struct flight **watched;       /* by descriptor: whose it is; NULL: nobody's */
+    size_t watched_capacity;
     struct curl_slist *pinned, *unpinned; /* unpinned: nobody answered at the pinned addresses, so they are looked up again */
     int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
     struct flight *free, *pending, *last_pending;
@@ -69,11 +72,35 @@ static int give_up_watching(struct curl_transport *transport, CURL *easy, int re
     return 0;
 }
 
+/* Whom a descriptor belongs to, as libcurl said last; it may not tell that one has gone over to another flight. */
+static void note_watched(struct curl_transport *transport, CURL *easy, int fd)
+{
+    struct flight *flight = NULL;
+    size_t before = transport->watched_capacity;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &flight);
+    MEM_GROW(transport->watched, transport->watched_capacity, (size_t)fd + 1);
+    for (size_t k = before; k < transport->watched_capacity; k++)
+        transport->watched[k] = NULL;
+    transport->watched[fd] = flight;
+    if (flight)
+        flight->fd = fd;
+}
+
+static void forget_watched(struct curl_transport *transport, int fd)
+{
+    if ((size_t)fd >= transport->watched_capacity || !transport->watched[fd])
+        return;
+    if (transport->watched[fd]->fd == fd)
+        transport->watched[fd]->fd = -1;
+    transport->watched[fd] = NULL;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
 {
     struct curl_transport *transport = context;
     struct epoll_event event = {.data.fd = fd};
     if (what == CURL_POLL_REMOVE) {
+        forget_watched(transport, fd);
         epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL); /* fails when the socket was closed before, which removed it */
         curl_multi_assign(transport->multi, fd, NULL);
         return 0;
@@ -88,6 +115,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     if (status < 0)
         return give_up_watching(transport, easy, errno);
     curl_multi_assign(transport->multi, fd, transport);
+    note_watched(transport, easy, fd);
     return 0;
 }
 
@@ -268,11 +296,26 @@ static void sample_stamp_delay(struct curl_transport *transport, const struct ep
         stamp_delay_sample(&transport->stamp_delay, events[chosen].data.fd, transport->field.clock, transport->field.stamp);
 }
 
+/* Past libcurl; false: it has to act. */
+static bool read_past_curl(struct curl_transport *transport, const struct epoll_event *event)
+{
+    size_t fd = (size_t)event->data.fd;
+    struct flight *flight = fd < transport->watched_capacity ? transport->watched[fd] : NULL;
+    if (!(event->events & EPOLLIN) || (event->events & EPOLLOUT) || !flight || flight->fd != event->data.fd || !flight->direct || has_ended(flight))
+        return false;
+    enum flight_read result = flight_read(flight);
+    if (result == FLIGHT_READ_BROKEN && !has_ended(flight))
+        end_flight(transport, flight, CURLE_RECV_ERROR);
+    return result != FLIGHT_READ_REST;
+}
+
 static CURLMcode act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
 {
     CURLMcode code = CURLM_OK;
     int running;
     for (int k = 0; k < count && code == CURLM_OK; k++) {
+        if (read_past_curl(transport, &events[k]))
+            continue;
         bool broken = events[k].events & (EPOLLERR | EPOLLHUP); /* reading or writing then says how */
         int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
         code = curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
@@ -346,6 +389,8 @@ static void curl_free_transport(struct transport *base)
     curl_slist_free_all(transport->pinned);
     curl_slist_free_all(transport->unpinned);
     net_setup_free(transport->field.setup);
+    free(transport->field.bytes);
+    free(transport->watched);
     free(transport);
 }
 
@@ -404,6 +449,7 @@ struct transport *transport_curl_new(const struct transport_curl_settings *setti
     transport->field.time_scale = settings->time_scale > 0 ? settings->time_scale : 1;
     transport->stop = settings->net.stop;
     transport->epoll = -1;
+    transport->field.bytes = mem_alloc(FLIGHT_READ_MAX);
     transport->curl_deadline = TIME_FOREVER;
     transport->field.stalls.limit = settings->stall_timeout_ns;
     transport->field.wholes.limit = settings->timeout_ns;

@@ -1,5 +1,5 @@
 /* Gives the body of a captured HTTP/1.1 response or request, piece by piece, however the capture is cut. For tests: it
- * believes what it reads; the program itself leaves HTTP to libcurl. */
+ * believes what it reads; the program itself leaves heads and ends to libcurl. */
 #ifndef ROIBENCH_TESTS_UNIT_SUPPORT_HTTP_BODY_H
 #define ROIBENCH_TESTS_UNIT_SUPPORT_HTTP_BODY_H
 

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "record/record.h"
 #include "wire/csv_reader.h"
+#include "wire/http_chunks.h"
 #include "wire/openai.h"
 #include "wire/promtext.h"
 #include "wire/sse.h"
@@ -76,6 +77,48 @@ void property_sse(const uint8_t *data, size_t size)
     must(sse.has_data == other.has_data);
     sse_free(&sse);
     sse_free(&other);
+}
+
+/* --- http --- */
+
+static void append_piece(void *context, const char *bytes, size_t length)
+{
+    buf_append(context, bytes, length);
+}
+
+/* In pieces, and of each first what is plainly data. */
+static void feed_plain_first(struct http_chunks *chunks, const char *bytes, size_t length, struct buf *body)
+{
+    size_t plain = http_chunks_plain_length(chunks, bytes, length), before = body->len;
+    must(plain <= length);
+    http_chunks_feed(chunks, bytes, plain, append_piece, body);
+    must(plain == 0 || chunks->part == HTTP_CHUNKS_DATA || chunks->part == HTTP_CHUNKS_DATA_END || http_chunks_is_between(chunks));
+    must(body->len - before <= plain);
+    http_chunks_feed(chunks, bytes + plain, length - plain, append_piece, body);
+}
+
+void property_http_chunks(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return;
+    struct cuts cuts = {data[0], (size_t)data[1] + 1};
+    cleanup_buf struct buf whole = BUF_INIT(SIZE_MAX - 1), cut = BUF_INIT(SIZE_MAX - 1);
+    struct http_chunks chunks, other;
+    data += 2;
+    size -= 2;
+    http_chunks_begin(&chunks);
+    http_chunks_begin(&other);
+    http_chunks_feed(&chunks, (const char *)data, size, append_piece, &whole);
+    for (size_t at = 0; at < size;) {
+        size_t length = at == 0 && cuts.first > 0 ? cuts.first : cuts.step;
+        length = length < size - at ? length : size - at;
+        char *piece = copy_exact(data + at, length);
+        feed_plain_first(&other, piece, length, &cut);
+        free(piece);
+        at += length;
+    }
+    must(whole.len == cut.len && (whole.len == 0 || memcmp(whole.data, cut.data, whole.len) == 0));
+    must(chunks.part == other.part && chunks.left == other.left && chunks.digits == other.digits);
 }
 
 /* --- openai --- */

@@ -11,6 +11,8 @@ typedef void (*property)(const uint8_t *data, size_t size);
 
 /* Cut anywhere, a stream gives the same events. The first two bytes choose the cuts. */
 void property_sse(const uint8_t *data, size_t size);
+/* Cut anywhere, a body in chunks is the same, and so is what is plainly data taken first. The first two bytes choose the cuts. */
+void property_http_chunks(const uint8_t *data, size_t size);
 /* The scanner and jansson say the same of a chunk, in clean lines of text. */
 void property_openai_chunk(const uint8_t *data, size_t size);
 /* So do they of lines that are the chunks of one stream, whatever the scanner remembers of those before. */
