@@ -10,10 +10,12 @@
 #include "cmd/roibench/command.h"
 #include "cmd/roibench/prepare_learn.h"
 #include "cmd/roibench/prepare_plan.h"
+#include "cmd/roibench/prepare_show.h"
+#include "plan/estimate.h"
 #include "plan/model_file.h"
 #include "record/workspace.h"
 
-#define DURATION_TOLD_MAX_NS 1e18 /* some thirty years: nobody waits for more */
+#define DURATION_TOLD_MAX_S 1e9 /* some thirty years: nobody waits for more */
 #define UNUSED_KEYS_MAX ((size_t)1024)
 #define DESCRIPTION_MAX ((size_t)64 << 10)
 
@@ -22,27 +24,17 @@ CLEANUP_DEFINE(struct http_client, http_client_free)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* Model time in which the streams of all closed-loop levels begin one after the other, as far as it is known before there is load. */
-static double spread_ns(const struct plan *plan)
-{
-    int64_t levels = plan->level_count > 0 ? 0 : plan->sweep_levels;
-    for (size_t k = 0; k < plan->level_count; k++)
-        levels += plan->levels[k].unit == LOAD_STREAMS;
-    double cycle = (double)(plan->calibration.e2e_ns + plan_mean_think_ns(plan)) * plan->server.time_scale;
-    return plan->stream_start == STREAM_START_SPREAD ? (double)(levels * plan->repeat) * cycle : 0;
-}
-
 /* Levels that are bounded by time: requests alone bound nothing that is known here. */
 static void tell_duration(const struct app *app, const struct plan *plan)
 {
-    double levels = (double)((plan->level_count > 0 ? (int64_t)plan->level_count : plan->sweep_levels) * plan->repeat);
-    double load = (levels * (double)plan->limits.max_seconds_ns + spread_ns(plan)) / plan->server.time_scale;
-    double drain = levels * (double)plan->limits.drain_ns / plan->server.time_scale;
+    struct estimate sum;
     char load_text[UNITS_TEXT_SIZE], drain_text[UNITS_TEXT_SIZE];
-    if (plan->find == FIND_NOTHING && plan->limits.max_seconds_ns > 0 && load + drain < DURATION_TOLD_MAX_NS)
+    estimate_plan(plan, &sum);
+    double load = (sum.start_s + sum.load_s) / plan->server.time_scale, drain = sum.drain_s / plan->server.time_scale;
+    if (plan->find == FIND_NOTHING && plan->limits.max_seconds_ns > 0 && load + drain < DURATION_TOLD_MAX_S)
         log_info(&app->log, "run will take about %s%s, and up to %s more if requests hang at the ends of the levels (--drain)",
-                 units_format_duration((int64_t)load, load_text), plan->server.time_scale != 1 ? " of wall time" : "",
-                 units_format_duration((int64_t)drain, drain_text));
+                 units_format_duration((int64_t)(load * (double)NS_PER_S), load_text), plan->server.time_scale != 1 ? " of wall time" : "",
+                 units_format_duration((int64_t)(drain * (double)NS_PER_S), drain_text));
 }
 
 static void tell_plan(const struct app *app, const struct plan *plan)
@@ -62,15 +54,64 @@ static void tell_plan(const struct app *app, const struct plan *plan)
     tell_duration(app, plan);
 }
 
-static int print_plan(const struct app *app, const struct plan *plan, struct error *err)
+static int print_plan(const struct app *app, const struct options *options, const struct plan *plan, struct error *err)
 {
     cleanup_buf struct buf text = BUF_INIT(JSON_FILE_MAX);
-    json_t *json = plan_to_json(plan);
-    int status = json_append_pretty(json, &text);
-    json_decref(json);
-    if (status < 0 || fputs(buf_text(&text), app->out) < 0)
+    int status = 0;
+    if (options_flag(options, "json")) {
+        json_t *json = plan_to_json(plan);
+        status = json_append_pretty(json, &text);
+        json_decref(json);
+    } else {
+        prepare_show(plan, &text);
+    }
+    if (status < 0 || text.overflowed || fputs(buf_text(&text), app->out) < 0)
         return error_set(err, ERROR_INTERNAL, "cannot print the plan");
     return 0;
+}
+
+/* Members that no plan of ours has: a misspelt limit is none. Appends "limits.max_request, ". */
+static void find_unknown(const json_t *given, const json_t *ours, const char *path, struct buf *unknown)
+{
+    const char *key;
+    json_t *member;
+    json_object_foreach((json_t *)given, key, member)
+    {
+        cleanup_free char *below = mem_printf("%s%s%s", path, path[0] ? "." : "", key);
+        const json_t *known = json_object_get(ours, key);
+        if (!known && !json_is_null(member))
+            buf_printf(unknown, "%s%s", unknown->len > 0 ? ", " : "", below);
+        else if (json_is_object(member))
+            find_unknown(member, known, below, unknown);
+    }
+}
+
+static int tell_unknown(const struct app *app, const char *path, const struct plan *plan, struct error *err)
+{
+    cleanup_buf struct buf unknown = BUF_INIT(UNUSED_KEYS_MAX);
+    struct json_reader reader;
+    json_t *given = json_open(&reader, path, NULL, err), *ours = plan_to_json(plan);
+    if (given)
+        find_unknown(given, ours, "", &unknown);
+    if (unknown.len > 0)
+        log_warning(&app->log, "%s: a plan has no member like these, or it has their value without being told: %s", path, buf_text(&unknown));
+    int status = given ? 0 : -1;
+    json_decref(given);
+    json_decref(ours);
+    return status;
+}
+
+/* A plan that was written by hand. Nothing else that was said on the command line would have a meaning. */
+static int check_plan(const struct app *app, const struct options *options, struct error *err)
+{
+    for (const struct option_row *row = prepare_options; row->type != OPTION_END; row++) {
+        bool said = row->type != OPTION_GROUP && options_source(options, row->name) == OPTION_ARGV;
+        if (said && strcmp(row->name, "check") != 0 && strcmp(row->name, "json") != 0)
+            return error_set(err, ERROR_USAGE, "--check reads a plan as it is: --%s has no meaning beside it", row->name);
+    }
+    const char *path = options_text(options, "check");
+    cleanup_with(plan_free) struct plan *plan = plan_read(path, err);
+    return plan && tell_unknown(app, path, plan, err) == 0 ? print_plan(app, options, plan, err) : -1;
 }
 
 static int write_plan(const struct plan *plan, const char *folder, struct error *err)
@@ -121,6 +162,15 @@ static int read_model_file(const struct app *app, struct options *options, struc
     return found < 0 ? -1 : 0;
 }
 
+static int learn(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, const char *prompts,
+                 struct error *err)
+{
+    if (prepare_learn_prompts(app, probe, plan, prompts, err) < 0)
+        return -1;
+    prepare_explain(options, plan);
+    return 0;
+}
+
 static int prepare_with_client(const struct app *app, const struct options *options, struct probe *probe, struct plan *plan, struct error *err)
 {
     cleanup_free char *folder = NULL;
@@ -131,11 +181,11 @@ static int prepare_with_client(const struct app *app, const struct options *opti
     if (prepare_find_model(options, probe, plan, err) < 0 || prepare_check_other_targets(app, options, probe, plan, err) < 0)
         return -1;
     if (dry)
-        return prepare_learn_prompts(app, probe, plan, NULL, err) < 0 ? -1 : print_plan(app, plan, err);
+        return learn(app, options, probe, plan, NULL, err) < 0 ? -1 : print_plan(app, options, plan, err);
     if (prepare_run_folder(options, plan, &folder, err) < 0)
         return -1;
     cleanup_free char *prompts = file_join(folder, "prompts.jsonl.gz");
-    if (prepare_learn_prompts(app, probe, plan, prompts, err) < 0) {
+    if (learn(app, options, probe, plan, prompts, err) < 0) {
         unlink(prompts);
         rmdir(folder); /* stays when somebody else's files are in it */
         return -1;
@@ -160,6 +210,10 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
 {
     __attribute__((cleanup(command_net_free))) struct command_net net = {.key = NULL};
     cleanup_with(plan_free) struct plan *plan = plan_new();
+    if (options_text(options, "check"))
+        return check_plan(app, options, err);
+    if (options_flag(options, "json") && !options_flag(options, "dry-run"))
+        return error_set(err, ERROR_USAGE, "--json says how --dry-run or --check print a plan: give one of them");
     plan->created = clock_realtime(app->clock);
     if (read_model_file(app, options, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(options, plan, err) < 0)
         return -1;
@@ -188,7 +242,7 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
 const struct command command_prepare = {
     .name = "prepare",
     .summary = "wait for the model, learn what server it is, write the plan",
-    .usage = "(--target URL | --model NAME) [--profile NAME] [options]",
+    .usage = "(--target URL | --model NAME) [--profile NAME] [options] | --check FILE",
     .options = prepare_options,
     .run = prepare_run,
 };

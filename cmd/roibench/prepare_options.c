@@ -88,7 +88,10 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_USD, .name = "price-per-hour", .argument = "USD", .help = "of the whole deployment", .from_model_file = true},
     {.type = OPTION_TEXT, .name = "price-source", .argument = "TEXT", .help = "where the price comes from, and its date", .from_model_file = true},
     {.type = OPTION_GROUP, .name = "Output"},
-    {.type = OPTION_FLAG, .name = "dry-run", .help = "ask the server, print the plan as JSON, write nothing"},
+    {.type = OPTION_FLAG, .name = "dry-run", .help = "ask the server, print the plan, what it will take and cost, and write nothing"},
+    {.type = OPTION_TEXT, .name = "check", .argument = "FILE", .help = "read a plan.json that somebody wrote, and print it likewise; asks no server",
+     .command_line_only = true},
+    {.type = OPTION_FLAG, .name = "json", .help = "with --dry-run or --check: the plan as JSON"},
     {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "write the result run-id there"},
     {.type = OPTION_END},
 };

@@ -120,6 +120,11 @@ struct deployment {
     const char *price_source;  /* "" unknown */
 };
 
+/* Why a decision was made as it was: "given by --target", "the server takes them". For people. */
+struct plan_reason {
+    const char *what, *why;
+};
+
 struct calibration {
     const char *method;        /* "token_ids", "tokenize", "usage": how prompt lengths were made exact */
     bool exact;                /* the server counted every checked prompt as asked */
@@ -157,6 +162,8 @@ struct plan {
     uint64_t seed;
     char nonce[PLAN_NONCE_SIZE];
     struct calibration calibration;
+    struct plan_reason *reasons;
+    size_t reason_count;
 };
 
 struct plan *plan_new(void); /* all zero, strings "", time_scale 1, price -1, nothing limited, each level once */

@@ -177,6 +177,15 @@ static void write_connection(json_t *root, const struct plan *plan)
         json_array_append_new(headers, json_string(plan->header_names[k]));
 }
 
+static void write_reasons(json_t *root, const struct plan *plan)
+{
+    if (plan->reason_count == 0)
+        return;
+    json_t *reasons = json_add_object(root, "reasons");
+    for (size_t k = 0; k < plan->reason_count; k++)
+        json_set_text(reasons, plan->reasons[k].what, plan->reasons[k].why);
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -209,6 +218,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_integer(root, "seed", (int64_t)plan->seed);
     json_set_text(root, "nonce", plan->nonce);
     write_calibration(root, &plan->calibration);
+    write_reasons(root, plan);
     return root;
 }
 
@@ -511,6 +521,21 @@ static void read_headers(struct json_reader *reader, const json_t *root, struct 
     }
 }
 
+/* Only people read them. */
+static void read_reasons(struct json_reader *reader, const json_t *root, struct plan *plan)
+{
+    json_t *reasons = json_get_object_or_null(reader, root, "reasons"), *why;
+    const char *what;
+    plan->reasons = ARENA_ARRAY(plan->arena, json_object_size(reasons), struct plan_reason);
+    json_object_foreach(reasons, what, why)
+    {
+        if (!json_is_string(why))
+            json_fail(reader, "reasons", "expected sentences");
+        else
+            plan->reasons[plan->reason_count++] = (struct plan_reason){keep(plan, what), keep(plan, json_string_value(why))};
+    }
+}
+
 static void read_nonce(struct json_reader *reader, const json_t *root, struct plan *plan)
 {
     const char *nonce = json_get_text(reader, root, "nonce");
@@ -558,6 +583,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd <= 0)
         json_fail(reader, "deployment.price_per_hour", "expected a price: limits.max_usd needs it");
     plan->seed = (uint64_t)json_get_integer(reader, root, "seed");
+    read_reasons(reader, root, plan);
     read_nonce(reader, root, plan);
     read_calibration(reader, root, plan);
 }

@@ -335,10 +335,56 @@ JSON
     [[ $stderr == *"run will take about 10."[0-9]" s, and up to 14.0 s more if requests hang"* ]]
 }
 
-@test "a dry run writes nothing" {
-    start_simulator --preset instant --model tiny
-    prepare --target "$SIM/v1" --max-seconds 5 --dry-run
+@test "a dry run shows what the run will take and cost, with reasons, and writes nothing" {
+    start_simulator --preset l4-int4 --time-scale 50 --model tiny
+    prepare --target "$SIM/v1" --levels concurrent:1,4 --stream-start together --max-seconds 30 --price-per-hour 3.60 --repeat 2 --dry-run --quiet
+    assert_success
+    [ ! -e ws ]
+    assert_line --regexp '^target +http://.*\(--target, on the command line\)$'
+    assert_line --regexp '^model +tiny  \(the only one that the server has\)$'
+    assert_line --regexp '^nonce .*drawn for this run'
+    assert_line --regexp '^1 +concurrent 1 stream +0 ms +30.0 s +<= [0-9]+ +<= [0-9,]+ +<= [0-9,]+$'
+    assert_line --regexp '^ +all, 2 times +0 ms +2 m 00 s '
+    assert_line 'run takes 2.4 s of wall time, and up to 4.8 s more if requests hang at the ends of the levels (--drain)'
+    assert_line "it costs \$0.12 at \$3.60 an hour, in the model's time"
+    prepare --target "$SIM/v1" --max-seconds 5 --dry-run --json
     assert_success
     [[ $output == *'"schema": "roibench/plan/v1"'* ]]
     [ ! -e ws ]
+    prepare --target "$SIM/v1" --json
+    assert_failure 2
+    [[ $stderr == *"--json says how --dry-run or --check print a plan"* ]]
+}
+
+@test "every decision of the plan has its reason" {
+    start_simulator --preset instant --model tiny
+    ROIBENCH_SEED=7 prepare --target "$SIM/v1" --max-requests 5 --run-id r
+    assert_success
+    grep -q '"seed": "--seed, in the environment"' ws/r/plan.json
+    grep -q '"max_seconds": "no limit of time: --max-requests ends a level"' ws/r/plan.json
+    grep -q '"prompts": "the server counts a text by /tokenize"' ws/r/plan.json
+    grep -q '"answers": "the server takes ignore_eos' ws/r/plan.json
+}
+
+@test "a plan that somebody wrote is checked without a server" {
+    start_simulator --preset instant --model tiny
+    prepare --target "$SIM/v1" --levels poisson:0.5-2/3 --max-seconds 10 --run-id r
+    stop_simulators
+    run --separate-stderr "$ROIBENCH" prepare --check ws/r/plan.json
+    assert_success
+    assert_line --regexp '^2 +poisson 1 req/s +0 ms +10.0 s +10 '
+    [[ $stderr != *"no member"* ]]
+    sed -i 's/"max_concurrency"/"max_request": 5, "max_concurrency"/' ws/r/plan.json
+    run --separate-stderr "$ROIBENCH" prepare --check ws/r/plan.json
+    assert_success
+    [[ $stderr == *"a plan has no member like these"*": limits.max_request"* ]]
+    sed -i 's/"repeat": 1/"repeat": 0/' ws/r/plan.json
+    run --separate-stderr "$ROIBENCH" prepare --check ws/r/plan.json
+    assert_failure 2
+    [[ $stderr == *"ws/r/plan.json: repeat: expected"* ]]
+    run --separate-stderr "$ROIBENCH" prepare --check ws/r/plan.json --rate 3
+    assert_failure 2
+    [[ $stderr == *"--rate has no meaning beside it"* ]]
+    run --separate-stderr "$ROIBENCH" prepare --check nowhere.json
+    assert_failure 2
 }
