@@ -1,0 +1,216 @@
+/* plan.json from a struct plan; plan_read.c reads it back. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "plan/plan.h"
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / (double)NS_PER_S;
+}
+
+static void set_known(json_t *object, const char *key, int64_t value, int64_t unknown)
+{
+    if (value == unknown)
+        json_set_null(object, key);
+    else
+        json_set_integer(object, key, value);
+}
+
+static void set_usd(json_t *object, const char *key, int64_t micro_usd)
+{
+    json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
+}
+
+static void write_server(json_t *root, const struct server_identity *server)
+{
+    json_t *object = json_add_object(root, "server");
+    json_set_text(object, "kind", server->kind);
+    json_set_text_if_any(object, "version", server->version);
+    json_set_text_if_any(object, "preset", server->preset);
+    json_set_number(object, "time_scale", server->time_scale);
+    set_known(object, "max_model_len", server->max_model_len, -1);
+    json_t *features = json_add_object(object, "features");
+    json_set_bool(features, "usage", server->usage);
+    json_set_bool(features, "continuous_usage", server->continuous_usage);
+    json_set_bool(features, "ignore_eos", server->ignore_eos);
+    json_set_bool(features, "max_completion_tokens", server->max_completion_tokens);
+    json_set_bool(features, "token_ids", server->token_ids);
+    json_set_bool(features, "tokenize", server->tokenize);
+    json_set_bool(features, "metrics", server->metrics);
+}
+
+static void write_levels(json_t *root, const struct plan *plan)
+{
+    json_t *array = json_add_array(root, "levels");
+    for (size_t k = 0; k < plan->level_count; k++) {
+        const struct level *level = &plan->levels[k];
+        json_t *object = json_object();
+        json_set_integer(object, "index", level->index);
+        json_set_text(object, "kind", level->kind);
+        json_set_number(object, "load", level->load);
+        json_set_text(object, "unit", load_unit_name(level->unit));
+        json_array_append_new(array, object);
+    }
+}
+
+static void write_arrival_shape(json_t *root, const struct arrival_shape *shape)
+{
+    bool ramp = shape->ramp_from + shape->ramp_to > 0;
+    if (shape->burstiness <= 0 && shape->burst_size == 0 && !ramp) {
+        json_set_null(root, "arrivals");
+        return;
+    }
+    json_t *object = json_add_object(root, "arrivals");
+    if (shape->burstiness > 0)
+        json_set_number(object, "burstiness", shape->burstiness);
+    if (shape->burst_size > 0)
+        json_set_integer(object, "burst_size", shape->burst_size);
+    if (ramp) {
+        json_set_number(object, "from", shape->ramp_from);
+        json_set_number(object, "to", shape->ramp_to);
+    }
+}
+
+static void write_lengths(json_t *root, const char *key, const struct token_lengths *lengths)
+{
+    json_t *object = json_add_object(root, key);
+    json_set_integer(object, "mean", lengths->mean);
+    json_set_integer(object, "stddev", lengths->stddev);
+    json_set_integer(object, "min", lengths->min);
+    json_set_integer(object, "max", lengths->max);
+}
+
+static void write_variate(json_t *root, const char *key, const struct variate *variate)
+{
+    const char *spread = variate_spread_name(variate->kind);
+    if (variate->mean <= 0) {
+        json_set_null(root, key);
+        return;
+    }
+    json_t *object = json_add_object(root, key);
+    json_set_text(object, "distribution", variate_kind_name(variate->kind));
+    json_set_number(object, "mean", variate->mean);
+    if (spread)
+        json_set_number(object, spread, variate->spread);
+    json_set_number(object, "min", variate->min);
+    json_set_number(object, "max", variate->max);
+}
+
+static void write_trim(json_t *root, const char *key, const struct trim *trim)
+{
+    if (trim->kind == TRIM_NONE) {
+        json_set_null(root, key);
+        return;
+    }
+    json_t *object = json_add_object(root, key);
+    if (trim->kind == TRIM_AUTO)
+        json_set_bool(object, "auto", true);
+    else if (trim->kind == TRIM_SHARE)
+        json_set_number(object, "share", trim->share);
+    else
+        json_set_number(object, "seconds", seconds(trim->ns));
+}
+
+static void write_limits(json_t *root, const struct limits *limits)
+{
+    json_t *object = json_add_object(root, "limits");
+    json_set_number(object, "max_seconds", limits->max_seconds_ns > 0 ? seconds(limits->max_seconds_ns) : NAN);
+    set_known(object, "max_requests", limits->max_requests, 0);
+    json_set_number(object, "drain_seconds", seconds(limits->drain_ns));
+    json_set_number(object, "timeout_seconds", limits->timeout_ns > 0 ? seconds(limits->timeout_ns) : NAN);
+    json_set_number(object, "stall_timeout_seconds", seconds(limits->stall_timeout_ns));
+    json_set_integer(object, "max_concurrency", limits->max_concurrency);
+    write_trim(object, "warmup", &limits->warmup);
+    write_trim(object, "cooldown", &limits->cooldown);
+    set_known(object, "min_requests", limits->min_requests, 0);
+    json_set_number(object, "max_error_rate", limits->max_error_rate < 1 ? limits->max_error_rate : NAN);
+    json_set_bool(object, "stop_when_saturated", limits->stop_when_saturated);
+    set_known(object, "max_tokens_total", limits->max_tokens_total, 0);
+    set_usd(object, "max_usd", limits->max_micro_usd);
+}
+
+static void write_deployment(json_t *root, const struct deployment *deployment)
+{
+    json_t *object = json_add_object(root, "deployment");
+    json_set_text_if_any(object, "hardware", deployment->hardware);
+    set_known(object, "gpus", deployment->gpus, 0);
+    set_usd(object, "price_per_hour", deployment->price_micro_usd);
+    json_set_text_if_any(object, "price_source", deployment->price_source);
+}
+
+static void write_calibration(json_t *root, const struct calibration *calibration)
+{
+    json_t *object = json_add_object(root, "calibration");
+    json_set_text(object, "method", calibration->method);
+    json_set_bool(object, "exact", calibration->exact);
+    json_set_integer(object, "template_tokens", calibration->template_tokens);
+    set_known(object, "e2e_ns", calibration->e2e_ns, 0);
+}
+
+static void write_targets(json_t *root, const struct plan *plan)
+{
+    json_t *array = json_add_array(root, "target");
+    json_array_append_new(array, json_string(plan->target));
+    for (size_t k = 0; k < plan->other_target_count; k++)
+        json_array_append_new(array, json_string(plan->other_targets[k]));
+}
+
+static void write_connection(json_t *root, const struct plan *plan)
+{
+    json_t *tls = json_add_object(root, "tls");
+    json_set_text_if_any(tls, "ca_file", plan->ca_file);
+    if (plan->insecure)
+        json_set_bool(tls, "insecure", true);
+    json_t *headers = plan->header_count > 0 ? json_add_array(root, "headers") : NULL;
+    for (size_t k = 0; k < plan->header_count; k++)
+        json_array_append_new(headers, json_string(plan->header_names[k]));
+}
+
+static void write_reasons(json_t *root, const struct plan *plan)
+{
+    if (plan->reason_count == 0)
+        return;
+    json_t *reasons = json_add_object(root, "reasons");
+    for (size_t k = 0; k < plan->reason_count; k++)
+        json_set_text(reasons, plan->reasons[k].what, plan->reasons[k].why);
+}
+
+json_t *plan_to_json(const struct plan *plan)
+{
+    char date[CLOCK_RFC3339_SIZE];
+    json_t *root = json_object();
+    json_set_text(root, "schema", PLAN_SCHEMA);
+    json_set_text(root, "run_id", plan->run_id);
+    json_set_text(root, "created", clock_format_rfc3339(plan->created, 3, date));
+    write_targets(root, plan);
+    write_connection(root, plan);
+    json_set_text(root, "model", plan->model);
+    json_set_text(root, "endpoint", endpoint_name(plan->workload.endpoint));
+    write_server(root, &plan->server);
+    json_set_text(root, "profile", plan->profile);
+    write_levels(root, plan);
+    set_known(root, "sweep_levels", plan->sweep_levels, 0);
+    json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
+    write_arrival_shape(root, &plan->arrival_shape);
+    json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
+    write_variate(root, "think_time_seconds", &plan->think_time);
+    json_set_integer(root, "repeat", plan->repeat);
+    const char *find = find_goal_name(plan->find);
+    json_set_text_if_any(root, "find", find ? find : "");
+    json_set_integer(root, "refine", plan->refine);
+    json_t *workload = json_add_object(root, "workload");
+    json_set_text_if_any(workload, "scenario", plan->workload.scenario);
+    write_lengths(workload, "prompt_tokens", &plan->workload.prompt);
+    write_lengths(workload, "output_tokens", &plan->workload.output);
+    write_limits(root, &plan->limits);
+    write_deployment(root, &plan->deployment);
+    json_set_integer(root, "seed", (int64_t)plan->seed);
+    json_set_text(root, "nonce", plan->nonce);
+    write_calibration(root, &plan->calibration);
+    write_reasons(root, plan);
+    return root;
+}
