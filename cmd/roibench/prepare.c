@@ -13,6 +13,7 @@
 #include "cmd/roibench/prepare_show.h"
 #include "plan/estimate.h"
 #include "plan/model_file.h"
+#include "plan/trace.h"
 #include "record/workspace.h"
 
 #define DURATION_TOLD_MAX_S 1e9 /* some thirty years: nobody waits for more */
@@ -123,6 +124,13 @@ static int write_plan(const struct plan *plan, const char *folder, struct error 
     return status;
 }
 
+/* Of a replay, so that `run` does not need the trace. */
+static int write_arrivals(const struct plan *plan, const char *path, struct error *err)
+{
+    const struct arrival_shape *shape = &plan->arrival_shape;
+    return shape->replay ? trace_write(shape->replay, (size_t)shape->replay_count, path, err) : 0;
+}
+
 static int prepare_run_folder(const struct options *options, struct plan *plan, char **folder, struct error *err)
 {
     const char *workspace = options_text(options, "workspace"), *run_id = options_text(options, "run-id");
@@ -184,8 +192,9 @@ static int prepare_with_client(const struct app *app, const struct options *opti
         return learn(app, options, probe, plan, NULL, err) < 0 ? -1 : print_plan(app, options, plan, err);
     if (prepare_run_folder(options, plan, &folder, err) < 0)
         return -1;
-    cleanup_free char *prompts = file_join(folder, "prompts.jsonl.gz");
-    if (learn(app, options, probe, plan, prompts, err) < 0) {
+    cleanup_free char *prompts = file_join(folder, "prompts.jsonl.gz"), *arrivals = file_join(folder, TRACE_FILE);
+    if (write_arrivals(plan, arrivals, err) < 0 || learn(app, options, probe, plan, prompts, err) < 0) {
+        unlink(arrivals);
         unlink(prompts);
         rmdir(folder); /* stays when somebody else's files are in it */
         return -1;

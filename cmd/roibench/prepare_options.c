@@ -4,6 +4,7 @@
 #include "plan/find.h"
 #include "plan/profile.h"
 #include "plan/scenario.h"
+#include "plan/trace.h"
 
 /* "|synchronous|concurrent|…": the choices are what follows the first bar. */
 #define PROFILE(name) "|" #name
@@ -40,6 +41,12 @@ const struct option_row prepare_options[] = {
      .help = "gamma: below 1 requests come in bursts, 1 is poisson, above 1 they are more regular"},
     {.type = OPTION_INTEGER, .name = "burst-size", .argument = "N", .min = 1, .max = PROFILE_BURST_MAX,
      .help = "burst: requests at once, every N / rate seconds"},
+    {.type = OPTION_TEXT, .name = "replay-file", .argument = "FILE",
+     .help = "replay: JSON Lines (as Mooncake's traces) or CSV with timestamps; kept beside the plan"},
+    {.type = OPTION_CHOICE, .name = "replay-unit", .argument = "UNIT", .choices = "s|ms",
+     .help = "of the timestamps; default: ms in JSON Lines, s in CSV; dates have none"},
+    {.type = OPTION_NUMBER, .name = "replay-speed", .argument = "X", .min = TRACE_SPEED_MIN, .max = TRACE_SPEED_MAX,
+     .help = "how many times faster than the trace; default 1"},
     {.type = OPTION_CHOICE, .name = "sweep-arrivals", .argument = "NAME", .help = "arrival process of a sweep that finds its own rates",
      .choices = "constant|poisson", .default_text = "poisson"},
     {.type = OPTION_INTEGER, .name = "max-concurrency", .argument = "N",
@@ -49,8 +56,8 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_TEXT, .name = "think-time", .argument = "DIST",
      .help = "a stream's pause before its next request: 5s, exponential:2s, uniform:1s-3s, lognormal:mean=2s,sigma=0.8, normal:mean=5s,stddev=1s; "
              "default: none"},
-    {.type = OPTION_DURATION, .name = "max-seconds", .argument = "SECONDS", .help = "length of a level; default 60, none if --max-requests is given",
-     .min = 0.001, .max = PLAN_SECONDS_MAX},
+    {.type = OPTION_DURATION, .name = "max-seconds", .argument = "SECONDS", .min = 0.001, .max = PLAN_SECONDS_MAX,
+     .help = "length of a level; default 60, none if --max-requests is given, and for replay"},
     {.type = OPTION_INTEGER, .name = "max-requests", .argument = "N", .help = "requests of a level; with --max-seconds: whichever comes first",
      .min = 1, .max = 1e12},
     {.type = OPTION_INTEGER, .name = "min-requests", .argument = "N", .min = 1, .max = 1e12,

@@ -13,6 +13,7 @@
 #include "plan/find.h"
 #include "plan/profile.h"
 #include "plan/scenario.h"
+#include "plan/trace.h"
 
 #define RATES_MAX 1000
 #define URL_MAX ((size_t)4096)
@@ -44,10 +45,37 @@ static bool has_kind(const struct plan *plan, const char *kind)
     return false;
 }
 
-static void fill_arrivals(const struct options *options, struct plan *plan)
+static bool is_replay(const struct options *options)
+{
+    return strcmp(options_text(options, "profile"), "replay") == 0;
+}
+
+static int fill_replay(const struct options *options, struct plan *plan, struct error *err)
+{
+    const char *path = options_text(options, "replay-file"), *unit = options_text(options, "replay-unit"), *slash;
+    struct arrival_shape *shape = &plan->arrival_shape;
+    enum trace_unit known = !unit ? TRACE_UNIT_USUAL : strcmp(unit, "s") == 0 ? TRACE_UNIT_S : TRACE_UNIT_MS;
+    struct trace trace;
+    if (!path || !is_replay(options))
+        return 0;
+    shape->replay_speed = options_number(options, "replay-speed", 1);
+    if (trace_import(path, known, shape->replay_speed, &trace, err) < 0)
+        return error_wrap(err, "--replay-file");
+    int64_t *copy = ARENA_ARRAY(plan->arena, trace.count, int64_t);
+    memcpy(copy, trace.ns, trace.count * sizeof *copy);
+    slash = strrchr(path, '/');
+    shape->replay_file = arena_strdup(plan->arena, slash ? slash + 1 : path);
+    shape->replay_count = (int64_t)trace.count;
+    shape->replay = copy;
+    trace_free(&trace);
+    return 0;
+}
+
+static int fill_arrivals(const struct options *options, struct plan *plan, struct error *err)
 {
     plan->arrival_shape.burstiness = options_number(options, "burstiness", 0);
     plan->arrival_shape.burst_size = options_integer(options, "burst-size", 0);
+    return fill_replay(options, plan, err);
 }
 
 /* What one kind of level needs, no other takes. */
@@ -55,12 +83,17 @@ static int check_arrivals(const struct options *options, const struct plan *plan
 {
     static const struct {
         const char *option, *kind;
-    } rows[] = {{"burstiness", "gamma"}, {"burst-size", "burst"}};
+        bool needed;
+    } rows[] = {{"burstiness", "gamma", true},
+                {"burst-size", "burst", true},
+                {"replay-file", "replay", true},
+                {"replay-unit", "replay", false},
+                {"replay-speed", "replay", false}};
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
-        bool given = options_given(options, rows[k].option), needed = has_kind(plan, rows[k].kind);
-        if (given && !needed)
+        bool given = options_given(options, rows[k].option), there = has_kind(plan, rows[k].kind);
+        if (given && !there)
             return error_set(err, ERROR_USAGE, "--%s is for %s levels only", rows[k].option, rows[k].kind);
-        if (needed && !given)
+        if (there && rows[k].needed && !given)
             return error_set(err, ERROR_USAGE, "%s levels need --%s", rows[k].kind, rows[k].option);
     }
     const char *fault = profile_fault(plan);
@@ -196,7 +229,8 @@ static int fill_limits(const struct options *options, struct plan *plan, struct 
 {
     struct limits *limits = &plan->limits;
     limits->max_requests = options_integer(options, "max-requests", 0);
-    limits->max_seconds_ns = options_duration(options, "max-seconds", limits->max_requests > 0 ? 0 : MAX_SECONDS_DEFAULT);
+    bool unbounded = limits->max_requests > 0 || is_replay(options);
+    limits->max_seconds_ns = options_duration(options, "max-seconds", unbounded ? 0 : MAX_SECONDS_DEFAULT);
     limits->timeout_ns = options_duration(options, "timeout", 0);
     limits->stall_timeout_ns = options_duration(options, "stall-timeout", 0);
     limits->drain_ns = options_duration(options, "drain", limits->stall_timeout_ns);
@@ -264,10 +298,9 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
     plan->repeat = options_integer(options, "repeat", 1);
-    fill_arrivals(options, plan);
-    if (fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 || check_arrivals(options, plan, err) < 0 ||
-        fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 || fill_think_time(options, plan, err) < 0 ||
-        fill_workload(options, plan, err) < 0)
+    if (fill_arrivals(options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
+        check_arrivals(options, plan, err) < 0 || fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 ||
+        fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0)
         return -1;
     return fill_nonce(options, plan, err);
 }

@@ -23,6 +23,7 @@
 #include "net/headroom.h"
 #include "plan/plan.h"
 #include "plan/prompts.h"
+#include "plan/trace.h"
 #include "record/manifest.h"
 #include "record/record_writer.h"
 #include "record/run_file.h"
@@ -518,8 +519,8 @@ struct run_session *run_session_new(const struct run_session_settings *settings,
     session->progress.app = settings->app;
     session->started = clock_realtime(settings->app->clock);
     session->plan = plan_read(path, err);
-    if (!session->plan || check_shards(session, err) < 0 || check_folder(settings->folder, err) < 0 ||
-        run_lock_take(&session->lock, settings->folder, settings->shard, settings->shards, err) < 0) {
+    if (!session->plan || plan_read_trace(session->plan, settings->folder, err) < 0 || check_shards(session, err) < 0 ||
+        check_folder(settings->folder, err) < 0 || run_lock_take(&session->lock, settings->folder, settings->shard, settings->shards, err) < 0) {
         free_session(session);
         return NULL;
     }

@@ -118,16 +118,6 @@ int plan_next_level(const struct plan *plan, const struct level_result *done, si
     return 1;
 }
 
-void arrival_shape_describe(const struct arrival_shape *shape, struct buf *out)
-{
-    if (shape->burstiness > 0)
-        buf_printf(out, "burstiness %g", shape->burstiness);
-    if (shape->burst_size > 0)
-        buf_printf(out, "%lld at once", (long long)shape->burst_size);
-    if (shape->ramp_from + shape->ramp_to > 0)
-        buf_printf(out, "from %g to %g req/s", shape->ramp_from, shape->ramp_to);
-}
-
 static void describe_lengths(const struct token_lengths *lengths, struct buf *out)
 {
     if (lengths->stddev == 0)

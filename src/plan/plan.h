@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "plan/arrival_shape.h"
 #include "plan/variate.h"
 
 #define PLAN_SCHEMA "roibench/plan/v1"
@@ -71,16 +72,6 @@ const char *stream_start_name(enum stream_start start);    /* "spread", "togethe
 /* What --find looks for: the bracket of two loads between which this begins. */
 enum find_goal { FIND_NOTHING, FIND_SATURATION, FIND_BREAKING };
 const char *find_goal_name(enum find_goal goal); /* NULL, "saturation", "breaking" */
-
-/* What arrivals of an open loop are made by, beside their rate: of the level kinds that need it. All zero: none does. */
-struct arrival_shape {
-    double burstiness;          /* gamma: the shape of the distances' distribution */
-    int64_t burst_size;         /* burst: requests at once */
-    double ramp_from, ramp_to;  /* ramp: requests/s */
-};
-#define ARRIVAL_SHAPE_TEXT_MAX 8192
-/* "burstiness 0.5", "from 1 to 20 req/s"; nothing when it is all zero. Appends to out. */
-void arrival_shape_describe(const struct arrival_shape *shape, struct buf *out);
 
 /* The server as prepare's probes found it. */
 struct server_identity {

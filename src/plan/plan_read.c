@@ -127,19 +127,6 @@ static void read_levels(struct json_reader *reader, const json_t *root, struct p
         read_level(reader, json_array_get(array, k), &plan->levels[k], (int)k);
 }
 
-static void read_arrival_shape(struct json_reader *reader, const json_t *root, struct arrival_shape *shape)
-{
-    json_t *object = json_get_object_or_null(reader, root, "arrivals");
-    if (!object)
-        return;
-    size_t mark = json_enter(reader, "arrivals", -1);
-    shape->burstiness = json_get_number_or(reader, object, "burstiness", 0);
-    shape->burst_size = json_get_integer_or(reader, object, "burst_size", 0);
-    shape->ramp_from = json_get_number_or(reader, object, "from", 0);
-    shape->ramp_to = json_get_number_or(reader, object, "to", 0);
-    json_leave(reader, mark);
-}
-
 static void read_lengths(struct json_reader *reader, const json_t *root, const char *key, struct token_lengths *lengths)
 {
     json_t *object = json_get_object(reader, root, key);
@@ -365,7 +352,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
     read_deployment(reader, root, plan);
-    read_arrival_shape(reader, root, &plan->arrival_shape);
+    arrival_shape_read(&plan->arrival_shape, reader, root, plan->arena);
     if (!reader->failed && profile_fault(plan))
         json_fail(reader, "arrivals", "%s", profile_fault(plan));
     if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd <= 0)

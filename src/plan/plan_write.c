@@ -57,24 +57,6 @@ static void write_levels(json_t *root, const struct plan *plan)
     }
 }
 
-static void write_arrival_shape(json_t *root, const struct arrival_shape *shape)
-{
-    bool ramp = shape->ramp_from + shape->ramp_to > 0;
-    if (shape->burstiness <= 0 && shape->burst_size == 0 && !ramp) {
-        json_set_null(root, "arrivals");
-        return;
-    }
-    json_t *object = json_add_object(root, "arrivals");
-    if (shape->burstiness > 0)
-        json_set_number(object, "burstiness", shape->burstiness);
-    if (shape->burst_size > 0)
-        json_set_integer(object, "burst_size", shape->burst_size);
-    if (ramp) {
-        json_set_number(object, "from", shape->ramp_from);
-        json_set_number(object, "to", shape->ramp_to);
-    }
-}
-
 static void write_lengths(json_t *root, const char *key, const struct token_lengths *lengths)
 {
     json_t *object = json_add_object(root, key);
@@ -195,7 +177,7 @@ json_t *plan_to_json(const struct plan *plan)
     write_levels(root, plan);
     set_known(root, "sweep_levels", plan->sweep_levels, 0);
     json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
-    write_arrival_shape(root, &plan->arrival_shape);
+    arrival_shape_write(&plan->arrival_shape, root);
     json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
     write_variate(root, "think_time_seconds", &plan->think_time);
     json_set_integer(root, "repeat", plan->repeat);

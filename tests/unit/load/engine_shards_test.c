@@ -183,6 +183,8 @@ static void test_arrivals_are_divided(void **state)
     const struct load constant = {.kind = "constant", .loads = {7.5}, .levels = 1, .repeat = 1};
     const struct load gamma = {.kind = "gamma", .loads = {3, 20}, .levels = 2, .repeat = 1, .shape = {.burstiness = 0.3}};
     const struct load burst = {.kind = "burst", .loads = {6}, .levels = 1, .repeat = 1, .shape = {.burst_size = 5}};
+    static const int64_t trace[] = {0, 0, 0, 5 * NS_PER_S, 5 * NS_PER_S + 1, 7 * NS_PER_S, 39 * NS_PER_S, 41 * NS_PER_S};
+    const struct load replay = {.kind = "replay", .loads = {0.2}, .levels = 1, .repeat = 2, .shape = {.replay_count = 8, .replay = trace}};
     const struct load ramp = {.kind = "ramp", .loads = {8}, .levels = 1, .repeat = 2, .shape = {.ramp_from = 1, .ramp_to = 15}};
     (void)state;
     for (size_t k = 0; k < COUNTS; k++) {
@@ -191,6 +193,7 @@ static void test_arrivals_are_divided(void **state)
         assert_divided(&gamma, counts[k]);
         assert_divided(&burst, counts[k]);
         assert_divided(&ramp, counts[k]);
+        assert_divided(&replay, counts[k]);
     }
 }
 

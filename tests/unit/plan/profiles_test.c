@@ -228,12 +228,80 @@ static void test_bursts_come_at_once_and_do_not_drift(void **state)
     plan_free(plan);
 }
 
+/* --- replay ------------------------------------------------------------------------------------ */
+
+/* count arrivals at equal distances; no limits but those of the trace. */
+static struct plan *replay_of(int64_t count, int64_t distance)
+{
+    struct plan *plan = plan_new();
+    struct error err;
+    int64_t *ns = ARENA_ARRAY(plan->arena, (size_t)count, int64_t);
+    for (int64_t k = 0; k < count; k++)
+        ns[k] = k * distance;
+    plan->arrival_shape = (struct arrival_shape){.replay_file = "t", .replay_speed = 1, .replay_count = count, .replay = ns};
+    if (profile_find("replay")->make_levels(plan, NULL, 0, &err) < 0)
+        fail_msg("%s", err.text);
+    return plan;
+}
+
+static int make_again(struct plan *plan, int64_t max_seconds_ns, int64_t max_requests, struct error *err)
+{
+    plan->level_count = 0;
+    plan->limits.max_seconds_ns = max_seconds_ns;
+    plan->limits.max_requests = max_requests;
+    return profile_find("replay")->make_levels(plan, NULL, 0, err);
+}
+
+static void test_a_replay_ends_with_its_trace(void **state)
+{
+    (void)state;
+    struct plan *plan = replay_of(11, NS_PER_S);
+    struct arrivals arrivals;
+    assert_int_equal(plan->limits.max_requests, 11);
+    assert_true(plan->levels[0].load == 1.1); /* 11 in 10 s */
+    for (int repeat = 0; repeat < 2; repeat++) {
+        arrivals_init(&arrivals, plan, &plan->levels[0], repeat);
+        for (int64_t k = 0; k < 11; k++)
+            assert_int_equal(arrivals_next(&arrivals), k * NS_PER_S);
+        assert_int_equal(arrivals_next(&arrivals), INT64_MAX / 4);
+        assert_int_equal(arrivals_next(&arrivals), INT64_MAX / 4);
+    }
+    plan_free(plan);
+}
+
+static void test_limits_take_a_part_of_a_trace(void **state)
+{
+    (void)state;
+    struct plan *plan = replay_of(11, NS_PER_S);
+    struct error err;
+    assert_int_equal(make_again(plan, 5 * NS_PER_S, 0, &err), 0);
+    assert_true(plan->levels[0].load == 1); /* five before 5 s, the sixth is due at the very end */
+    assert_int_equal(make_again(plan, 0, 6, &err), 0);
+    assert_int_equal(plan->limits.max_requests, 6);
+    assert_true(plan->levels[0].load == 1.2);
+    assert_int_equal(make_again(plan, 0, 12, &err), 0);
+    assert_int_equal(plan->limits.max_requests, 11);
+    assert_int_equal(make_again(plan, NS_PER_S, 0, &err), -1);
+    assert_non_null(strstr(err.text, "leave 1 request of the trace"));
+    plan->limits.min_requests = 12;
+    assert_int_equal(make_again(plan, 60 * NS_PER_S, 0, &err), -1);
+    assert_non_null(strstr(err.text, "--min-requests is more than the 11"));
+    assert_int_equal(profile_find("replay")->make_levels(plan, (const double[]){1}, 1, &err), -1);
+    assert_non_null(strstr(err.text, "no --rate"));
+    plan->arrival_shape = (struct arrival_shape){0};
+    assert_int_equal(make_again(plan, 0, 0, &err), -1);
+    assert_non_null(strstr(err.text, "--replay-file"));
+    plan_free(plan);
+}
+
 /* --- all ------------------------------------------------------------------------------------------ */
 
 static struct plan *example(const char *kind)
 {
     if (strcmp(kind, "ramp") == 0)
         return ramp_of(1, 99, 100);
+    if (strcmp(kind, "replay") == 0)
+        return replay_of(100000, 20 * NS_PER_MS);
     struct plan *plan = plan_of(kind, 50);
     plan->arrival_shape.burstiness = strcmp(kind, "gamma") == 0 ? 0.3 : 0;
     plan->arrival_shape.burst_size = strcmp(kind, "burst") == 0 ? 3 : 0;
@@ -255,7 +323,7 @@ static void for_each_open(void (*check)(struct plan *plan))
         plan_free(plan);
         checked++;
     }
-    assert_true(checked >= 5);
+    assert_true(checked >= 6);
 }
 
 static void check_rate(struct plan *plan)
@@ -304,6 +372,16 @@ static void test_what_a_plan_lacks_is_said(void **state)
     ramp->limits.max_seconds_ns = NS_PER_S;
     ramp->arrival_shape.ramp_to = 4;
     assert_non_null(strstr(profile_fault(ramp), "mean"));
+    struct plan *replay = replay_of(5, NS_PER_S);
+    assert_null(profile_fault(replay));
+    replay->arrival_shape.replay_speed = 0;
+    assert_non_null(strstr(profile_fault(replay), "speed"));
+    replay->arrival_shape.replay_speed = 1;
+    replay->limits.max_requests = 6;
+    assert_non_null(strstr(profile_fault(replay), "max_requests"));
+    replay->arrival_shape.replay_file = NULL;
+    assert_non_null(strstr(profile_fault(replay), "trace"));
+    plan_free(replay);
     ramp->level_count = 0;
     assert_int_equal(profile_find("ramp")->make_levels(ramp, (const double[]){0, 0}, 2, &err), -1);
     assert_int_equal(profile_find("ramp")->make_levels(ramp, (const double[]){1}, 1, &err), -1);
@@ -323,6 +401,8 @@ int main(void)
         cmocka_unit_test(test_a_ramp_is_an_inverted_poisson_process),
         cmocka_unit_test(test_a_ramp_goes_on_at_its_last_rate),
         cmocka_unit_test(test_bursts_come_at_once_and_do_not_drift),
+        cmocka_unit_test(test_a_replay_ends_with_its_trace),
+        cmocka_unit_test(test_limits_take_a_part_of_a_trace),
         cmocka_unit_test(test_a_level_has_as_many_arrivals_as_its_load_says),
         cmocka_unit_test(test_arrivals_never_step_back_and_a_time_scale_divides_them),
         cmocka_unit_test(test_what_a_plan_lacks_is_said),
