@@ -1,9 +1,13 @@
 /* roibench run: carries out the plan and records what came back. */
 #include <stdlib.h>
 
+#include "base/cgroup.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "cmd/roibench/run_session.h"
+#include "cmd/roibench/self_test.h"
 #include "load/engine.h"
+#include "plan/plan.h"
 #include "record/run_file.h"
 #include "record/workspace.h"
 
@@ -22,6 +26,8 @@ static const struct option_row run_options[] = {
      .help = "part I (from 0) of N processes that carry out the plan together, each with its own files; needs --start-at"},
     {.type = OPTION_TEXT, .name = "start-at", .argument = "DATE",
      .help = "when the first level starts (RFC 3339, such as 2026-11-24T12:00:00Z); every level then has its fixed time"},
+    {.type = OPTION_FLAG, .name = "self-test",
+     .help = "measure this machine instead of a server: how many tokens a second it takes, and what it adds to TTFT"},
     COMMAND_NET_OPTIONS,
     {.type = OPTION_END},
 };
@@ -118,10 +124,26 @@ static int run_pair(struct run_session_settings *settings, const struct options 
     return end_both(sessions, status, err);
 }
 
+/* A plan that is there says for how many streams this machine has to do. */
+static int run_self_test(struct app *app, const struct options *options, struct error *err)
+{
+    struct error ignored;
+    const char *workspace = options_text(options, "workspace");
+    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), &ignored);
+    cleanup_free char *folder = run_id ? workspace_run_folder(workspace, run_id) : NULL;
+    cleanup_free char *path = folder ? file_join(folder, "plan.json") : NULL;
+    struct plan *plan = path ? plan_read(path, &ignored) : NULL;
+    int64_t streams = plan ? run_session_streams(plan) : 0;
+    plan_free(plan);
+    return self_test_run(app, (int)options_integer(options, "workers", cgroup_cpus("")), streams, err);
+}
+
 static int run_run(struct app *app, struct options *options, struct error *err)
 {
     struct run_session_settings settings = {.app = app, .options = options, .shard = NO_SHARD, .start_at = TIME_NEVER};
     size_t count = options_positional_count(options);
+    if (options_flag(options, "self-test"))
+        return count == 0 ? run_self_test(app, options, err) : error_set(err, ERROR_USAGE, "--self-test measures this machine and takes no folder");
     if (parse_shard(options_text(options, "shard"), &settings, err) < 0 || parse_start(options_text(options, "start-at"), &settings, err) < 0)
         return -1;
     if (options_flag(options, "interleave")) {

@@ -4,15 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "cmd/roibench/process_costs.h"
 #include "cmd/roibench/progress.h"
 #include "load/clock_offset.h"
 #include "load/engine.h"
@@ -57,7 +56,7 @@ struct run_session {
 
 /* --- before any load -------------------------------------------------------------------- */
 
-static int64_t most_streams(const struct plan *plan)
+int64_t run_session_streams(const struct plan *plan)
 {
     bool found = plan->level_count == 0 || plan->find != FIND_NOTHING; /* while it runs */
     int64_t most = found ? plan->limits.max_concurrency : 1;
@@ -90,30 +89,6 @@ static int make_body(void *context, int level, int repeat, int64_t i, struct buf
 {
     struct prompt_lengths lengths;
     return prompts_body(context, level, repeat, i, out, &lengths, err);
-}
-
-static int64_t thread_cpu_ns(void *context)
-{
-    struct timespec time;
-    (void)context;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) < 0)
-        return -1;
-    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
-}
-
-static struct context_switches thread_switches(void *context)
-{
-    struct rusage usage;
-    (void)context;
-    if (getrusage(RUSAGE_THREAD, &usage) < 0)
-        return (struct context_switches){-1, -1};
-    return (struct context_switches){usage.ru_nvcsw, usage.ru_nivcsw};
-}
-
-static int64_t throttled_ns(void *context)
-{
-    (void)context;
-    return cgroup_throttling(MACHINE).throttled_ns;
 }
 
 static void on_level_ended(void *context, const struct level_end *end)
@@ -196,7 +171,7 @@ static size_t connections_of(const struct run_session *session)
 {
     const struct run_session_settings *given = &session->given;
     struct share share = given->shard == NO_SHARD ? (struct share){0, 1} : (struct share){given->shard, given->shards};
-    size_t connections = (size_t)share_of(share, most_streams(session->plan));
+    size_t connections = (size_t)share_of(share, run_session_streams(session->plan));
     return session->pair_id ? 2 * connections : connections;
 }
 
@@ -295,7 +270,7 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
         .shard = {.index = whole ? 0 : given->shard, .count = whole ? 1 : given->shards},
         .start_at = given->start_at == TIME_NEVER ? TIME_NEVER : given->start_at - anchor_realtime,
         .body = make_body,
-        .costs = {.cpu_ns = thread_cpu_ns, .throttled_ns = throttled_ns, .switches = thread_switches},
+        .costs = process_costs(),
         .stop = app->stop,
         .progress = progress_show,
         .progress_context = &session->progress,

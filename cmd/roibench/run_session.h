@@ -10,6 +10,7 @@
 #define ROIBENCH_CMD_RUN_SESSION_H
 
 #include "cmd/roibench/command.h"
+#include "plan/plan.h"
 
 struct run_session;
 
@@ -20,6 +21,9 @@ struct run_session_settings {
     int shard, shards;             /* NO_SHARD, 0: the whole plan */
     int64_t start_at;              /* realtime ns; TIME_NEVER: at once. Given, every level has its time (load/engine.h). */
 };
+
+/* The most streams at once that a plan can have. */
+int64_t run_session_streams(const struct plan *plan);
 
 /* Strings and options are borrowed. NULL with *err: the folder has no plan that can be run here, or somebody runs it. */
 struct run_session *run_session_new(const struct run_session_settings *settings, struct error *err);

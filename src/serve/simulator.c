@@ -442,6 +442,8 @@ struct simulator *simulator_new(const struct simulator_settings *settings, struc
     simulator->settings = *settings;
     simulator->dialect = settings->dialect ? settings->dialect : &dialect_vllm;
     simulator->settings.scheduler.output_id = output_id;
+    simulator->truth.request_ended = settings->request_ended;
+    simulator->truth.context = settings->context;
     simulator->scratch = BUF_INIT(SCRATCH_MAX);
     simulator->model_json = BUF_INIT(SIMULATOR_BODY_MAX);
     simulator->intake_since = TIME_NEVER;

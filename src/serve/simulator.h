@@ -35,11 +35,16 @@
 #define INTAKE_QUIET_LEAST_NS (NS_PER_MS / 2)  /* wall time: what a client needs between two requests sent together */
 #define INTAKE_TIMES_MAX 8                     /* the wait ends after so many times that */
 
+struct truth_request;
+
 struct simulator_settings {
     const char *listen, *model, *preset; /* borrowed, as everything here */
     const struct dialect *dialect;       /* serve/dialect.h; NULL: vLLM's */
     const char *api_key;                 /* NULL: /v1 is open to everybody */
     const char *truth_file;              /* serve/truth_file; NULL: none */
+    /* Told of each request that ended (serve/simulator_truth.h), on the thread of simulator_run; NULL: nobody. */
+    void (*request_ended)(void *context, const struct truth_request *request);
+    void *context;
     double time_scale;                   /* > 0 */
     struct scheduler_settings scheduler;
     int64_t max_model_len;

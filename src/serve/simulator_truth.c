@@ -53,6 +53,8 @@ void truth_sent(struct truth *truth, struct truth_request *request, const struct
 void truth_ended(struct truth *truth, struct truth_request *request)
 {
     truth_file_end(truth->file, request);
+    if (truth->request_ended)
+        truth->request_ended(truth->context, request);
     if (request->disconnected)
         truth->disconnected++;
     else if (request->struck)

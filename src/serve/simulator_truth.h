@@ -62,6 +62,8 @@ struct truth {
     struct truth_request list[TRUTH_LIST_MAX];
     uint64_t listed;
     struct truth_file *file; /* NULL: none. Borrowed */
+    void (*request_ended)(void *context, const struct truth_request *request); /* NULL: nobody is told */
+    void *context;
 };
 
 void truth_range_add(struct truth_range *range, int64_t ns, uint64_t times);
