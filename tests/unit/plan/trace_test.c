@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "plan/trace.h"
+#include "support/mutate.h"
 #include "support/temp_folder.h"
 
 static char *folder;
@@ -130,6 +131,40 @@ static void test_files_that_are_none(void **state)
     assert_int_equal(err.class, ERROR_USAGE);
 }
 
+/* Whatever a file holds: a trace in order, or a sentence that names it. */
+static void test_hostile_files(void **state)
+{
+    (void)state;
+    static const char *const examples[] = {
+        MOONCAKE(0) MOONCAKE(3052) MOONCAKE(9155),
+        "Timestamp,Model\n5,\"a\nb\"\n45,x\n46.5,y\n",
+        "TIMESTAMP,ContextTokens\n2023-11-16 18:17:03.9799600,4808\n2023-11-16 18:17:04.0299600,3180\n",
+    };
+    struct random random;
+    struct buf changed = BUF_INIT(1 << 20);
+    char *path = file_join(folder, "trace");
+    int taken = 0;
+    random_seed(&random, 7);
+    for (int k = 0; k < 3000; k++) {
+        struct trace trace;
+        struct error err = {0};
+        mutate(&random, examples[k % 3], strlen(examples[k % 3]), &changed);
+        temp_file_write(folder, "trace", changed.data, changed.len);
+        if (trace_import(path, TRACE_UNIT_USUAL, 1, &trace, &err) < 0) {
+            assert_non_null(strstr(err.text, "/trace"));
+            continue;
+        }
+        taken++;
+        assert_true(trace.count >= 2 && trace.ns[0] == 0 && (double)trace.ns[trace.count - 1] <= PLAN_SECONDS_MAX * 1e9);
+        for (size_t n = 1; n < trace.count; n++)
+            assert_true(trace.ns[n] >= trace.ns[n - 1]);
+        trace_free(&trace);
+    }
+    assert_in_range(taken, 300, 2900);
+    buf_free(&changed);
+    free(path);
+}
+
 /* --- our own ------------------------------------------------------------------------------------ */
 
 static struct plan *plan_of(int64_t count)
@@ -204,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order_speed_and_large_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_trace_is_said_with_its_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_that_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hostile_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_written_beside_the_plan_is_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_broken_file_beside_the_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_count_that_no_trace_has, setup, teardown),
