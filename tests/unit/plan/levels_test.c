@@ -209,13 +209,14 @@ static void test_given_levels_come_one_after_the_other(void **state)
     plan_free(plan);
 }
 
-static void test_only_a_ramp_changes_while_it_lasts(void **state)
+static void test_only_ramp_and_replay_change_while_they_last(void **state)
 {
     (void)state;
     static const char *const steady[] = {"synchronous", "concurrent", "throughput", "constant", "poisson", "gamma", "burst"};
     for (size_t k = 0; k < sizeof steady / sizeof steady[0]; k++)
         assert_false(profile_load_changes(profile_find(steady[k])));
     assert_true(profile_load_changes(profile_find("ramp")));
+    assert_true(profile_load_changes(profile_find("replay")));
 }
 
 int main(void)
@@ -233,7 +234,7 @@ int main(void)
         cmocka_unit_test(test_a_sweep_of_a_dead_server_ends_after_two_levels),
         cmocka_unit_test(test_the_number_of_a_sweeps_levels),
         cmocka_unit_test(test_given_levels_come_one_after_the_other),
-        cmocka_unit_test(test_only_a_ramp_changes_while_it_lasts),
+        cmocka_unit_test(test_only_ramp_and_replay_change_while_they_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
