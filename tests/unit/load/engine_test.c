@@ -285,7 +285,10 @@ static void test_poisson_is_the_same_again(void **state)
 static void run_an_hour(const char *kind, double load, int64_t expected, int64_t tolerance)
 {
     struct bench *bench = bench_new(kind, load);
+    static const int64_t trace[] = {0, 0, NS_PER_S, HOUR - 1, HOUR};
     bench->plan.limits.max_seconds_ns = HOUR;
+    bench->plan.arrival_shape = (struct arrival_shape){.burstiness = 0.5, .burst_size = 10, .ramp_from = 0, .ramp_to = 2 * load, .replay = trace,
+                                                       .replay_count = 5};
     assert_int_equal(bench_run(bench), 0);
     int64_t ok = (int64_t)bench_count(bench, OUTCOME_OK, FAILURE_NONE);
     assert_true(ok >= expected - tolerance && ok <= expected + tolerance);
@@ -302,6 +305,10 @@ static void test_an_hour_of_each_profile(void **state)
     run_an_hour("throughput", 16, 16 * 1895, 0);
     run_an_hour("constant", 2, 7199, 0);
     run_an_hour("poisson", 2, 7200, 340); /* four standard deviations of a Poisson count */
+    run_an_hour("ramp", 2, 7200, 340);
+    run_an_hour("gamma", 2, 7200, 480);
+    run_an_hour("burst", 2, 7200, 0);
+    run_an_hour("replay", 2, 4, 0); /* what is due at the very end is outside */
 }
 
 static void test_an_hour_of_a_sweep(void **state)
