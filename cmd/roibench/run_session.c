@@ -150,7 +150,7 @@ static int open_writer(struct run_session *session, int64_t anchor_realtime, str
     return session->queue ? record_writer_flush(session->writer, err) : -1;
 }
 
-static struct transport *open_transport(struct run_session *session, size_t streams, struct error *err)
+static struct transport *open_transport(struct run_session *session, struct error *err)
 {
     const struct limits *limits = &session->plan->limits;
     struct transport_curl_settings settings = {
@@ -158,7 +158,6 @@ static struct transport *open_transport(struct run_session *session, size_t stre
         .clock = session->app->clock,
         .timeout_ns = plan_wall_ns(session->plan, limits->timeout_ns),
         .stall_timeout_ns = plan_wall_ns(session->plan, limits->stall_timeout_ns),
-        .max_streams = streams,
         .pin_urls = (const char *const *)session->urls,
         .pin_url_count = session->url_count,
         .time_scale = session->plan->server.time_scale,
@@ -185,7 +184,7 @@ static int open_workers(struct run_session *session, struct error *err)
     for (int w = 0; w < session->worker_count; w++) {
         struct engine_worker *worker = &session->workers[w];
         worker->body_context = prompts_read(session->plan, session->given.folder, err);
-        worker->transport = worker->body_context ? open_transport(session, streams, err) : NULL;
+        worker->transport = worker->body_context ? open_transport(session, err) : NULL;
         if (!worker->transport)
             return -1;
     }

@@ -177,13 +177,14 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
 
 /* --- its life --------------------------------------------------------------------------------- */
 
-struct flight *flight_new(struct flight_field *field)
+struct flight *flight_new(struct flight_field *field, struct flight_lane *lane)
 {
     struct flight *flight = mem_alloc(sizeof *flight);
     CURL *easy = curl_easy_init();
     if (!easy)
         abort(); /* out of memory, as in mem.h */
     flight->field = field;
+    flight->lane = lane;
     flight->easy = easy;
     flight->fd = -1;
     net_setup_apply(field->setup, easy);
@@ -239,8 +240,8 @@ void flight_prepare(struct flight *flight)
 {
     const struct transfer *transfer = flight->transfer;
     forget_sending(flight);
-    curl_easy_setopt(flight->easy, CURLOPT_RESOLVE, flight->field->resolve);
-    flight->field->resolve = NULL;
+    curl_easy_setopt(flight->easy, CURLOPT_RESOLVE, flight->lane->resolve);
+    flight->lane->resolve = NULL;
     curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);

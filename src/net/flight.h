@@ -25,16 +25,29 @@ struct flight_field {
     double time_scale;                  /* spans in messages are wall time times this */
     struct net_setup *setup;
     struct curl_slist *headers;
-    struct curl_slist *resolve; /* for CURLOPT_RESOLVE of the next flight, which tells all: a connection cache has one memory of hosts */
     int64_t stamp;                      /* of this turn: all that was ready together has this time */
     bool handled;                       /* something was told since the owner set it to false */
     struct timeout_list stalls, wholes; /* every flight is in both, from flight_begin to flight_land */
     char *bytes;                        /* FLIGHT_READ_MAX, for flight_read */
 };
 
+/* A multi handle of libcurl and the flights that it drives, always the same ones. libcurl walks through all connections of a multi handle for
+ * every request, twice; with thousands in one, that would be most of our work. */
+#define FLIGHT_LANE_MAX 64
+struct flight_lane {
+    void *owner;
+    CURLM *multi;
+    struct curl_slist *resolve;    /* for CURLOPT_RESOLVE of its next flight, which tells all: a connection cache has one memory of hosts */
+    int64_t deadline;              /* when libcurl wants to be called; TIME_FOREVER: never */
+    size_t flights;
+    bool acted;                    /* libcurl was called: flights may have ended */
+    struct flight_lane *next_acted;
+};
+
 struct flight {
     struct timeout_node stall, whole; /* stall first: see flight_of_stall */
     struct flight_field *field;
+    struct flight_lane *lane;
     struct transfer *transfer;
     CURL *easy;
     bool pending;                     /* begun and not yet given to libcurl, which may be calling us just then */
@@ -51,7 +64,7 @@ struct flight {
     char error[CURL_ERROR_SIZE];
 };
 
-struct flight *flight_new(struct flight_field *field);
+struct flight *flight_new(struct flight_field *field, struct flight_lane *lane);
 /* Its handle must be out of the multi handle. */
 void flight_free(struct flight *flight);
 

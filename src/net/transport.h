@@ -108,7 +108,6 @@ struct transport_curl_settings {
     const struct clock *clock;
     int64_t timeout_ns;       /* whole request; <= 0: none */
     int64_t stall_timeout_ns; /* between two bytes, and before the first; <= 0: none */
-    size_t max_streams;       /* connections kept open; net/headroom.h makes room for them */
     double time_scale;        /* of the model's time: spans in messages are multiplied by it; 0: they are wall time */
     const char *const *pin_urls; /* their hosts are resolved once here and now, and pinned for all transfers until one finds nobody there */
     size_t pin_url_count;

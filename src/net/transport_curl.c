@@ -24,16 +24,24 @@
 /* A signal ends the waiting at once; one that came just before, or on another thread, is seen after this. */
 #define STOP_LOOK_NS (20 * NS_PER_MS)
 
+/* Whose a descriptor is, as libcurl said last; it may not tell that one has gone over to another flight of the same lane. */
+struct watched {
+    struct flight_lane *lane; /* NULL: nobody's */
+    struct flight *flight;
+};
+
 struct curl_transport {
     struct transport transport;
     struct flight_field field;
     const volatile sig_atomic_t *stop;
-    CURLM *multi;
     int epoll;
-    struct flight **watched;       /* by descriptor: whose it is; NULL: nobody's */
+    struct flight_lane **lanes, *acted;
+    size_t lane_count, lane_capacity;
+    long connections_a_lane;
+    struct watched *watched;       /* by descriptor */
     size_t watched_capacity;
     struct curl_slist *pinned, *unpinned; /* unpinned: nobody answered at the pinned addresses, so they are looked up again */
-    int64_t curl_deadline;         /* when libcurl wants to be called; TIME_FOREVER: never */
+    int64_t curl_deadline;         /* the earliest of the lanes' */
     struct flight *free, *pending, *last_pending;
     struct flight *doomed;         /* to end without libcurl: cancelled, or never begun */
     struct stamp_delay stamp_delay;
@@ -72,37 +80,46 @@ static int give_up_watching(struct curl_transport *transport, CURL *easy, int re
     return 0;
 }
 
-/* Whom a descriptor belongs to, as libcurl said last; it may not tell that one has gone over to another flight. */
-static void note_watched(struct curl_transport *transport, CURL *easy, int fd)
+static struct watched watched_by(const struct curl_transport *transport, int fd)
 {
+    return (size_t)fd < transport->watched_capacity ? transport->watched[fd] : (struct watched){NULL, NULL};
+}
+
+static void note_watched(struct flight_lane *lane, CURL *easy, int fd)
+{
+    struct curl_transport *transport = lane->owner;
     struct flight *flight = NULL;
     size_t before = transport->watched_capacity;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &flight);
     MEM_GROW(transport->watched, transport->watched_capacity, (size_t)fd + 1);
     for (size_t k = before; k < transport->watched_capacity; k++)
-        transport->watched[k] = NULL;
-    transport->watched[fd] = flight;
+        transport->watched[k] = (struct watched){NULL, NULL};
+    transport->watched[fd] = (struct watched){lane, flight};
     if (flight)
         flight->fd = fd;
 }
 
-static void forget_watched(struct curl_transport *transport, int fd)
+/* A lane may speak late of a closed socket whose number another one has got since. */
+static void forget_watched(struct flight_lane *lane, int fd)
 {
-    if ((size_t)fd >= transport->watched_capacity || !transport->watched[fd])
+    struct curl_transport *transport = lane->owner;
+    struct watched watched = watched_by(transport, fd);
+    if (watched.lane != lane)
         return;
-    if (transport->watched[fd]->fd == fd)
-        transport->watched[fd]->fd = -1;
-    transport->watched[fd] = NULL;
+    if (watched.flight && watched.flight->fd == fd)
+        watched.flight->fd = -1;
+    transport->watched[fd] = (struct watched){NULL, NULL};
+    epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL); /* fails when the socket was closed before, which removed it */
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
 {
-    struct curl_transport *transport = context;
+    struct flight_lane *lane = context;
+    struct curl_transport *transport = lane->owner;
     struct epoll_event event = {.data.fd = fd};
     if (what == CURL_POLL_REMOVE) {
-        forget_watched(transport, fd);
-        epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL); /* fails when the socket was closed before, which removed it */
-        curl_multi_assign(transport->multi, fd, NULL);
+        forget_watched(lane, fd);
+        curl_multi_assign(lane->multi, fd, NULL);
         return 0;
     }
     event.events = (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
@@ -114,17 +131,63 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
         status = epoll_ctl(transport->epoll, second, fd, &event);
     if (status < 0)
         return give_up_watching(transport, easy, errno);
-    curl_multi_assign(transport->multi, fd, transport);
-    note_watched(transport, easy, fd);
+    curl_multi_assign(lane->multi, fd, lane);
+    note_watched(lane, easy, fd);
     return 0;
+}
+
+static void find_curl_deadline(struct curl_transport *transport)
+{
+    transport->curl_deadline = TIME_FOREVER;
+    for (size_t k = 0; k < transport->lane_count; k++)
+        if (transport->lanes[k]->deadline < transport->curl_deadline)
+            transport->curl_deadline = transport->lanes[k]->deadline;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
-    struct curl_transport *transport = context;
+    struct flight_lane *lane = context;
+    struct curl_transport *transport = lane->owner;
+    int64_t before = lane->deadline;
     (void)multi;
-    transport->curl_deadline = timeout_ms < 0 ? TIME_FOREVER : clock_now(transport->field.clock) + timeout_ms * NS_PER_MS;
+    lane->deadline = timeout_ms < 0 ? TIME_FOREVER : clock_now(transport->field.clock) + timeout_ms * NS_PER_MS;
+    if (lane->deadline <= transport->curl_deadline)
+        transport->curl_deadline = lane->deadline;
+    else if (before == transport->curl_deadline)
+        find_curl_deadline(transport);
     return 0;
+}
+
+/* --- lanes ----------------------------------------------------------------------------------------- */
+
+static struct flight_lane *open_lane(struct curl_transport *transport)
+{
+    struct flight_lane *lane = mem_alloc(sizeof *lane);
+    lane->owner = transport;
+    lane->deadline = TIME_FOREVER;
+    lane->resolve = transport->unpinned ? transport->unpinned : transport->pinned;
+    lane->multi = curl_multi_init();
+    if (!lane->multi)
+        abort(); /* out of memory, as in mem.h */
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, transport->connections_a_lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    MEM_GROW(transport->lanes, transport->lane_capacity, transport->lane_count + 1);
+    transport->lanes[transport->lane_count++] = lane;
+    return lane;
+}
+
+/* Of the lane that is filled just now. */
+static struct flight *add_flight(struct curl_transport *transport)
+{
+    struct flight_lane *lane = transport->lane_count > 0 ? transport->lanes[transport->lane_count - 1] : NULL;
+    if (!lane || lane->flights == FLIGHT_LANE_MAX)
+        lane = open_lane(transport);
+    lane->flights++;
+    return flight_new(&transport->field, lane);
 }
 
 /* --- flights --------------------------------------------------------------------------------------- */
@@ -132,7 +195,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
 static void launch(struct curl_transport *transport, struct flight *flight)
 {
     flight_prepare(flight);
-    if (curl_multi_add_handle(transport->multi, flight->easy) != CURLM_OK)
+    if (curl_multi_add_handle(flight->lane->multi, flight->easy) != CURLM_OK)
         doom(transport, flight, TRANSPORT_LOCAL);
 }
 
@@ -145,7 +208,7 @@ static void curl_start(struct transport *base, struct transfer *transfer)
     if (flight)
         transport->free = flight->next;
     else
-        flight = flight_new(&transport->field);
+        flight = add_flight(transport);
     flight_begin(flight, transfer);
     flight->pending = true;
     if (transport->pending)
@@ -182,7 +245,7 @@ static void launch_pending(struct curl_transport *transport)
 /* The caller may start another transfer at once, on the same handle. */
 static void land(struct curl_transport *transport, struct flight *flight, enum transport_result result, const char *message)
 {
-    curl_multi_remove_handle(transport->multi, flight->easy);
+    curl_multi_remove_handle(flight->lane->multi, flight->easy);
     flight->next = transport->free;
     transport->free = flight;
     flight_land(flight, result, message);
@@ -194,7 +257,8 @@ static void look_up_again(struct curl_transport *transport)
     if (!transport->pinned || transport->unpinned)
         return;
     transport->unpinned = resolve_unpin(transport->pinned);
-    transport->field.resolve = transport->unpinned;
+    for (size_t k = 0; k < transport->lane_count; k++)
+        transport->lanes[k]->resolve = transport->unpinned;
 }
 
 static void end_flight(struct curl_transport *transport, struct flight *flight, CURLcode code)
@@ -207,7 +271,7 @@ static void end_flight(struct curl_transport *transport, struct flight *flight, 
         land(transport, flight, result, message);
         return;
     }
-    curl_multi_remove_handle(transport->multi, flight->easy);
+    curl_multi_remove_handle(flight->lane->multi, flight->easy);
     flight->again = true;
     launch(transport, flight);
 }
@@ -243,16 +307,26 @@ static void end_doomed(struct curl_transport *transport)
     }
 }
 
-static void end_finished(struct curl_transport *transport)
+static void end_finished_of(struct curl_transport *transport, const struct flight_lane *lane)
 {
     const CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(transport->multi, &left))) {
+    while ((message = curl_multi_info_read(lane->multi, &left))) {
         struct flight *flight = NULL;
         CURLcode code = message->data.result; /* gone once the handle is removed */
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &flight);
         if (flight && !has_ended(flight))
             end_flight(transport, flight, code);
+    }
+}
+
+static void end_finished(struct curl_transport *transport)
+{
+    struct flight_lane *lane;
+    while ((lane = transport->acted)) {
+        transport->acted = lane->next_acted;
+        lane->acted = false;
+        end_finished_of(transport, lane);
     }
 }
 
@@ -299,8 +373,7 @@ static void sample_stamp_delay(struct curl_transport *transport, const struct ep
 /* Past libcurl; false: it has to act. */
 static bool read_past_curl(struct curl_transport *transport, const struct epoll_event *event)
 {
-    size_t fd = (size_t)event->data.fd;
-    struct flight *flight = fd < transport->watched_capacity ? transport->watched[fd] : NULL;
+    struct flight *flight = watched_by(transport, event->data.fd).flight;
     if (!(event->events & EPOLLIN) || (event->events & EPOLLOUT) || !flight || flight->fd != event->data.fd || !flight->direct || has_ended(flight))
         return false;
     enum flight_read result = flight_read(flight);
@@ -309,22 +382,46 @@ static bool read_past_curl(struct curl_transport *transport, const struct epoll_
     return result != FLIGHT_READ_REST;
 }
 
+static CURLMcode act(struct curl_transport *transport, struct flight_lane *lane, curl_socket_t fd, int what)
+{
+    int running;
+    if (!lane->acted) {
+        lane->acted = true;
+        lane->next_acted = transport->acted;
+        transport->acted = lane;
+    }
+    return curl_multi_socket_action(lane->multi, fd, what, &running);
+}
+
+static CURLMcode act_on_deadlines(struct curl_transport *transport)
+{
+    CURLMcode code = CURLM_OK;
+    if (transport->curl_deadline > transport->field.stamp)
+        return code;
+    for (size_t k = 0; k < transport->lane_count && code == CURLM_OK; k++) {
+        struct flight_lane *lane = transport->lanes[k];
+        if (lane->deadline > transport->field.stamp)
+            continue;
+        lane->deadline = TIME_FOREVER;
+        code = act(transport, lane, CURL_SOCKET_TIMEOUT, 0);
+    }
+    find_curl_deadline(transport);
+    return code;
+}
+
 static CURLMcode act_on(struct curl_transport *transport, const struct epoll_event *events, int count)
 {
     CURLMcode code = CURLM_OK;
-    int running;
     for (int k = 0; k < count && code == CURLM_OK; k++) {
         if (read_past_curl(transport, &events[k]))
             continue;
         bool broken = events[k].events & (EPOLLERR | EPOLLHUP); /* reading or writing then says how */
         int what = (events[k].events & EPOLLIN || broken ? CURL_CSELECT_IN : 0) | (events[k].events & EPOLLOUT || broken ? CURL_CSELECT_OUT : 0);
-        code = curl_multi_socket_action(transport->multi, events[k].data.fd, what, &running);
+        struct flight_lane *lane = watched_by(transport, events[k].data.fd).lane;
+        if (lane) /* else libcurl has just let it go */
+            code = act(transport, lane, events[k].data.fd, what);
     }
-    if (code == CURLM_OK && transport->curl_deadline <= transport->field.stamp) {
-        transport->curl_deadline = TIME_FOREVER;
-        code = curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
-    return code;
+    return code == CURLM_OK ? act_on_deadlines(transport) : code;
 }
 
 /* Once for every change of the flag: what is in flight can still be waited for afterwards. */
@@ -381,14 +478,17 @@ static void curl_free_transport(struct transport *base)
         transport->free = flight->next;
         flight_free(flight);
     }
-    if (transport->multi)
-        curl_multi_cleanup(transport->multi);
+    for (size_t k = 0; k < transport->lane_count; k++)
+        curl_multi_cleanup(transport->lanes[k]->multi);
     if (transport->epoll >= 0)
         close(transport->epoll);
     curl_slist_free_all(transport->field.headers);
     curl_slist_free_all(transport->pinned);
     curl_slist_free_all(transport->unpinned);
     net_setup_free(transport->field.setup);
+    for (size_t k = 0; k < transport->lane_count; k++)
+        free(transport->lanes[k]);
+    free(transport->lanes);
     free(transport->field.bytes);
     free(transport->watched);
     free(transport);
@@ -407,18 +507,11 @@ static const struct transport_operations operations = {
     .free = curl_free_transport,
 };
 
-static int open_multi(struct curl_transport *transport, size_t max_streams, struct error *err)
+static int open_epoll(struct curl_transport *transport, struct error *err)
 {
-    transport->multi = curl_multi_init();
     transport->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!transport->multi || transport->epoll < 0)
+    if (transport->epoll < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot start waiting for connections");
-    curl_multi_setopt(transport->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(transport->multi, CURLMOPT_SOCKETDATA, transport);
-    curl_multi_setopt(transport->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(transport->multi, CURLMOPT_TIMERDATA, transport);
-    curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, (long)max_streams);
-    curl_multi_setopt(transport->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     return 0;
 }
 
@@ -437,7 +530,6 @@ static int pin_hosts(struct curl_transport *transport, const char *const *urls, 
     for (size_t k = 0; k < count; k++)
         if (resolve_pin(urls[k], &transport->pinned, &reason) < 0 && !resolve_is_left_to_proxy(transport->field.setup, urls[k]))
             return error_set(err, reason.class, "%s", reason.text);
-    transport->field.resolve = transport->pinned;
     return 0;
 }
 
@@ -449,13 +541,14 @@ struct transport *transport_curl_new(const struct transport_curl_settings *setti
     transport->field.time_scale = settings->time_scale > 0 ? settings->time_scale : 1;
     transport->stop = settings->net.stop;
     transport->epoll = -1;
+    transport->connections_a_lane = FLIGHT_LANE_MAX * (long)(settings->pin_url_count > 1 ? settings->pin_url_count : 1);
     transport->field.bytes = mem_alloc(FLIGHT_READ_MAX);
     transport->curl_deadline = TIME_FOREVER;
     transport->field.stalls.limit = settings->stall_timeout_ns;
     transport->field.wholes.limit = settings->timeout_ns;
     transport->field.setup = net_setup_new(&settings->net, err);
     if (!transport->field.setup ||
-        pin_hosts(transport, settings->pin_urls, settings->pin_url_count, err) < 0 || open_multi(transport, settings->max_streams, err) < 0) {
+        pin_hosts(transport, settings->pin_urls, settings->pin_url_count, err) < 0 || open_epoll(transport, err) < 0) {
         curl_free_transport(&transport->transport);
         return NULL;
     }

@@ -122,7 +122,7 @@ def prepare(**options):
 class Run:
     """`roibench run` of a plan against the server; its records are read when they are asked for."""
 
-    def __init__(self, server, e2e_s, watch=None, **options):
+    def __init__(self, server, e2e_s, watch=None, workers=None, **options):
         workspace = prepare(**options)
         self.folder = workspace / "r"
         plan = json.loads((self.folder / "plan.json").read_text())
@@ -130,7 +130,8 @@ class Run:
         plan["server"]["features"]["metrics"] = False
         plan["calibration"]["e2e_ns"] = int(e2e_s * S)
         (self.folder / "plan.json").write_text(json.dumps(plan))
-        self.cost = Cost([ROIBENCH, "run", "--quiet", "--workspace", workspace], watch=watch)
+        arguments = ["--workers", str(workers)] if workers else []
+        self.cost = Cost([ROIBENCH, "run", "--quiet", "--workspace", workspace, *arguments], watch=watch)
 
     def records(self):
         with gzip.open(self.folder / "records.jsonl.gz", "rt") as file:
@@ -235,7 +236,7 @@ def say_of(reports, tokens, more=""):
 
 
 class Pair:
-    """The same load by the bare reader and by `run`, one after the other, REPEATS times."""
+    """The same load by the bare reader and by `run` with as many threads for streams (one), one after the other, REPEATS times."""
 
     def __init__(self, streams, requests, tokens, e2e_s, **server_options):
         self.tokens = requests * tokens
@@ -248,7 +249,8 @@ class Pair:
                 self.bare_seconds.append(cost.seconds)
             self.bare_receives = receives / events
             with serving(tokens=tokens, **server_options) as server:
-                run = Run(server, e2e_s, profile="concurrent", rate=streams, max_requests=requests, output_tokens=tokens, stream_start="together")
+                run = Run(server, e2e_s, workers=1, profile="concurrent", rate=streams, max_requests=requests, output_tokens=tokens,
+                          stream_start="together")
                 run.count_fine()
                 self.run.append(run.cost.cpu / self.tokens * 1e6)
                 records = run.records()
@@ -281,8 +283,8 @@ def row_bare(table):
 
 
 def row_chunk(table):
-    for streams, rate, tokens in (64, 800, 1000), (512, 100, 125):
-        pair = Pair(streams, 4 * streams, tokens, tokens / rate, rate=rate)
+    for streams, rate, tokens in (64, 800, 2000), (512, 100, 250):
+        pair = Pair(streams, 2 * streams, tokens, tokens / rate, rate=rate)
         table.add(f"CPU a chunk over the bare reader's, {streams} streams", "us", pair.extra(), 3, 1.5, say_of(pair.reports, pair.tokens, pair.text()))
 
 
@@ -337,7 +339,7 @@ def row_peer(table):
                 with serving(tokens=tokens, **options) as server:
                     costs.append(read_peer(command, server, streams, count, tokens))
             with serving(tokens=tokens, **options) as server:
-                run = Run(server, tokens / options.get("rate", 1e6), profile="concurrent", rate=streams, max_requests=requests,
+                run = Run(server, tokens / options.get("rate", 1e6), workers=1, profile="concurrent", rate=streams, max_requests=requests,
                           output_tokens=tokens, stream_start="together")
                 run.count_fine()
             reports.append(server.report)

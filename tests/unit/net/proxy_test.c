@@ -51,7 +51,7 @@ static struct tiny_server *start(void)
 static struct told post(const char *url)
 {
     struct transport *transport = told_transport_with(&(struct transport_curl_settings){
-        .net = {.api_key = "sk-1"}, .clock = clock_system(), .max_streams = 1,
+        .net = {.api_key = "sk-1"}, .clock = clock_system(),
         .pin_urls = (const char *const[]){url}, .pin_url_count = 1});
     struct told told = told_new(transport, url);
 
@@ -188,7 +188,7 @@ static void test_a_tunnel_that_breaks(void **state)
 
 static void test_without_a_proxy_an_unknown_host_stays_unknown(void **state)
 {
-    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1,
+    const struct transport_curl_settings settings = {.clock = clock_system(),
         .pin_urls = (const char *const[]){UNKNOWN}, .pin_url_count = 1};
     struct error err = {0};
 

@@ -214,7 +214,7 @@ static void serve_tunnel(struct tiny_server *server, void *context)
 static struct told stream(const char *url, const char *ca_file, int times)
 {
     struct transport *transport = told_transport_with(
-        &(struct transport_curl_settings){.net = {.ca_file = ca_file}, .clock = clock_system(), .max_streams = 2});
+        &(struct transport_curl_settings){.net = {.ca_file = ca_file}, .clock = clock_system()});
     struct told told = told_new(transport, url);
 
     told.restarts = times - 1;

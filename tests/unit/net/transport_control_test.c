@@ -132,7 +132,7 @@ static void *stop_soon(void *unused)
 static void test_stop_ends_the_waiting_once(void **state)
 {
     struct error err = {0};
-    const struct transport_curl_settings settings = {.net = {.stop = &stop_flag}, .clock = clock_system(), .max_streams = 1};
+    const struct transport_curl_settings settings = {.net = {.stop = &stop_flag}, .clock = clock_system()};
     pthread_t thread;
 
     (void)state;
@@ -154,14 +154,8 @@ struct crowd {
     int count;
 };
 
-/* Takes all connections first, so that all streams are open at once; then gives each a piece in turn. */
-static void serve_crowd(struct tiny_server *server, void *context)
+static void answer_crowd(const int *fds, int count)
 {
-    const int count = ((struct crowd *)context)->count;
-    int *fds = mem_calloc((size_t)count, sizeof *fds);
-
-    for (int i = 0; i < count; i++)
-        fds[i] = tiny_accept(server);
     for (int i = 0; i < count; i++) {
         tiny_read_request(fds[i]);
         tiny_send(fds[i], TOLD_CHUNKED);
@@ -171,6 +165,18 @@ static void serve_crowd(struct tiny_server *server, void *context)
             tiny_send(fds[i], "8\r\ndata: x\n\r\n");
     for (int i = 0; i < count; i++)
         tiny_send(fds[i], "0\r\n\r\n");
+}
+
+/* Takes all connections first, so that all streams are open at once; then gives each a piece in turn; and once more on the same ones. */
+static void serve_crowd(struct tiny_server *server, void *context)
+{
+    const int count = ((struct crowd *)context)->count;
+    int *fds = mem_calloc((size_t)count, sizeof *fds);
+
+    for (int i = 0; i < count; i++)
+        fds[i] = tiny_accept(server);
+    answer_crowd(fds, count);
+    answer_crowd(fds, count);
     for (int i = 0; i < count; i++) {
         tiny_wait_gone(fds[i]);
         tiny_close(fds[i]);
@@ -188,14 +194,14 @@ static int streams_allowed(int wanted)
     return limit.rlim_cur > 2 * (rlim_t)wanted + 100 ? wanted : (int)(limit.rlim_cur / 2) - 100;
 }
 
+/* Over many multi handles of libcurl (FLIGHT_LANE_MAX), and every connection is used again. */
 static void test_a_thousand_streams(void **state)
 {
     struct crowd crowd = {.count = streams_allowed(1000)};
     struct tiny_server *server = tiny_server_start(serve_crowd, &crowd);
     struct error err = {0};
     const struct transport_curl_settings settings = {
-        .clock = clock_system(), .max_streams = (size_t)crowd.count,
-        .pin_urls = (const char *const[]){tiny_server_url(server)}, .pin_url_count = 1};
+        .clock = clock_system(), .pin_urls = (const char *const[]){tiny_server_url(server)}, .pin_url_count = 1};
     struct transport *transport = transport_curl_new(&settings, &err);
     struct told *all = mem_calloc((size_t)crowd.count, sizeof *all);
     int ended = 0;
@@ -205,16 +211,18 @@ static void test_a_thousand_streams(void **state)
     for (int i = 0; i < crowd.count; i++) {
         all[i] = told_new(transport, tiny_server_url(server));
         all[i].all_ended = &ended;
+        all[i].restarts = 1;
         transport_start(transport, &all[i].transfer);
     }
-    while (ended < crowd.count)
+    while (ended < 2 * crowd.count)
         assert_int_equal(transport_wait(transport, TIME_FOREVER, &err), 0);
     transport_free(transport);
     tiny_server_stop(server);
     for (int i = 0; i < crowd.count; i++) {
         assert_int_equal(all[i].result, TRANSPORT_OK);
-        assert_int_equal(all[i].sent, 1);
-        assert_int_equal(all[i].bytes.len, 40);
+        assert_int_equal(all[i].sent, 2);
+        assert_true(all[i].reused);
+        assert_int_equal(all[i].bytes.len, 80);
         buf_free(&all[i].bytes);
     }
     free(all);
@@ -226,7 +234,7 @@ static void test_a_name_is_pinned(void **state)
     struct tiny_server *server = tiny_server_start(told_serve_text, text);
     cleanup_free char *url = mem_printf("http://localhost%s", strrchr(tiny_server_url(server), ':'));
     struct error err = {0};
-    const struct transport_curl_settings settings = {.clock = clock_system(), .max_streams = 1,
+    const struct transport_curl_settings settings = {.clock = clock_system(),
         .pin_urls = (const char *const[]){url}, .pin_url_count = 1};
     struct transport *transport = transport_curl_new(&settings, &err);
     struct told told = told_new(transport, url);

@@ -44,7 +44,7 @@ static void test_the_request_is_what_was_asked(void **state)
     struct tiny_server *server = tiny_server_start(told_serve_text, text);
     struct error err = {0};
     const struct transport_curl_settings settings = {
-        .net = {.api_key = "sk-secret", .user_agent = "roibench/test"}, .clock = clock_system(), .max_streams = 1};
+        .net = {.api_key = "sk-secret", .user_agent = "roibench/test"}, .clock = clock_system()};
     struct transport *transport = transport_curl_new(&settings, &err);
     cleanup_free char *url = mem_printf("%s/v1/completions", tiny_server_url(server));
     struct told told = told_new(transport, url);

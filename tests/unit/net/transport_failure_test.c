@@ -277,7 +277,7 @@ static void expect_refused(const struct transport_curl_settings *settings, enum 
 static void test_an_unknown_host_is_refused_before(void **state)
 {
     struct transport_curl_settings settings = {
-        .clock = clock_system(), .max_streams = 1, .pin_urls = (const char *const[]){"http://no-such-host.invalid:8000/v1"},
+        .clock = clock_system(), .pin_urls = (const char *const[]){"http://no-such-host.invalid:8000/v1"},
         .pin_url_count = 1,
     };
 

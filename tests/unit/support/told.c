@@ -85,7 +85,7 @@ struct transport *told_transport_with(const struct transport_curl_settings *sett
 struct transport *told_transport(int64_t timeout_ns, int64_t stall_ns)
 {
     return told_transport_with(&(struct transport_curl_settings){
-        .clock = clock_system(), .timeout_ns = timeout_ns, .stall_timeout_ns = stall_ns, .max_streams = 8});
+        .clock = clock_system(), .timeout_ns = timeout_ns, .stall_timeout_ns = stall_ns});
 }
 
 void told_wait(struct transport *transport, const struct told *told, int ended)
