@@ -165,11 +165,11 @@ static void close_transports(struct engine_worker *workers, int count)
     free(workers);
 }
 
-static struct engine_worker *open_transports(struct part *part, int count, int64_t streams, struct error *err)
+static struct engine_worker *open_transports(struct part *part, int count, struct error *err)
 {
     struct engine_worker *workers = mem_calloc((size_t)count, sizeof *workers);
     const struct transport_curl_settings settings = {
-        .net = {.stop = part->app->stop}, .clock = part->app->clock, .stall_timeout_ns = DRAIN_NS, .max_streams = (size_t)streams, .time_scale = 1,
+        .net = {.stop = part->app->stop}, .clock = part->app->clock, .stall_timeout_ns = DRAIN_NS, .time_scale = 1,
     };
     for (int w = 0; w < count; w++) {
         workers[w] = (struct engine_worker){.transport = transport_curl_new(&settings, err), .body_context = &part->output_tokens};
@@ -187,7 +187,7 @@ static int load_server(struct part *part, const struct plan *plan, int worker_co
     /* Every stream has both its ends in this process. */
     if (headroom_make(MACHINE, url, 2 * (size_t)plan->limits.max_concurrency, worker_count, err) < 0)
         return error_wrap(err, "both ends of the streams are in this process");
-    struct engine_worker *workers = open_transports(part, worker_count, plan->limits.max_concurrency, err);
+    struct engine_worker *workers = open_transports(part, worker_count, err);
     if (!workers)
         return -1;
     struct engine_result result;
