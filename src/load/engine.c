@@ -218,7 +218,7 @@ static int start_thread(pthread_t *thread, struct task *task)
 /* The first task on the caller's thread, each other one on its own. Returns how many were done: all, or the engine has failed. */
 static int do_tasks(struct engine *engine, struct task *tasks, int count)
 {
-    pthread_t threads[ENGINE_WORKERS_MAX];
+    pthread_t threads[ENGINE_WORKERS_MAX] = {0};
     int started = 1;
     if (count <= 0)
         return 0;

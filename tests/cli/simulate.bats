@@ -429,7 +429,7 @@ truth_of() {
     printf '{"model":"%0100000d","prompt":[1]}' 7 >body
     get /v1/completions -H 'Content-Type: application/json' -d @body
     assert_line 404
-    assert_output --regexp '"The model `0+7` does not exist.'
+    assert_output --regexp '"The model .0+7. does not exist.'
     post /v1/completions '{"model":"tiny\u0000er","prompt":[1]}'
     assert_line 404
 }
