@@ -43,7 +43,7 @@ struct command {
     int (*run)(struct app *app, struct options *options, struct error *err);
 };
 
-extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate, command_calibrate;
+extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate, command_calibrate, command_doctor;
 
 /* Common: --config, --log-format text|json, --quiet, --verbose, --help, --version. */
 extern const struct option_row common_options[];

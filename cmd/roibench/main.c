@@ -18,7 +18,7 @@
 #define SIGNAL_EXIT_BASE 128
 
 static const struct command *const commands[] = {
-    &command_prepare, &command_run, &command_summarize, &command_publish, &command_simulate, &command_calibrate,
+    &command_prepare, &command_run, &command_summarize, &command_publish, &command_simulate, &command_calibrate, &command_doctor,
 };
 
 /* The only thing a signal handler touches. Handed down as app.stop, never used by name elsewhere. */

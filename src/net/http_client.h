@@ -83,6 +83,9 @@ char *http_url_redacted(const char *url);
 bool http_url_ends_in_v1(const char *url);
 /* "<target's root><path>": /metrics, /version and /tokenize stand beside /v1. "http://h/v1" and "/metrics" -> "http://h/metrics". free() it. */
 char *http_url_beside(const char *target, const char *path);
+/* Appends the addresses that the URL's host has, "10.0.0.1,10.0.0.2"; of one that is an address itself, "an address". ERROR_TARGET: it has
+ * none here. Blocks as long as getaddrinfo(3) does. */
+int http_url_look_up(const char *url, struct buf *addresses, struct error *err);
 /* Scheme http or https, a host, no user part, no spaces or control characters; *err (ERROR_USAGE) says what is wrong. */
 int http_url_check(const char *url, struct error *err);
 

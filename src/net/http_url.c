@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "net/http_client.h"
+#include "net/resolve.h"
 
 #define URL_MAX 8192
 
@@ -83,4 +84,18 @@ int http_url_check(const char *url, struct error *err)
     if (code != CURLUE_OK)
         return error_set(err, ERROR_USAGE, "%s: not a URL: %s", shown, curl_url_strerror(code));
     return http_url_check_parts(parts, shown, err);
+}
+
+/* "host:port:addresses": a host that is looked up is a name, without colons. */
+int http_url_look_up(const char *url, struct buf *addresses, struct error *err)
+{
+    struct curl_slist *pinned = NULL;
+    const int status = resolve_pin(url, &pinned, err);
+
+    if (status == 0 && pinned)
+        buf_append_text(addresses, strchr(strchr(pinned->data, ':') + 1, ':') + 1);
+    else if (status == 0)
+        buf_append_text(addresses, "an address");
+    curl_slist_free_all(pinned);
+    return status;
 }
