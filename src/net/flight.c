@@ -150,17 +150,17 @@ enum flight_read flight_read(struct flight *flight)
         flight->socket_errno = errno;
         return FLIGHT_READ_BROKEN;
     }
-    size_t plain = got > 0 ? http_chunks_plain_length(&flight->chunks, bytes, (size_t)got) : 0;
-    if (plain == 0)
+    size_t whole = got > 0 ? http_chunks_whole_length(&flight->chunks, bytes, (size_t)got) : 0;
+    if (whole == 0)
         return FLIGHT_READ_REST;
     /* The same bytes once more; with MSG_TRUNC Linux does not copy them again. */
-    if (recv(flight->fd, bytes, plain, MSG_TRUNC | MSG_DONTWAIT) != (ssize_t)plain) {
+    if (recv(flight->fd, bytes, whole, MSG_TRUNC | MSG_DONTWAIT) != (ssize_t)whole) {
         flight->socket_errno = EIO;
         return FLIGHT_READ_BROKEN;
     }
     note_activity(flight);
-    http_chunks_feed(&flight->chunks, bytes, plain, tell_bytes, flight);
-    return plain == (size_t)got ? FLIGHT_READ_ALL : FLIGHT_READ_REST;
+    http_chunks_feed(&flight->chunks, bytes, whole, tell_bytes, flight);
+    return whole == (size_t)got ? FLIGHT_READ_ALL : FLIGHT_READ_REST;
 }
 
 /* To know why there is no socket, which libcurl does not tell, and to have the kernel stamp what it receives. */

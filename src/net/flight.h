@@ -76,8 +76,9 @@ void flight_prepare(struct flight *flight);
  *
  * A chunk of a stream is some 250 bytes, and libcurl's way to them costs as much as everything else that we do for a token. So libcurl
  * sees a response's begin and its end, and of what comes between, whole chunks are taken out of the socket before it looks: a
- * body with fewer chunks is as good to it. Only where it stands between two chunks, and not with TLS, whose bytes are not ours to take.
- * The bytes are looked at first and only then received: what we do not understand, or what ends the body, stays where it is. */
+ * body with fewer chunks is as good to it. Only where it stands between two chunks, and leaving it there, so that it may look whenever it
+ * likes; and not with TLS, whose bytes are not ours to take. The bytes are looked at first and only then received: what is
+ * not there to its end, what we do not understand, or what ends the body, stays where it is. */
 enum flight_read {
     FLIGHT_READ_ALL,
     FLIGHT_READ_REST,  /* something is there that only libcurl knows what to do with */

@@ -98,26 +98,15 @@ static size_t size_line_length(const char *bytes, size_t length, uint64_t *size)
     return whole && *size > 0 ? digits + 2 : 0;
 }
 
-size_t http_chunks_plain_length(const struct http_chunks *chunks, const char *bytes, size_t length)
+size_t http_chunks_whole_length(const struct http_chunks *chunks, const char *bytes, size_t length)
 {
-    struct http_chunks now = *chunks;
     size_t at = 0;
-    while (at < length && now.part != HTTP_CHUNKS_OVER) {
-        size_t step = 1;
-        if (now.part == HTTP_CHUNKS_DATA) {
-            step = (uint64_t)(length - at) < now.left ? length - at : (size_t)now.left;
-            close_data(&now, step);
-        } else if (now.part == HTTP_CHUNKS_DATA_END) {
-            take_data_end_byte(&now, bytes[at]);
-            if (now.part == HTTP_CHUNKS_OVER)
-                break;
-        } else {
-            step = http_chunks_is_between(&now) ? size_line_length(bytes + at, length - at, &now.left) : 0;
-            if (step == 0)
-                break;
-            now.part = HTTP_CHUNKS_DATA;
-        }
-        at += step;
+    while (http_chunks_is_between(chunks) && at < length) {
+        uint64_t size;
+        size_t line = size_line_length(bytes + at, length - at, &size), left = length - at - line;
+        if (line == 0 || left < 2 || size > left - 2 || memcmp(bytes + at + line + size, "\r\n", 2) != 0)
+            break;
+        at += line + (size_t)size + 2;
     }
     return at;
 }

@@ -25,8 +25,8 @@ void http_chunks_feed(struct http_chunks *chunks, const char *bytes, size_t leng
 
 /* The next byte begins a chunk, or the last one. */
 bool http_chunks_is_between(const struct http_chunks *chunks);
-/* How many of the bytes that come next are plainly data of this body: what is left of the open chunk, and chunks whose line of size is
- * there as a whole. Ends before the last chunk (size 0), before a line that is cut, and before all that is unusual. */
-size_t http_chunks_plain_length(const struct http_chunks *chunks, const char *bytes, size_t length);
+/* How many of the bytes that come next are whole chunks with data: 0 unless the next byte begins one. Ends before the last chunk (size 0),
+ * before one that is not there to its end, and before all that is unusual. */
+size_t http_chunks_whole_length(const struct http_chunks *chunks, const char *bytes, size_t length);
 
 #endif

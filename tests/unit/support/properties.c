@@ -87,14 +87,14 @@ static void append_piece(void *context, const char *bytes, size_t length)
 }
 
 /* In pieces, and of each first what is plainly data. */
-static void feed_plain_first(struct http_chunks *chunks, const char *bytes, size_t length, struct buf *body)
+static void feed_whole_first(struct http_chunks *chunks, const char *bytes, size_t length, struct buf *body)
 {
-    size_t plain = http_chunks_plain_length(chunks, bytes, length), before = body->len;
-    must(plain <= length);
-    http_chunks_feed(chunks, bytes, plain, append_piece, body);
-    must(plain == 0 || chunks->part == HTTP_CHUNKS_DATA || chunks->part == HTTP_CHUNKS_DATA_END || http_chunks_is_between(chunks));
-    must(body->len - before <= plain);
-    http_chunks_feed(chunks, bytes + plain, length - plain, append_piece, body);
+    size_t whole = http_chunks_whole_length(chunks, bytes, length), before = body->len;
+    must(whole <= length);
+    http_chunks_feed(chunks, bytes, whole, append_piece, body);
+    must(whole == 0 || http_chunks_is_between(chunks));
+    must(whole == 0 || (body->len > before && body->len - before < whole));
+    http_chunks_feed(chunks, bytes + whole, length - whole, append_piece, body);
 }
 
 void property_http_chunks(const uint8_t *data, size_t size)
@@ -113,7 +113,7 @@ void property_http_chunks(const uint8_t *data, size_t size)
         size_t length = at == 0 && cuts.first > 0 ? cuts.first : cuts.step;
         length = length < size - at ? length : size - at;
         char *piece = copy_exact(data + at, length);
-        feed_plain_first(&other, piece, length, &cut);
+        feed_whole_first(&other, piece, length, &cut);
         free(piece);
         at += length;
     }

@@ -58,36 +58,39 @@ static void test_what_is_broken_ends_the_body(void **state)
     expect_body("ffffffffffffffff\r\nhello", "hello");
 }
 
-static size_t plain_length(const char *before, const char *text)
+static size_t whole_length(const char *before, const char *text)
 {
     struct http_chunks chunks;
     struct buf body = BUF_INIT(4096);
     http_chunks_begin(&chunks);
     http_chunks_feed(&chunks, before, strlen(before), append, &body);
     buf_free(&body);
-    return http_chunks_plain_length(&chunks, text, strlen(text));
+    return http_chunks_whole_length(&chunks, text, strlen(text));
 }
 
-static void test_what_is_plainly_data(void **state)
+static void test_what_is_whole_chunks(void **state)
 {
     (void)state;
-    assert_int_equal(plain_length("", "5\r\nhello\r\n"), 10);
-    assert_int_equal(plain_length("", "5\r\nhello\r\n5\r\nhel"), 16);        /* a chunk may be cut in its data */
-    assert_int_equal(plain_length("", "5\r\nhello\r\n5"), 10);               /* but not in its size: it may be the last one */
-    assert_int_equal(plain_length("", "5\r\nhello\r\n5\r"), 10);
-    assert_int_equal(plain_length("", "5\r\nhello\r\n5\r\n"), 13);
-    assert_int_equal(plain_length("", "5\r\nhello\r\n0\r\n\r\n"), 10);       /* the last one */
-    assert_int_equal(plain_length("", "5\r\nhello\r\n000\r\n\r\n"), 10);
-    assert_int_equal(plain_length("", "5;x\r\nhello\r\n"), 0);               /* unusual */
-    assert_int_equal(plain_length("", "5\nhello\r\n"), 0);
-    assert_int_equal(plain_length("", "x\r\n"), 0);
-    assert_int_equal(plain_length("", "5\r\nhelloX"), 8);
-    assert_int_equal(plain_length("", ""), 0);
-    assert_int_equal(plain_length("5\r\nhe", "llo\r\n2\r\nyo\r\n0\r\n"), 12);
-    assert_int_equal(plain_length("5\r\nhello", "\r\n1\r\n"), 5);
-    assert_int_equal(plain_length("5\r\nhello\r", "\n1\r\nx"), 5);
-    assert_int_equal(plain_length("5", "\r\nhello\r\n"), 0);                 /* somebody else has begun with the size */
-    assert_int_equal(plain_length("0\r\n", "5\r\nhello\r\n"), 0);            /* it is over */
+    assert_int_equal(whole_length("", "5\r\nhello\r\n"), 10);
+    assert_int_equal(whole_length("", "5\r\nhello\r\n3\r\nyou\r\n"), 18);
+    assert_int_equal(whole_length("", "5\r\nhello\r\n5\r\nhel"), 10);        /* the second is cut */
+    assert_int_equal(whole_length("", "5\r\nhello\r\n5\r\nhello"), 10);
+    assert_int_equal(whole_length("", "5\r\nhello\r\n5\r\nhello\r"), 10);
+    assert_int_equal(whole_length("", "5\r\nhello\r\n5"), 10);
+    assert_int_equal(whole_length("", "5\r\nhello\r\n5\r\n"), 10);
+    assert_int_equal(whole_length("", "5\r\nhello\r\n0\r\n\r\n"), 10);       /* the last one */
+    assert_int_equal(whole_length("", "5\r\nhello\r\n000\r\n\r\n"), 10);
+    assert_int_equal(whole_length("", "5;x\r\nhello\r\n"), 0);               /* unusual */
+    assert_int_equal(whole_length("", "5\nhello\r\n"), 0);
+    assert_int_equal(whole_length("", "5\r\nhelloX\n"), 0);
+    assert_int_equal(whole_length("", "x\r\n"), 0);
+    assert_int_equal(whole_length("", "ffffffffffffffff\r\nx\r\n"), 0);
+    assert_int_equal(whole_length("", "fffffffffffffff\r\nx\r\n"), 0);
+    assert_int_equal(whole_length("", ""), 0);
+    assert_int_equal(whole_length("5\r\nhe", "llo\r\n2\r\nyo\r\n"), 0);      /* not between two chunks */
+    assert_int_equal(whole_length("5", "\r\nhello\r\n"), 0);
+    assert_int_equal(whole_length("5\r\nhello\r\n", "2\r\nyo\r\n"), 7);
+    assert_int_equal(whole_length("0\r\n", "5\r\nhello\r\n"), 0);            /* it is over */
 }
 
 static void test_cut_anywhere_it_is_the_same(void **state)
@@ -119,7 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_what_is_broken_ends_the_body),
-        cmocka_unit_test(test_what_is_plainly_data),
+        cmocka_unit_test(test_what_is_whole_chunks),
         cmocka_unit_test(test_cut_anywhere_it_is_the_same),
     };
 
