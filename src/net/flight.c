@@ -13,7 +13,9 @@
 #include "net/curl_error.h"
 #include "net/stamp_delay.h"
 
-#define RECEIVE_BUFFER 8192L         /* a handle: small, for there are thousands; a chunk of a stream is some 250 bytes */
+/* libcurl's, one a handle, so small, for there are thousands: without TLS it reads little but heads and ends (flight_read). */
+#define RECEIVE_BUFFER 1024L
+#define RECEIVE_BUFFER_TLS 8192L
 #define SEND_BUFFER 16384L           /* libcurl's minimum */
 #define CONNECT_SECONDS_MAX 0x7fffffL /* our own limits come first */
 #define STATUS_FINAL 200             /* below: 100 Continue, 103 Early Hints */
@@ -191,7 +193,6 @@ struct flight *flight_new(struct flight_field *field, struct flight_lane *lane)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, flight);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, flight->error);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, field->headers);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS_MAX);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request_goes_out);
@@ -243,6 +244,8 @@ void flight_prepare(struct flight *flight)
     curl_easy_setopt(flight->easy, CURLOPT_RESOLVE, flight->lane->resolve);
     flight->lane->resolve = NULL;
     curl_easy_setopt(flight->easy, CURLOPT_URL, transfer->url);
+    curl_easy_setopt(flight->easy, CURLOPT_BUFFERSIZE,
+                     strncasecmp(transfer->url, "https:", strlen("https:")) == 0 ? RECEIVE_BUFFER_TLS : RECEIVE_BUFFER);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDS, transfer->body);
     curl_easy_setopt(flight->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
     curl_easy_setopt(flight->easy, transfer->body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
