@@ -160,9 +160,11 @@ static void judge_trial(const struct app *app, const struct trial *trial, const 
     }
     if (!plan->server.ignore_eos)
         log_warning(&app->log, "the server does not take ignore_eos: answers may be shorter than asked");
-    else if (trial->output_tokens >= 0 && trial->output_tokens != asked->output_tokens)
+    else if (trial->output_tokens >= 0 && trial->output_tokens != asked->output_tokens) {
+        plan->server.ignore_eos = false; /* taken, and not heeded */
         log_warning(&app->log, "an answer of %" PRId64 " tokens was asked for and %" PRId64 " came: the server does not keep to lengths",
                     asked->output_tokens, trial->output_tokens);
+    }
     if (!plan->server.usage)
         log_warning(&app->log, "the server gives no usage: tokens are counted by chunks");
 }

@@ -48,6 +48,8 @@ static void show_server(const struct plan *plan, struct buf *out)
             before = ", ";
         }
     }
+    if (server->prefix_caching != CACHING_UNKNOWN)
+        buf_printf(out, "; prefix caching %s", server->prefix_caching == CACHING_ON ? "on" : "off");
     buf_append_char(out, '\n');
 }
 

@@ -34,13 +34,6 @@ struct scraper {
     bool begun;                 /* the run's first level; of the engine's thread alone */
 };
 
-/* Beside these: whatever ends in _sum, _count or _total of the same families' prefix. */
-static const char *const gauges[] = {
-    "vllm:num_requests_running",   "vllm:num_requests_waiting",     "vllm:kv_cache_usage_perc",
-    "vllm:gpu_cache_usage_perc",   "llamacpp:requests_processing",  "llamacpp:requests_deferred",
-    "llamacpp:kv_cache_usage_ratio",
-};
-
 static bool ends_with(const char *name, size_t length, const char *ending)
 {
     size_t ending_length = strlen(ending);
@@ -53,20 +46,14 @@ static bool starts_with(const char *name, size_t length, const char *start)
     return length >= start_length && memcmp(name, start, start_length) == 0;
 }
 
-static bool is_one_of(const char *name, size_t length, const char *const *names, size_t count)
-{
-    for (size_t k = 0; k < count; k++)
-        if (strlen(names[k]) == length && memcmp(name, names[k], length) == 0)
-            return true;
-    return false;
-}
-
 bool scraper_keeps(const char *name, size_t length)
 {
-    if (!starts_with(name, length, "vllm:") && !starts_with(name, length, "llamacpp:"))
-        return false;
-    return is_one_of(name, length, gauges, sizeof gauges / sizeof gauges[0]) || ends_with(name, length, "_sum") ||
-           ends_with(name, length, "_count") || ends_with(name, length, "_total");
+    static const char *const families[] = {"vllm:", "sglang:", "llamacpp:", "tgi_"};
+    bool known = false;
+    for (size_t k = 0; k < sizeof families / sizeof families[0]; k++)
+        known = known || starts_with(name, length, families[k]);
+    return known && (server_quantity_find(name, length) >= 0 || ends_with(name, length, "_sum") || ends_with(name, length, "_count") ||
+                     ends_with(name, length, "_total"));
 }
 
 struct scrape_line {
@@ -78,14 +65,13 @@ struct scrape_line {
 
 static void take_sample(void *context, const struct promtext_sample *sample)
 {
-    static const char *const running[] = {"vllm:num_requests_running", "llamacpp:requests_processing"};
-    static const char *const waiting[] = {"vllm:num_requests_waiting", "llamacpp:requests_deferred"};
     struct scrape_line *scrape = context;
-    if (is_one_of(sample->series, sample->name_length, running, 2)) {
+    int quantity = server_quantity_find(sample->series, sample->name_length);
+    if (quantity == SERVER_RUNNING) {
         scrape->running += sample->value;
         scrape->known = true;
     }
-    if (is_one_of(sample->series, sample->name_length, waiting, 2)) {
+    if (quantity == SERVER_QUEUE) {
         scrape->waiting += sample->value;
         scrape->queue_known = true;
     }

@@ -73,14 +73,18 @@ const char *stream_start_name(enum stream_start start);    /* "spread", "togethe
 enum find_goal { FIND_NOTHING, FIND_SATURATION, FIND_BREAKING };
 const char *find_goal_name(enum find_goal goal); /* NULL, "saturation", "breaking" */
 
+/* Are prompts that begin alike served from a cache? */
+enum caching { CACHING_UNKNOWN, CACHING_OFF, CACHING_ON };
+
 /* The server as prepare's probes found it. */
 struct server_identity {
-    const char *kind;    /* "vllm", "llamacpp", "simulator", "openai" */
+    const char *kind;    /* "vllm", "sglang", "llamacpp", "tgi", "ollama", "simulator", "openai" */
     const char *version; /* "" unknown */
     const char *preset;  /* of a simulator, else "" */
     double time_scale;   /* 1 but for a simulator */
     int64_t max_model_len; /* -1 unknown */
     bool usage, continuous_usage, ignore_eos, token_ids, tokenize, metrics;
+    enum caching prefix_caching; /* of equal prompts; those of a run differ in their heads */
     bool max_completion_tokens; /* what limits a chat's answer is called so, and not max_tokens */
     /* token_ids: takes arrays of token ids as prompts of /v1/completions. */
 };

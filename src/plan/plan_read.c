@@ -77,6 +77,9 @@ static void read_server(struct json_reader *reader, const json_t *root, struct p
     server->preset = keep(plan, json_get_text_or(reader, object, "preset", ""));
     server->time_scale = number_within(reader, object, "time_scale", PLAN_TIME_SCALE_MIN, PLAN_TIME_SCALE_MAX);
     server->max_model_len = json_get_integer_or(reader, object, "max_model_len", -1);
+    const json_t *caching = json_object_get(object, "prefix_caching");
+    if (caching && !json_is_null(caching))
+        server->prefix_caching = json_get_bool(reader, object, "prefix_caching") ? CACHING_ON : CACHING_OFF;
     json_t *features = json_get_object(reader, object, "features");
     json_enter(reader, "features", -1);
     server->usage = json_get_bool(reader, features, "usage");

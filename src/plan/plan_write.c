@@ -33,6 +33,10 @@ static void write_server(json_t *root, const struct server_identity *server)
     json_set_text_if_any(object, "preset", server->preset);
     json_set_number(object, "time_scale", server->time_scale);
     set_known(object, "max_model_len", server->max_model_len, -1);
+    if (server->prefix_caching == CACHING_UNKNOWN)
+        json_set_null(object, "prefix_caching");
+    else
+        json_set_bool(object, "prefix_caching", server->prefix_caching == CACHING_ON);
     json_t *features = json_add_object(object, "features");
     json_set_bool(features, "usage", server->usage);
     json_set_bool(features, "continuous_usage", server->continuous_usage);

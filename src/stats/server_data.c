@@ -14,35 +14,54 @@ static const struct {
     enum server_quantity quantity;
     bool mean; /* of the series, not their sum */
 } names[] = {
-    /* In order of preference within a quantity. */
+    /* In order of preference within a quantity. TGI counts a request's tokens when it is done; it says nothing of its KV cache, and means of
+     * requests only of its times. */
     {"vllm:num_requests_waiting", SERVER_QUEUE, false},
+    {"sglang:num_queue_reqs", SERVER_QUEUE, false},
     {"llamacpp:requests_deferred", SERVER_QUEUE, false},
+    {"tgi_queue_size", SERVER_QUEUE, false},
     {"vllm:num_requests_running", SERVER_RUNNING, false},
+    {"sglang:num_running_reqs", SERVER_RUNNING, false},
     {"llamacpp:requests_processing", SERVER_RUNNING, false},
+    {"tgi_batch_current_size", SERVER_RUNNING, false},
     {"vllm:kv_cache_usage_perc", SERVER_KV_CACHE, true},
     {"vllm:gpu_cache_usage_perc", SERVER_KV_CACHE, true},
+    {"sglang:token_usage", SERVER_KV_CACHE, true},
     {"llamacpp:kv_cache_usage_ratio", SERVER_KV_CACHE, true},
     {"vllm:prompt_tokens_total", SERVER_PROMPT_TOKENS, false},
+    {"sglang:prompt_tokens_total", SERVER_PROMPT_TOKENS, false},
     {"llamacpp:prompt_tokens_total", SERVER_PROMPT_TOKENS, false},
+    {"tgi_request_input_length_sum", SERVER_PROMPT_TOKENS, false},
     {"vllm:generation_tokens_total", SERVER_OUTPUT_TOKENS, false},
+    {"sglang:generation_tokens_total", SERVER_OUTPUT_TOKENS, false},
     {"llamacpp:tokens_predicted_total", SERVER_OUTPUT_TOKENS, false},
+    {"tgi_request_generated_tokens_sum", SERVER_OUTPUT_TOKENS, false},
     {"vllm:time_to_first_token_seconds_sum", SERVER_TTFT_SUM, false},
+    {"sglang:time_to_first_token_seconds_sum", SERVER_TTFT_SUM, false},
     {"vllm:time_to_first_token_seconds_count", SERVER_TTFT_COUNT, false},
+    {"sglang:time_to_first_token_seconds_count", SERVER_TTFT_COUNT, false},
     {"vllm:inter_token_latency_seconds_sum", SERVER_ITL_SUM, false},
     {"vllm:time_per_output_token_seconds_sum", SERVER_ITL_SUM, false},
+    {"sglang:inter_token_latency_seconds_sum", SERVER_ITL_SUM, false},
     {"vllm:inter_token_latency_seconds_count", SERVER_ITL_COUNT, false},
     {"vllm:time_per_output_token_seconds_count", SERVER_ITL_COUNT, false},
+    {"sglang:inter_token_latency_seconds_count", SERVER_ITL_COUNT, false},
 };
 #define NAME_COUNT (sizeof names / sizeof names[0])
 
 /* -1: none of ours. */
-static int name_index(const char *series)
+static int name_index(const char *name, size_t length)
 {
-    size_t length = strcspn(series, "{");
     for (size_t k = 0; k < NAME_COUNT; k++)
-        if (strlen(names[k].name) == length && memcmp(names[k].name, series, length) == 0)
+        if (strlen(names[k].name) == length && memcmp(names[k].name, name, length) == 0)
             return (int)k;
     return -1;
+}
+
+int server_quantity_find(const char *name, size_t length)
+{
+    int k = name_index(name, length);
+    return k < 0 ? -1 : (int)names[k].quantity;
 }
 
 /* That tells nothing yet. */
@@ -64,7 +83,7 @@ void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series)
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)series, key, value)
     {
-        int k = name_index(key);
+        int k = name_index(key, strcspn(key, "{"));
         if (k < 0 || !json_is_number(value))
             continue;
         sum[k] += json_number_value(value);

@@ -19,6 +19,9 @@ enum server_quantity {
     SERVER_QUANTITY_COUNT
 };
 
+/* The quantity of a series, by its name without labels; -1: none of these. */
+int server_quantity_find(const char *name, size_t length);
+
 struct scrape {
     int64_t t;
     double value[SERVER_QUANTITY_COUNT]; /* NAN: not there. Sums of seconds are wall seconds, as the server said them */

@@ -155,7 +155,11 @@ assert_measured_rightly() {
     for endpoint in chat completions; do
         rm -rf ws
         measure $endpoint
-        assert_equal "$(field kind)" openai
+        assert_equal "$(field kind)" tgi
+        assert_equal "$(field version)" 3.3.0-simulated
+        assert_equal "$(field ignore_eos)" false
+        assert_equal "$(field max_model_len)" 8192
+        assert_equal "$(field metrics)" true
         assert_equal "$(field method)" usage
         assert_equal "$(field continuous_usage)" false
         assert_measured_rightly
@@ -258,4 +262,19 @@ assert_measured_rightly() {
     assert_output --partial '"code":"invalid_api_key"'
     run curl -sS -H 'Authorization: Bearer sk-secret' "$SIM/v1/models"
     assert_output --partial '"owned_by":"system"'
+}
+
+@test "a prefix cache is seen where usage tells of it, else as the server's metrics have it" {
+    for told in "" --enable-prompt-tokens-details; do
+        for caching in on off; do
+            # shellcheck disable=SC2086 # nothing, or one option
+            start_simulator --preset instant --model tiny --prefix-caching $caching $told
+            run --separate-stderr timeout 60 "$ROIBENCH" prepare --target "$SIM/v1" --profile synchronous --dry-run --json
+            assert_success
+            assert_line --partial "\"prefix_caching\": $([[ $caching == on ]] && echo true || echo false)"
+        done
+    done
+    start_simulator --dialect tgi --preset instant --model tiny
+    run --separate-stderr timeout 60 "$ROIBENCH" prepare --target "$SIM/v1" --profile synchronous --dry-run --json
+    assert_line --partial '"prefix_caching": null'
 }

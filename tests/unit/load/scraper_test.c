@@ -242,12 +242,13 @@ static void test_what_is_kept_every_second(void **state)
     static const char *const kept[] = {
         "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc",
         "vllm:generation_tokens_total", "vllm:time_to_first_token_seconds_sum", "vllm:time_to_first_token_seconds_count",
-        "llamacpp:requests_processing", "llamacpp:tokens_predicted_total",
+        "llamacpp:requests_processing", "llamacpp:tokens_predicted_total", "sglang:num_queue_reqs", "sglang:num_running_reqs", "sglang:token_usage",
+        "sglang:inter_token_latency_seconds_sum", "tgi_queue_size", "tgi_batch_current_size", "tgi_request_generated_tokens_sum",
     };
     static const char *const left_out[] = {
         "", "vllm", "vllm:", "vllm:time_to_first_token_seconds_bucket", "vllm:num_requests_running_", "vllm:num_requests_runnin",
         "python_gc_objects_collected_total", "process_cpu_seconds_total", "http_requests_total", "xvllm:generation_tokens_total",
-        "vllm:cache_config_info", "vllm:generation_tokens_created",
+        "vllm:cache_config_info", "vllm:generation_tokens_created", "sglang:time_to_first_token_seconds_bucket", "sglang:gen_throughput",
     };
     (void)state;
     for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++)

@@ -299,6 +299,95 @@ static void test_a_llamacpp(void **state)
     stop();
 }
 
+/* SGLang has no owner of its own in old versions' lists; the names of its metrics tell it as well. */
+static void test_an_sglang(void **state)
+{
+    (void)state;
+    for (int renamed = 0; renamed < 2; renamed++) {
+        start({renamed ? "/server_info" : "/get_server_info", NULL, 200, 0, "{\"version\":\"0.5.2\",\"model_path\":\"/m\"}"},
+              {"/metrics", NULL, 200, 0, "sglang:num_running_reqs{tp_rank=\"0\"} 0\n"},
+              {"/tokenize", NULL, 200, 0, "{\"count\":4,\"max_model_len\":2048,\"tokens\":[300,301,302,303]}"},
+              {"/v1/completions", "\"stream\":true", 200, 0, STREAM_CONTINUOUS}, {"/v1/completions", "[300,301,302,303]", 200, 0, ANSWER_ONE});
+        struct server_identity server = identify(renamed ? "sglang" : "");
+        assert_string_equal(server.kind, "sglang");
+        assert_string_equal(server.version, "0.5.2");
+        assert_true(server.usage && server.continuous_usage && server.ignore_eos && server.metrics && server.tokenize && server.token_ids);
+        assert_int_equal(server.prefix_caching, CACHING_UNKNOWN);
+        stop();
+    }
+}
+
+/* Both read over what they do not know: that a wish for ignore_eos was taken says nothing. */
+static void test_a_tgi(void **state)
+{
+    (void)state;
+    start({"/info", NULL, 200, 0, "{\"model_id\":\"tiny\",\"router\":\"text-generation-router\",\"version\":\"3.3.6\",\"max_total_tokens\":4096}"},
+          {"/v1/completions", "\"stream\":true", 200, 0, STREAM_PLAIN});
+    struct server_identity server = {0};
+    assert_int_equal(identify_server(&bench.probe, "tiny", "tiny", -1, bench.arena, &server, &bench.err), 0);
+    assert_string_equal(server.kind, "tgi");
+    assert_string_equal(server.version, "3.3.6");
+    assert_int_equal(server.max_model_len, 4096);
+    assert_true(server.usage);
+    assert_false(server.ignore_eos || server.continuous_usage || server.metrics || server.tokenize || server.token_ids);
+    stop();
+    start({"/metrics", NULL, 200, 0, "tgi_queue_size 0\n"}, {"/v1/completions", NULL, 200, 0, STREAM_PLAIN});
+    server = identify("tiny");
+    assert_string_equal(server.kind, "tgi");
+    assert_true(server.metrics);
+    stop();
+}
+
+static void test_an_ollama(void **state)
+{
+    (void)state;
+    start({"/", NULL, 200, 0, "Ollama is running"}, {"/api/version", NULL, 200, 0, "{\"version\":\"0.12.0\"}"},
+          {"/v1/completions", NULL, 200, 0, STREAM_PLAIN});
+    struct server_identity server = identify("library");
+    assert_string_equal(server.kind, "ollama");
+    assert_string_equal(server.version, "0.12.0");
+    assert_true(server.usage);
+    assert_false(server.ignore_eos || server.metrics || server.tokenize || server.token_ids);
+    stop();
+}
+
+/* A version's page alone makes no Ollama: others have one too. */
+static void test_a_version_at_api_is_not_enough(void **state)
+{
+    (void)state;
+    start({"/", NULL, 200, 0, "<title>Chat</title>"}, {"/api/version", NULL, 200, 0, "{\"version\":\"1\"}"},
+          {"/v1/completions", NULL, 200, 0, STREAM_PLAIN});
+    assert_string_equal(identify("").kind, "openai");
+    stop();
+}
+
+#define ANSWER_CACHED(n)                                                                                                       \
+    "{\"choices\":[{\"text\":\" a\"}],\"usage\":{\"prompt_tokens\":640,\"completion_tokens\":1,"              \
+    "\"prompt_tokens_details\":{\"cached_tokens\":" n "}}}"
+
+static void test_prefix_caching_is_seen_or_told(void **state)
+{
+    static const struct {
+        const char *first, *second, *metrics;
+        enum caching expected;
+    } cases[] = {
+        {ANSWER_CACHED("0"), ANSWER_CACHED("512"), "", CACHING_ON},
+        {ANSWER_CACHED("512"), ANSWER_CACHED("512"), "", CACHING_ON},
+        {ANSWER_CACHED("0"), ANSWER_CACHED("0"), "", CACHING_OFF},
+        {ANSWER_ONE, ANSWER_ONE, "", CACHING_UNKNOWN},
+        {ANSWER_ONE, ANSWER_ONE, "vllm:cache_config_info{block_size=\"16\",enable_prefix_caching=\"True\"} 1\n", CACHING_ON},
+        {ANSWER_ONE, ANSWER_ONE, "vllm:cache_config_info{block_size=\"16\",enable_prefix_caching=\"False\"} 1\n", CACHING_OFF},
+        {ANSWER_CACHED("0"), ANSWER_CACHED("0"), "vllm:cache_config_info{enable_prefix_caching=\"True\"} 1\n", CACHING_OFF},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        start({"/metrics", NULL, 200, 0, cases[k].metrics}, {"/v1/completions", "\"stream\":true", 200, 0, STREAM_PLAIN},
+              {"/v1/completions", " time time time", 200, 1, cases[k].first}, {"/v1/completions", " time time time", 200, 1, cases[k].second});
+        assert_int_equal(identify("").prefix_caching, cases[k].expected);
+        stop();
+    }
+}
+
 static void test_a_simulator(void **state)
 {
     (void)state;
@@ -564,6 +653,11 @@ int main(void)
         cmocka_unit_test(test_what_is_no_model_list_is_not_waited_for),
         cmocka_unit_test(test_a_vllm),
         cmocka_unit_test(test_a_llamacpp),
+        cmocka_unit_test(test_an_sglang),
+        cmocka_unit_test(test_a_tgi),
+        cmocka_unit_test(test_an_ollama),
+        cmocka_unit_test(test_a_version_at_api_is_not_enough),
+        cmocka_unit_test(test_prefix_caching_is_seen_or_told),
         cmocka_unit_test(test_a_simulator),
         cmocka_unit_test(test_a_captured_vllm),
         cmocka_unit_test(test_a_captured_llamacpp),

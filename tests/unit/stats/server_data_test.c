@@ -33,6 +33,40 @@ static void add_ten(struct scrapes *scrapes)
     scrapes_sort(scrapes);
 }
 
+/* One scrape of each server, and what is read out of it; a quantity that a server does not tell is not known. */
+static void test_every_server_s_names(void **state)
+{
+    static const struct {
+        const char *series;
+        double value[SERVER_QUANTITY_COUNT];
+    } servers[] = {
+        {"{\"sglang:num_queue_reqs{dp_rank=\\\"0\\\"}\":2,\"sglang:num_queue_reqs{dp_rank=\\\"1\\\"}\":1,\"sglang:num_running_reqs\":7,"
+         "\"sglang:token_usage{dp_rank=\\\"0\\\"}\":0.5,\"sglang:token_usage{dp_rank=\\\"1\\\"}\":0.25,\"sglang:prompt_tokens_total\":10,"
+         "\"sglang:generation_tokens_total\":11,\"sglang:time_to_first_token_seconds_sum\":12,\"sglang:time_to_first_token_seconds_count\":13,"
+         "\"sglang:inter_token_latency_seconds_sum\":14,\"sglang:inter_token_latency_seconds_count\":15}",
+         {3, 7, 0.375, 10, 11, 12, 13, 14, 15}},
+        {"{\"tgi_queue_size\":4,\"tgi_batch_current_size\":5,\"tgi_request_input_length_sum\":6,\"tgi_request_generated_tokens_sum\":7}",
+         {4, 5, NAN, 6, 7, NAN, NAN, NAN, NAN}},
+        {"{\"llamacpp:requests_deferred\":1,\"llamacpp:requests_processing\":2,\"llamacpp:prompt_tokens_total\":3,"
+         "\"llamacpp:tokens_predicted_total\":4}",
+         {1, 2, NAN, 3, 4, NAN, NAN, NAN, NAN}},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof servers / sizeof servers[0]; k++) {
+        struct scrapes scrapes = {0};
+        json_t *series = json_loads(servers[k].series, 0, NULL);
+        assert_non_null(series);
+        scrapes_add(&scrapes, 0, series);
+        for (int q = 0; q < SERVER_QUANTITY_COUNT; q++)
+            if (isnan(servers[k].value[q]))
+                assert_true(isnan(scrapes.items[0].value[q]));
+            else
+                assert_near(scrapes.items[0].value[q], servers[k].value[q]);
+        json_decref(series);
+        scrapes_free(&scrapes);
+    }
+}
+
 static void test_a_value_holds_until_the_next(void **state)
 {
     (void)state;
@@ -133,6 +167,7 @@ static void counters_that_fall_tell_of_a_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_server_s_names),
         cmocka_unit_test(test_a_value_holds_until_the_next),
         cmocka_unit_test(test_a_dead_scraper_says_nothing_of_later_windows),
         cmocka_unit_test(test_a_gap_is_left_out),
