@@ -46,7 +46,7 @@ static void look_at_cpu(struct doctor *doctor)
                  units_format_duration(throttling.throttled_ns, span));
     if (quota < 1)
         doctor_tell(doctor, HEALTH_WARNING, "cpu",
-                    "%s CPUs%s. The client is stopped when that is used up, and what comes then is stamped late: give it a limit of 1 or more, or none",
+                    "%s CPUs%s. The client stands still when that is used up, and what comes then is stamped late: give it 1 or more, or no limit",
                     limit, since);
     else
         doctor_tell(doctor, HEALTH_FINE, "cpu", "%d CPU%s (%s) for %d worker%s%s", cpus, cpus == 1 ? "" : "s", limit, doctor->workers,
@@ -130,7 +130,8 @@ static void look_at_clock(struct doctor *doctor)
     const char *name = source[0] ? source : "unknown";
     if (reading > READING_SLOW_NS || step > NS_PER_US)
         doctor_tell(doctor, HEALTH_WARNING, "clock",
-                    "source %s: %lld ns a reading, resolution %lld ns. Every arrival is stamped: a machine with the clock source tsc or kvm-clock is better", name, (long long)reading, (long long)step);
+                    "source %s: %lld ns a reading, resolution %lld ns. Every arrival is stamped: a machine with the clock source tsc or kvm-clock is better",
+                    name, (long long)reading, (long long)step);
     else
         doctor_tell(doctor, HEALTH_FINE, "clock", "source %s: %lld ns a reading, resolution %lld ns", name, (long long)reading, (long long)step);
 }
@@ -164,8 +165,8 @@ static void look_at_timers(struct doctor *doctor)
     free(late);
     if (summary.p99 > LATE_NS)
         doctor_tell(doctor, HEALTH_WARNING, "timers",
-                    "%d waits of 1 ms ended late by %.0f us (p50) and %.0f us (p99); slack %d us. The CPU is not there when it is needed: fewer neighbours, "
-                    "or a CPU request as high as the limit", WAITS, (double)summary.p50 / 1e3, (double)summary.p99 / 1e3, slack / 1000);
+                    "%d waits of 1 ms ended late by %.0f us (p50) and %.0f us (p99); slack %d us. The CPU is not there when it is needed: fewer "
+                    "neighbours, or a CPU request as high as the limit", WAITS, (double)summary.p50 / 1e3, (double)summary.p99 / 1e3, slack / 1000);
     else
         doctor_tell(doctor, HEALTH_FINE, "timers", "%d waits of 1 ms ended late by %.0f us (p50) and %.0f us (p99); slack %d us", WAITS,
                     (double)summary.p50 / 1e3, (double)summary.p99 / 1e3, slack / 1000);

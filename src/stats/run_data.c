@@ -218,6 +218,10 @@ static void join_health(struct client_health *health, const struct client_health
     health->known &= part->known;
     if (part->lag_p99 > health->lag_p99)
         health->lag_p99 = part->lag_p99;
+    if (part->stamp_delay_p99 > health->stamp_delay_p99)
+        health->stamp_delay_p99 = part->stamp_delay_p99;
+    if (part->record_stall > health->record_stall)
+        health->record_stall = part->record_stall;
     if (!isnan(part->cpu) && !(part->cpu <= health->cpu))
         health->cpu = part->cpu;
     if (part->throttled > health->throttled)
@@ -263,7 +267,7 @@ static void join_parts(const struct run_data *data, struct run_level *level, con
     struct level_bounds *bounds = &level->bounds;
     int64_t any = TIME_NEVER;
     int begun = 0, with_load = 0, shards = shards_with_load(data, level);
-    level->health = (struct client_health){.known = true, .lag_p99 = -1, .cpu = NAN, .throttled = -1};
+    level->health = (struct client_health){.known = true, .lag_p99 = -1, .stamp_delay_p99 = -1, .cpu = NAN, .throttled = -1};
     bounds->start = bounds->end = TIME_NEVER;
     for (size_t p = 0; p < data->file.part_count; p++) {
         struct level_part *part = &level->parts[p];
@@ -301,7 +305,7 @@ static void make_parts(const struct run_data *data, struct run_level *level)
     for (size_t p = 0; p < data->file.part_count; p++) {
         struct level_part *part = &level->parts[p];
         const struct level_bounds *bounds = record_part_level(&data->file.parts[p], level->bounds.index, level->bounds.repeat);
-        part->health = (struct client_health){.lag_p99 = -1, .cpu = NAN, .throttled = -1};
+        part->health = (struct client_health){.lag_p99 = -1, .stamp_delay_p99 = -1, .cpu = NAN, .throttled = -1};
         part->started = part->measure_start = TIME_NEVER;
         if (!bounds)
             continue;
@@ -467,8 +471,10 @@ static void read_health(const struct reading *reading, const json_t *end)
         return;
     struct client_health *health = &part->health;
     health->known = true;
-    int64_t lag = integer_of(json_object_get(end, "lag_ns"), "p99", -1);
+    int64_t lag = integer_of(json_object_get(end, "lag_ns"), "p99", -1), delay = integer_of(json_object_get(end, "stamp_delay_ns"), "p99", -1);
     health->lag_p99 = lag < 0 ? -1 : scale_time(reading->data, lag);
+    health->stamp_delay_p99 = delay < 0 ? -1 : scale_time(reading->data, delay);
+    health->record_stall = scale_time(reading->data, integer_of(end, "record_stall_ns", 0));
     health->throttled = integer_of(end, "throttled_ns", -1);
     const char *reason = json_string_value(json_object_get(end, "reason"));
     if (reason && strlen(reason) < sizeof health->reason)

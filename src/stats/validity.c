@@ -10,6 +10,7 @@
 #define LAG_MIN_NS 1e6
 #define LAG_SHARE_OF_GAP 0.10
 #define CPU_MAX 0.90
+#define RECORD_STALL_MAX 0.01 /* share of the level */
 #define DELIVERED_MIN 0.95
 #define CLIENT_FAILURES_MAX 0.01
 #define P95_SAMPLES_MIN 72
@@ -25,6 +26,16 @@ static double lag_of(const struct client_health *health)
 static double cpu_of(const struct client_health *health)
 {
     return health->cpu;
+}
+
+static double stamp_delay_of(const struct client_health *health)
+{
+    return (double)health->stamp_delay_p99;
+}
+
+static double record_stall_of(const struct client_health *health)
+{
+    return (double)health->record_stall;
 }
 
 static double throttled_of(const struct client_health *health)
@@ -52,6 +63,16 @@ static void judge_client(struct level_summary *out, const struct run_data *data,
         level_add_reason(out, VALIDITY_INVALID, "throttled",
                          arena_printf(arena, "the client's CPU was throttled for %.0f ms%s", (double)health->throttled / 1e6,
                                       shards_worst(data, level, throttled_of, arena)));
+    /* Told, not judged: it is of a sample, and of the whole machine's doing. */
+    if ((double)health->stamp_delay_p99 > limit)
+        level_add_reason(out, VALIDITY_VALID, "late stamps",
+                         arena_printf(arena, "the client waited for a CPU: its time stamps were later than the kernel's by %.2f ms (p99) > %.2f ms%s",
+                                      (double)health->stamp_delay_p99 / 1e6, limit / 1e6, shards_worst(data, level, stamp_delay_of, arena)));
+    double stall_s = (double)health->record_stall / 1e9;
+    if (stall_s > RECORD_STALL_MAX * (out->end_s - out->start_s))
+        level_add_reason(out, VALIDITY_SUSPECT, "slow disk",
+                         arena_printf(arena, "nothing new was sent for %.3g s, for the disk did not take the records: less load than asked%s",
+                                      stall_s, shards_worst(data, level, record_stall_of, arena)));
 }
 
 /* ---- arrivals that were not delivered ---- */

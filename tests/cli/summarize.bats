@@ -217,3 +217,17 @@ null'
     assert_success
     assert_output --partial 'records.jsonl.gz was cut off: what was whole is counted'
 }
+
+@test "time stamps later than the kernel's are told, records that held requests back make a level suspect" {
+    end() { # LEVEL STAMP_DELAY_NS RECORD_STALL_NS
+        echo "{\"level_end\":{\"index\":$1,\"repeat\":0,\"stamp_delay_ns\":{\"p50\":1,\"p99\":$2,\"max\":$2},\"record_stall_ns\":$3,\"reason\":\"max_seconds\"}}"
+    }
+    { end 0 1000001000 100000000; end 1 900000 200000000; } >>"$W/run-a/journal.jsonl"
+    run -0 "$ROIBENCH" summarize --workspace "$W"
+    run -0 jq --raw-output '.levels[0].validity.reasons[]' "$W/run-a/summary.json"
+    assert_output --regexp "time stamps were later than the kernel's by 1000.00 ms \(p99\) > [0-9.]+ ms"
+    refute_output --partial 'nothing new was sent'
+    run -0 jq --raw-output '.levels[1].validity.reasons[]' "$W/run-a/summary.json"
+    assert_line 'nothing new was sent for 0.2 s, for the disk did not take the records: less load than asked'
+    refute_output --partial 'time stamps'
+}

@@ -124,6 +124,32 @@ static void test_the_cap_must_explain_most_of_it(void **state)
     arena_free(arena);
 }
 
+static void test_late_stamps_are_told_and_a_slow_disk_is_suspect(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    bench.out.start_s = 10;
+    bench.out.end_s = 110;
+    bench.out.latency[LATENCY_ARRIVAL_GAP].percentile[P50] = 50; /* ms: a tenth of it is the limit */
+    bench.level.health.stamp_delay_p99 = 5 * NS_PER_MS;
+    bench.level.health.record_stall = NS_PER_S;
+    assert_null(judge(&bench, arena, "late stamps"));
+    assert_null(judge(&bench, arena, "slow disk"));
+    enum validity before = bench.out.validity.verdict;
+    bench.level.health.stamp_delay_p99 = 6 * NS_PER_MS;
+    assert_string_equal(judge(&bench, arena, "late stamps")->text,
+                        "the client waited for a CPU: its time stamps were later than the kernel's by 6.00 ms (p99) > 5.00 ms");
+    assert_int_equal(bench.out.validity.verdict, before);
+    bench.level.health.record_stall = 1500 * NS_PER_MS;
+    const struct validity_reason *reason = judge(&bench, arena, "slow disk");
+    assert_string_equal(reason->text, "nothing new was sent for 1.5 s, for the disk did not take the records: less load than asked");
+    assert_int_equal(reason->verdict, VALIDITY_SUSPECT);
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
 static void test_a_stopped_level_is_cut_off(void **state)
 {
     (void)state;
@@ -163,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_the_cap_is_no_fault_of_the_client),
         cmocka_unit_test(test_places_were_free),
         cmocka_unit_test(test_the_cap_must_explain_most_of_it),
+        cmocka_unit_test(test_late_stamps_are_told_and_a_slow_disk_is_suspect),
         cmocka_unit_test(test_a_stopped_level_is_cut_off),
         cmocka_unit_test(test_metrics_of_a_part_of_the_window),
     };
