@@ -9,6 +9,7 @@
 #include "plan/estimate.h"
 
 #define CELL_SIZE 48
+#define CENT 10000 /* micro-dollars */
 
 static const char *reason_of(const struct plan *plan, const char *what)
 {
@@ -29,7 +30,9 @@ static void show_server(const struct plan *plan, struct buf *out)
     const struct server_identity *server = &plan->server;
     buf_printf(out, "%-10s %s%s%s", "server", server->kind, server->version[0] ? " " : "", server->version);
     if (server->preset[0])
-        buf_printf(out, ", preset %s, %g times as fast", server->preset, server->time_scale);
+        buf_printf(out, ", preset %s", server->preset);
+    if (server->time_scale != 1)
+        buf_printf(out, ", %g times as fast", server->time_scale);
     if (server->max_model_len > 0)
         buf_printf(out, ", context %lld tokens", (long long)server->max_model_len);
     const struct {
@@ -119,8 +122,8 @@ static void show_cost(const struct plan *plan, struct buf *out)
                format_seconds((sum.start_s + sum.load_s) / scale, sum.seconds_at_least, load), each, scale != 1 ? " of wall time" : "",
                format_seconds(sum.drain_s / scale, false, drain));
     int64_t micro_usd = estimate_micro_usd(plan, &sum);
-    if (micro_usd >= 0)
-        buf_printf(out, "it costs %s%s%s at %s an hour%s\n", sum.seconds_at_least ? ">= " : "", units_format_usd(micro_usd, usd), each,
+    if (micro_usd >= 0) /* in whole cents, the last one begun */
+        buf_printf(out, "it costs %s%s%s at %s an hour%s\n", sum.seconds_at_least ? ">= " : "", units_format_usd((micro_usd + CENT - 1) / CENT * CENT, usd), each,
                    units_format_usd(plan->deployment.price_micro_usd, price), scale != 1 ? ", in the model's time" : "");
     else if (plan->deployment.price_micro_usd < 0)
         buf_append_text(out, "what it costs is not known without --price-per-hour\n");
