@@ -175,7 +175,7 @@ static int learn(const struct app *app, const struct options *options, const str
 {
     if (prepare_learn_prompts(app, probe, plan, prompts, err) < 0)
         return -1;
-    prepare_explain(options, plan);
+    prepare_explain(options, plan, probe->moved_from);
     return 0;
 }
 
@@ -244,6 +244,8 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
         .target = plan->target,
         .endpoint = plan->workload.endpoint,
         .stop = app->stop,
+        .has_secrets = net.settings.api_key || net.settings.header_count > 0,
+        .moves = options_flag(options, "allow-redirect") ? plan->arena : NULL,
     };
     return prepare_with_client(app, options, &probe, plan, err);
 }

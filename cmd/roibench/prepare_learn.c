@@ -195,7 +195,7 @@ static bool understand_the_same(const struct server_identity *a, const struct se
 }
 
 /* The other targets: the same model, on servers alike. `first` was asked already. */
-static int check_other_target(const struct app *app, const struct options *options, const struct probe *first, const char *target,
+static int check_other_target(const struct app *app, const struct options *options, const struct probe *first, const char **target,
                               const struct plan *plan, struct error *err)
 {
     struct probe probe = *first;
@@ -203,38 +203,41 @@ static int check_other_target(const struct app *app, const struct options *optio
     struct server_identity server = {.kind = ""};
     const struct server_identity *expected = &plan->server;
     size_t index;
-    probe.target = target;
+    probe.target = *target;
+    probe.moved = 0;
+    probe.moved_from = NULL;
     if (ready_wait(&probe, plan->model, options_duration(options, "wait", 0), &models, &index, err) < 0)
         return -1;
     int status = identify_server(&probe, plan->model, models.owned_by[index], models.max_model_len[index], plan->arena, &server, err);
     openai_models_free(&models);
+    *target = probe.target;
     if (status < 0)
         return -1;
     if (!understand_the_same(expected, &server) || server.max_model_len != expected->max_model_len)
         return error_set(err, ERROR_TARGET, "%s is another server (%s %s, context %" PRId64 ") than %s (%s %s, context %" PRId64 "), or can do other "
-                         "things: one run's targets must be alike. Measure them one by one", target, server.kind, server.version,
+                         "things: one run's targets must be alike. Measure them one by one", *target, server.kind, server.version,
                          server.max_model_len, plan->target, expected->kind, expected->version, expected->max_model_len);
     if (strcmp(server.version, expected->version) != 0)
-        log_warning(&app->log, "%s is of version %s, and %s of %s", target, server.version, plan->target, expected->version);
+        log_warning(&app->log, "%s is of version %s, and %s of %s", *target, server.version, plan->target, expected->version);
     return 0;
 }
 
-int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, const struct plan *plan,
-                                struct error *err)
+int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, struct error *err)
 {
     for (size_t k = 0; k < plan->other_target_count; k++)
-        if (check_other_target(app, options, probe, plan->other_targets[k], plan, err) < 0)
+        if (check_other_target(app, options, probe, &plan->other_targets[k], plan, err) < 0)
             return -1;
     return 0;
 }
 
-int prepare_find_model(const struct options *options, const struct probe *probe, struct plan *plan, struct error *err)
+int prepare_find_model(const struct options *options, struct probe *probe, struct plan *plan, struct error *err)
 {
     struct openai_models models;
     size_t index;
     if (ready_wait(probe, options_text(options, "model"), options_duration(options, "wait", 0), &models, &index, err) < 0)
         return -1;
     plan->model = arena_strdup(plan->arena, models.ids[index]);
+    plan->target = probe->target;
     int status = identify_server(probe, plan->model, models.owned_by[index], models.max_model_len[index], plan->arena, &plan->server, err);
     openai_models_free(&models);
     return status < 0 ? -1 : check_context(probe, plan, err);

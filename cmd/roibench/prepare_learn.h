@@ -8,13 +8,12 @@
 #include "plan/plan.h"
 #include "probe/server.h"
 
-/* Waits for the model, then fills plan->model and plan->server. */
-int prepare_find_model(const struct options *options, const struct probe *probe, struct plan *plan, struct error *err);
+/* Waits for the model, then fills plan->model and plan->server; plan->target is where redirects led. */
+int prepare_find_model(const struct options *options, struct probe *probe, struct plan *plan, struct error *err);
 
 /* Waits for the plan's other targets. ERROR_TARGET when one does not serve the model, or is a server that the first one's requests do
  * not fit. */
-int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, const struct plan *plan,
-                                struct error *err);
+int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, struct error *err);
 
 /* Makes the prompts' material, writes it to prompts_path (NULL: nowhere), sends one full-length request alone, and fills
  * plan->calibration. What is not as asked is said by a warning. ERROR_TARGET in the server's own words when a request of

@@ -22,6 +22,8 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_TEXT, .name = "target-template", .argument = "URL", .help = "of a model without --target",
      .default_text = "http://{model}-predictor.{namespace}.svc.cluster.local:8080/v1"},
     {.type = OPTION_TEXT, .name = "namespace", .argument = "NAME", .help = "{namespace} of the template", .default_text = "private-ai"},
+    {.type = OPTION_FLAG, .name = "allow-redirect",
+     .help = "where the target's list of models is redirected, measure what it leads to; a key or header goes to no other host"},
     {.type = OPTION_CHOICE, .name = "endpoint", .argument = "NAME", .help = "which API is loaded", .choices = "chat|completions",
      .default_text = "chat", .from_model_file = true},
     {.type = OPTION_DURATION, .name = "wait", .argument = "SECONDS", .help = "how long to wait for the model to be ready (wall time)",

@@ -16,7 +16,8 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
  * plan's arena. */
 int prepare_fill_target(const struct options *options, struct plan *plan, struct error *err);
 
-/* Says of each decision where it comes from (prepare_reasons.c); when the server is known and calibrated. */
-void prepare_explain(const struct options *options, struct plan *plan);
+/* Says of each decision where it comes from (prepare_reasons.c); when the server is known and calibrated. moved_from: the target that was
+ * redirected to the one of the plan; NULL: none was. */
+void prepare_explain(const struct options *options, struct plan *plan, const char *moved_from);
 
 #endif

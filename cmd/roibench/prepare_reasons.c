@@ -49,14 +49,17 @@ static const char *why_exact(const struct plan *plan)
     return "the server has no /tokenize: it counted prompts in the usage of small requests";
 }
 
-void prepare_explain(const struct options *options, struct plan *plan)
+void prepare_explain(const struct options *options, struct plan *plan, const char *moved_from)
 {
     static const char *const targets[] = {"target", NULL}, *const models[] = {"model", NULL}, *const levels[] = {"levels", "rate", "find", NULL},
                              *const times[] = {"max-seconds", NULL}, *const workloads[] = {"prompt-tokens", "scenario", NULL},
                              *const nonces[] = {"nonce", NULL};
     plan->reasons = ARENA_ARRAY(plan->arena, REASONS_MAX, struct plan_reason);
     plan->reason_count = 0;
-    explain_first(options, plan, "target", targets, "--target-template, filled in with --model and --namespace");
+    if (moved_from)
+        explain(plan, "target", arena_printf(plan->arena, "--allow-redirect: %s is redirected there", moved_from));
+    else
+        explain_first(options, plan, "target", targets, "--target-template, filled in with --model and --namespace");
     explain_first(options, plan, "model", models, "the only one that the server has");
     explain_option(options, plan, "profile", "profile");
     explain_first(options, plan, "levels", levels, "the profile's default");

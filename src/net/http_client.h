@@ -81,6 +81,9 @@ void http_response_free(struct http_response *response);
 /* "http://user:secret@host/x?token=1" -> "http://host/x": what may stand in logs, files and errors. free() it. */
 char *http_url_redacted(const char *url);
 bool http_url_ends_in_v1(const char *url);
+bool http_url_is_https(const char *url);
+/* The same host name and port; a server's https beside its http, both on their usual ports, is the same too. Both pass http_url_check. */
+bool http_url_same_host(const char *a, const char *b);
 /* "<target's root><path>": /metrics, /version and /tokenize stand beside /v1. "http://h/v1" and "/metrics" -> "http://h/metrics". free() it. */
 char *http_url_beside(const char *target, const char *path);
 /* Appends the addresses that the URL's host has, "10.0.0.1,10.0.0.2"; of one that is an address itself, "an address". ERROR_TARGET: it has

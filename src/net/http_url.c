@@ -37,6 +37,35 @@ bool http_url_ends_in_v1(const char *url)
     return length >= 3 && strcmp(url + length - 3, "/v1") == 0;
 }
 
+bool http_url_is_https(const char *url)
+{
+    return strncasecmp(url, "https://", strlen("https://")) == 0;
+}
+
+/* "http://H/x" -> "h:80", https on its usual port too. */
+static char *http_url_host_and_port(const char *url)
+{
+    cleanup_with(curl_url_cleanup) CURLU *parts = curl_url();
+    cleanup_part char *host = NULL;
+    cleanup_part char *port = NULL;
+
+    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK || curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return mem_strdup("");
+    curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+
+    const bool usual = strcmp(port, http_url_is_https(url) ? "443" : "80") == 0;
+
+    return mem_printf("%s:%s", host, usual ? "80" : port);
+}
+
+bool http_url_same_host(const char *a, const char *b)
+{
+    cleanup_free char *first = http_url_host_and_port(a);
+    cleanup_free char *second = http_url_host_and_port(b);
+
+    return *first && strcasecmp(first, second) == 0;
+}
+
 char *http_url_beside(const char *target, const char *path)
 {
     const size_t length = strlen(target) - (http_url_ends_in_v1(target) ? 3 : 0);

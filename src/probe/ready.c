@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "probe/redirect.h"
 
 #define PAUSE_FIRST_NS (100 * NS_PER_MS)
 #define PAUSE_MAX_NS (5 * NS_PER_S)
@@ -15,7 +16,7 @@
 #define LIST_MAX ((size_t)1024)
 #define LISTED_MAX ((size_t)20) /* models named in an error */
 
-enum verdict { VERDICT_READY, VERDICT_NOT_YET, VERDICT_NEVER };
+enum verdict { VERDICT_READY, VERDICT_MOVED, VERDICT_NOT_YET, VERDICT_NEVER };
 
 static void list_models(const struct openai_models *models, struct buf *out)
 {
@@ -27,7 +28,7 @@ static void list_models(const struct openai_models *models, struct buf *out)
 
 /* One look at the target, at most `timeout_ns` long. */
 struct look {
-    const struct probe *probe;
+    struct probe *probe;
     const char *url, *model; /* model NULL: the only one */
     int64_t timeout_ns;
     struct openai_models *models;
@@ -71,6 +72,8 @@ static enum verdict judge_status(const struct look *look, const struct http_resp
 {
     int status = response->status;
     const char *target = look->probe->target;
+    if (redirect_is(status))
+        return redirect_follow(look->probe, look->url, response, err) < 0 ? VERDICT_NEVER : VERDICT_MOVED;
     if (status == 404 && !http_url_ends_in_v1(target)) {
         error_set(err, ERROR_TARGET, "%s: HTTP 404. Is %s/v1 the target?", look->url, target);
         return VERDICT_NEVER;
@@ -117,7 +120,7 @@ static int64_t try_timeout(int64_t left)
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): index is written through look */
-int ready_wait(const struct probe *probe, const char *model, int64_t wait_ns, struct openai_models *models, size_t *index,
+int ready_wait(struct probe *probe, const char *model, int64_t wait_ns, struct openai_models *models, size_t *index,
                struct error *err)
 {
     cleanup_free char *url = probe_url(probe, "/models");
@@ -129,6 +132,12 @@ int ready_wait(const struct probe *probe, const char *model, int64_t wait_ns, st
         look.timeout_ns = try_timeout(end - clock_now(probe->clock));
         enum verdict verdict = try_once(&look, err);
         int64_t now = clock_now(probe->clock);
+        if (verdict == VERDICT_MOVED) {
+            log_info(probe->log, "%s is redirected: the target is %s", url, probe->target);
+            free(url);
+            look.url = url = probe_url(probe, "/models");
+            continue;
+        }
         if (verdict != VERDICT_NOT_YET)
             return verdict == VERDICT_READY ? 0 : -1;
         if (*probe->stop)

@@ -2,6 +2,7 @@
 #ifndef ROIBENCH_PROBE_SERVER_H
 #define ROIBENCH_PROBE_SERVER_H
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -14,9 +15,13 @@ struct probe {
     struct http_client *client;
     const struct clock *clock;
     const struct log *log;
-    const char *target;  /* ".../v1" */
+    const char *target;  /* ".../v1"; ready_wait changes it where a redirect is followed */
     enum endpoint endpoint;
     const volatile sig_atomic_t *stop;
+    bool has_secrets;    /* the client sends a key or headers of the user's, which are for `target` alone */
+    struct arena *moves; /* redirects are followed, and the text of new targets goes here; NULL: they are not (probe/redirect.h) */
+    int moved;           /* so many were followed, */
+    const char *moved_from; /* from this target; NULL: none */
 };
 
 /* "<target><path>" */
