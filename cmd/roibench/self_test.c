@@ -300,9 +300,10 @@ static void print_verdict(const struct app *app, struct part *fast, struct part 
     fprintf(app->out, "This pod receives %s tokens/s%s; adds %.0f us to TTFT p99 at %lld streams.\n",
             units_format_number(tokens_per_s(best), 0, most_text), limit, added_us(widest), (long long)widest->streams);
     for (size_t k = 0; k < paced->count; k++)
-        if (added_us(&paced->findings[k]) > ADDED_MAX_MS * 1000) {
-            fprintf(app->out, "At %lld streams it adds more than %.0f ms: give it more CPU, fewer neighbours, or fewer streams a pod (--shard).\n",
-                    (long long)paced->findings[k].streams, ADDED_MAX_MS);
+        if (added_us(&paced->findings[k]) > ADDED_MAX_MS * 1000) { /* the first tells of the others */
+            long long streams = paced->findings[k].streams;
+            fprintf(app->out, "At %lld stream%s it adds more than %.0f ms: give it more CPU, fewer neighbours, or fewer streams a pod (--shard).\n",
+                    streams, streams == 1 ? "" : "s", ADDED_MAX_MS);
             return;
         }
 }
