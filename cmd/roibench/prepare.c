@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/prepare_data.h"
 #include "cmd/roibench/prepare_learn.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "cmd/roibench/prepare_show.h"
@@ -22,6 +23,7 @@
 
 CLEANUP_DEFINE(struct plan, plan_free)
 CLEANUP_DEFINE(struct http_client, http_client_free)
+CLEANUP_DEFINE(struct prepare_data, prepare_data_free)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -170,16 +172,26 @@ static int read_model_file(const struct app *app, struct options *options, struc
     return found < 0 ? -1 : 0;
 }
 
-static int learn(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, const char *prompts,
-                 struct error *err)
+static int learn(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, struct prepare_data *data,
+                 const char *folder, struct error *err)
 {
-    if (prepare_learn_prompts(app, probe, plan, prompts, err) < 0)
+    if (prepare_learn_prompts(app, probe, plan, data, folder, err) < 0)
         return -1;
     prepare_explain(options, plan, probe->moved_from);
     return 0;
 }
 
-static int prepare_with_client(const struct app *app, const struct options *options, struct probe *probe, struct plan *plan, struct error *err)
+static void remove_files(const char *folder)
+{
+    static const char *const names[] = {TRACE_FILE, "prompts.jsonl.gz", DATASET_ROWS_FILE, DATASET_INDEX_FILE};
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        cleanup_free char *path = file_join(folder, names[k]);
+        unlink(path);
+    }
+}
+
+static int prepare_with_client(const struct app *app, const struct options *options, struct probe *probe, struct plan *plan, struct prepare_data *data,
+                               struct error *err)
 {
     cleanup_free char *folder = NULL;
     bool dry = options_flag(options, "dry-run");
@@ -189,13 +201,12 @@ static int prepare_with_client(const struct app *app, const struct options *opti
     if (prepare_find_model(options, probe, plan, err) < 0 || prepare_check_other_targets(app, options, probe, plan, err) < 0)
         return -1;
     if (dry)
-        return learn(app, options, probe, plan, NULL, err) < 0 ? -1 : print_plan(app, options, plan, err);
+        return learn(app, options, probe, plan, data, NULL, err) < 0 ? -1 : print_plan(app, options, plan, err);
     if (prepare_run_folder(options, plan, &folder, err) < 0)
         return -1;
-    cleanup_free char *prompts = file_join(folder, "prompts.jsonl.gz"), *arrivals = file_join(folder, TRACE_FILE);
-    if (write_arrivals(plan, arrivals, err) < 0 || learn(app, options, probe, plan, prompts, err) < 0) {
-        unlink(arrivals);
-        unlink(prompts);
+    cleanup_free char *arrivals = file_join(folder, TRACE_FILE);
+    if (write_arrivals(plan, arrivals, err) < 0 || learn(app, options, probe, plan, data, folder, err) < 0) {
+        remove_files(folder);
         rmdir(folder); /* stays when somebody else's files are in it */
         return -1;
     }
@@ -226,6 +237,9 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
     plan->created = clock_realtime(app->clock);
     if (read_model_file(app, options, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(options, plan, err) < 0)
         return -1;
+    cleanup_with(prepare_data_free) struct prepare_data *data = NULL;
+    if (prepare_data_open(app, options, plan, &data, err) < 0)
+        return -1;
     const char *run_id = options_text(options, "run-id");
     if (run_id && workspace_check_run_id(run_id, err) < 0)
         return error_wrap(err, "--run-id");
@@ -247,7 +261,7 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
         .has_secrets = net.settings.api_key || net.settings.header_count > 0,
         .moves = options_flag(options, "allow-redirect") ? plan->arena : NULL,
     };
-    return prepare_with_client(app, options, &probe, plan, err);
+    return prepare_with_client(app, options, &probe, plan, data, err);
 }
 
 const struct command command_prepare = {

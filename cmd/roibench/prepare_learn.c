@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "plan/calibrate.h"
 #include "plan/prompts.h"
@@ -90,11 +91,12 @@ static int learn_words(struct counter *counter, struct plan *plan, struct materi
     return 0;
 }
 
-static int learn_lengths(const struct app *app, const struct probe *probe, struct plan *plan, struct material *material, struct error *err)
+static int learn_lengths(const struct app *app, const struct probe *probe, struct plan *plan, const struct prepare_data *data,
+                         struct material *material, struct error *err)
 {
     struct counter counter = {.probe = probe, .model = plan->model, .tokenize = plan->server.tokenize,
                               .max_completion_tokens = plan->server.max_completion_tokens};
-    int status = plan->server.token_ids ? learn_ids(&counter, plan, material, err) : learn_words(&counter, plan, material, err);
+    int status = plan->server.token_ids && !prepare_data_has_texts(data) ? learn_ids(&counter, plan, material, err) : learn_words(&counter, plan, material, err);
     if (status < 0)
         return -1;
     log_debug(&app->log, "prompt lengths learned by %" PRId64 " requests (%s)", counter.asked, plan->calibration.method);
@@ -131,7 +133,7 @@ static int ask_too_long(const struct probe *probe, const struct plan *plan, stru
 static int check_context(const struct probe *probe, const struct plan *plan, struct error *err)
 {
     int64_t prompt = plan->workload.prompt.max, output = plan->workload.output.max, room = plan->server.max_model_len;
-    if (room <= 0 || prompt + output <= room)
+    if (room <= 0 || plan->workload.data.file[0] || prompt + output <= room) /* of data, row by row */
         return 0;
     struct error said = {.class = ERROR_NONE};
     ask_too_long(probe, plan, &said);
@@ -154,7 +156,7 @@ static void judge_trial(const struct app *app, const struct trial *trial, const 
         plan->calibration.exact = false;
         log_warning(&app->log, "a prompt of %" PRId64 " tokens was counted as %" PRId64 " by the server's usage: lengths are not exact",
                     asked->prompt_tokens, trial->prompt_tokens);
-    } else if (!plan->calibration.exact) {
+    } else if (!plan->calibration.exact && plan->workload.data.rows == 0) {
         log_warning(&app->log, "the server's tokenizer does not count words alike everywhere: prompts will be near the length asked for, not "
                     "exactly at it");
     }
@@ -169,13 +171,16 @@ static void judge_trial(const struct app *app, const struct trial *trial, const 
         log_warning(&app->log, "the server gives no usage: tokens are counted by chunks");
 }
 
-/* One full-length request, alone: proves that the plan can be carried out, and times it. */
-static int time_request(const struct app *app, const struct probe *probe, struct plan *plan, struct material *material, struct error *err)
+/* One full-length request (of data: the first row's; takes the rows over), alone: proves that the plan can be carried out, and times it. */
+static int time_request(const struct app *app, const struct probe *probe, struct plan *plan, struct material *material, struct dataset_rows *rows,
+                        struct error *err)
 {
     cleanup_buf struct buf body = BUF_INIT(PROMPT_BODY_MAX);
     cleanup_with(prompts_free) struct prompts *prompts = prompts_new(plan, material);
     struct prompt_lengths lengths;
     struct trial trial;
+    if (rows)
+        prompts_use_rows(prompts, rows);
     if (prompts_body(prompts, 0, TIMED_REPEAT, 0, &body, &lengths, err) < 0 ||
         trial_send(probe, body.data, body.len, time_limit(plan, &lengths), &trial, err) < 0)
         return -1;
@@ -243,14 +248,19 @@ int prepare_find_model(const struct options *options, struct probe *probe, struc
     return status < 0 ? -1 : check_context(probe, plan, err);
 }
 
-int prepare_learn_prompts(const struct app *app, const struct probe *probe, struct plan *plan, const char *prompts_path, struct error *err)
+int prepare_learn_prompts(const struct app *app, const struct probe *probe, struct plan *plan, struct prepare_data *data, const char *folder,
+                          struct error *err)
 {
+    cleanup_free char *path = folder ? file_join(folder, "prompts.jsonl.gz") : NULL;
     struct material material = {0};
-    int status = learn_lengths(app, probe, plan, &material, err);
-    if (status == 0 && prompts_path)
-        status = material_write(&material, prompts_path, err);
+    struct dataset_rows *rows = NULL;
+    int status = learn_lengths(app, probe, plan, data, &material, err);
+    if (status == 0 && path)
+        status = material_write(&material, path, err);
+    if (status == 0 && data)
+        status = prepare_data_convert(app, probe, data, &material, plan, folder, &rows, err);
     if (status == 0)
-        status = time_request(app, probe, plan, &material, err);
+        status = time_request(app, probe, plan, &material, rows, err);
     material_free(&material);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/prepare_data.h"
 #include "plan/plan.h"
 #include "probe/server.h"
 
@@ -15,9 +16,10 @@ int prepare_find_model(const struct options *options, struct probe *probe, struc
  * not fit. */
 int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, struct error *err);
 
-/* Makes the prompts' material, writes it to prompts_path (NULL: nowhere), sends one full-length request alone, and fills
+/* Makes the prompts' material, writes it to prompts.jsonl.gz in the folder (NULL: nowhere), converts the rows of data (NULL: there are none), sends one full-length request alone, and fills
  * plan->calibration. What is not as asked is said by a warning. ERROR_TARGET in the server's own words when a request of
  * the plan's lengths is refused. */
-int prepare_learn_prompts(const struct app *app, const struct probe *probe, struct plan *plan, const char *prompts_path, struct error *err);
+int prepare_learn_prompts(const struct app *app, const struct probe *probe, struct plan *plan, struct prepare_data *data,
+                          const char *folder, struct error *err);
 
 #endif

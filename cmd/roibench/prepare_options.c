@@ -5,6 +5,8 @@
 #include "plan/profile.h"
 #include "plan/scenario.h"
 #include "plan/trace.h"
+#include "plan/dataset_rows.h"
+#include "cmd/roibench/prepare_data.h"
 
 /* "|synchronous|concurrent|…": the choices are what follows the first bar. */
 #define PROFILE(name) "|" #name
@@ -89,6 +91,22 @@ const struct option_row prepare_options[] = {
      .from_model_file = true},
     {.type = OPTION_TEXT, .name = "prompt-tokens", .argument = "N", .help = "length of a prompt as the server counts it, or mean,stddev,min,max"},
     {.type = OPTION_TEXT, .name = "output-tokens", .argument = "N", .help = "length of an answer, or mean,stddev,min,max"},
+    {.type = OPTION_TEXT, .name = "data", .argument = "FILE",
+     .help = "prompts from a file: JSON array, JSON Lines, CSV, ShareGPT, OpenAI batch, Mooncake trace; or prompt_tokens=N,output_tokens=N as GuideLLM "
+             "has it"},
+    {.type = OPTION_CHOICE, .name = "data-format", .argument = "NAME", .help = "of --data; default: recognised", .choices = prepare_data_formats + 1},
+    {.type = OPTION_TEXT, .name = "data-column", .argument = "WHAT=NAME", .repeatable = true,
+     .help = "where a row has its prompt, messages, output (tokens of the answer), answer (its text); default: the usual names"},
+    {.type = OPTION_CHOICE, .name = "data-order", .argument = "ORDER", .help = "requests take rows as the file has them, or as --seed shuffles them",
+     .choices = "file|shuffled", .default_text = "file"},
+    {.type = OPTION_INTEGER, .name = "data-rows", .argument = "N", .help = "take the first N rows that can be used; default: all", .min = 1,
+     .max = DATASET_ROWS_MAX},
+    {.type = OPTION_INTEGER, .name = "trace-block", .argument = "N", .help = "tokens that a hash id of a trace stands for; default 512", .min = 1,
+     .max = PLAN_TOKENS_MAX},
+    {.type = OPTION_FLAG, .name = "skip-bad", .help = "rows that cannot be read are counted and left out"},
+    {.type = OPTION_CHOICE, .name = "too-long", .argument = "WHAT", .help = "rows that do not fit into the model's context with their answer are left out, "
+     "shortened, or refused", .choices = "skip|trim|refuse", .default_text = "skip"},
+    {.type = OPTION_FLAG, .name = "allow-prefix-cache", .help = "nothing of the nonce's is put before prompts: caches may know them from earlier runs"},
     {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},
     {.type = OPTION_TEXT, .name = "nonce", .argument = "HEX", .help = "fixes the first tokens of every prompt: 32 digits; default: drawn"},
     {.type = OPTION_GROUP, .name = "Deployment"},

@@ -9,16 +9,19 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/prepare_data.h"
 #include "net/http_client.h"
 #include "plan/find.h"
 #include "plan/profile.h"
 #include "plan/scenario.h"
+#include "plan/synthetic.h"
 #include "plan/trace.h"
 
 #define RATES_MAX 1000
 #define URL_MAX ((size_t)4096)
 #define MAX_SECONDS_DEFAULT (60 * NS_PER_S)
 #define DEFAULT_SCENARIO "chat"
+#define UNUSED_MAX ((size_t)1024)
 #define REFINE_DEFAULT 3
 
 /* --- load ----------------------------------------------------------------------------------- */
@@ -53,6 +56,8 @@ static bool is_replay(const struct options *options)
 static int fill_replay(const struct options *options, struct plan *plan, struct error *err)
 {
     const char *path = options_text(options, "replay-file"), *unit = options_text(options, "replay-unit"), *slash;
+    if (!path && prepare_data_is_file(options)) /* a trace has both: lengths and times */
+        path = options_text(options, "data");
     struct arrival_shape *shape = &plan->arrival_shape;
     enum trace_unit known = !unit ? TRACE_UNIT_USUAL : strcmp(unit, "s") == 0 ? TRACE_UNIT_S : TRACE_UNIT_MS;
     struct trace trace;
@@ -244,17 +249,40 @@ static int fill_limits(const struct options *options, struct plan *plan, struct 
 
 /* --- data ------------------------------------------------------------------------------------ */
 
+/* Of a file, the prompts' lengths are known when it was read. */
+static int fill_data(const struct options *options, struct workload *workload, struct error *err)
+{
+    const char *output = options_text(options, "output-tokens"), *name = options_text(options, "scenario");
+    bool file = prepare_data_is_file(options);
+    struct buf unused = BUF_INIT(UNUSED_MAX);
+    if (options_source(options, "scenario") > OPTION_MODEL_FILE || options_given(options, "prompt-tokens") || (output && !file))
+        return error_set(err, ERROR_USAGE, "--data says how long prompts%s are: --%s contradicts it", file ? "" : " and answers",
+                         options_given(options, "prompt-tokens") ? "prompt-tokens" : output && !file ? "output-tokens" : "scenario");
+    if (!file) {
+        int status = synthetic_parse(options_text(options, "data"), &workload->prompt, &workload->output, &unused, err);
+        buf_free(&unused);
+        return status;
+    }
+    if (output)
+        return token_lengths_parse(output, "--output-tokens", &workload->output, err);
+    workload->output = token_lengths_fixed(scenario_find(name ? name : DEFAULT_SCENARIO)->output_tokens);
+    return 0;
+}
+
 static int fill_workload(const struct options *options, struct plan *plan, struct error *err)
 {
     struct workload *workload = &plan->workload;
     const char *prompt = options_text(options, "prompt-tokens"), *output = options_text(options, "output-tokens");
     const char *name = options_text(options, "scenario");
     bool tokens = prompt || output;
+    workload->endpoint = strcmp(options_text(options, "endpoint"), "chat") == 0 ? ENDPOINT_CHAT : ENDPOINT_COMPLETIONS;
+    workload->allow_prefix_cache = options_flag(options, "allow-prefix-cache");
+    if (options_text(options, "data"))
+        return fill_data(options, workload, err);
     if (tokens && options_source(options, "scenario") > OPTION_MODEL_FILE)
         return error_set(err, ERROR_USAGE, "--scenario and --prompt-tokens or --output-tokens contradict each other: give one or the other");
     if (tokens && !(prompt && output))
         return error_set(err, ERROR_USAGE, "--prompt-tokens and --output-tokens go together");
-    workload->endpoint = strcmp(options_text(options, "endpoint"), "chat") == 0 ? ENDPOINT_CHAT : ENDPOINT_COMPLETIONS;
     if (tokens)
         return token_lengths_parse(prompt, "--prompt-tokens", &workload->prompt, err) < 0
                    ? -1

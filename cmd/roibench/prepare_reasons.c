@@ -52,7 +52,7 @@ static const char *why_exact(const struct plan *plan)
 void prepare_explain(const struct options *options, struct plan *plan, const char *moved_from)
 {
     static const char *const targets[] = {"target", NULL}, *const models[] = {"model", NULL}, *const levels[] = {"levels", "rate", "find", NULL},
-                             *const times[] = {"max-seconds", NULL}, *const workloads[] = {"prompt-tokens", "scenario", NULL},
+                             *const times[] = {"max-seconds", NULL}, *const workloads[] = {"data", "prompt-tokens", "scenario", NULL},
                              *const nonces[] = {"nonce", NULL};
     plan->reasons = ARENA_ARRAY(plan->arena, REASONS_MAX, struct plan_reason);
     plan->reason_count = 0;

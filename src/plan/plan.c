@@ -52,7 +52,7 @@ struct plan *plan_new(void)
         .profile = "",
         .sweep_arrivals = "poisson",
         .repeat = 1,
-        .workload = {.scenario = ""},
+        .workload = {.scenario = "", .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
         .limits = {.max_error_rate = 1, .max_micro_usd = -1},
         .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
         .calibration = {.method = ""},
@@ -153,6 +153,14 @@ static void describe_levels(const struct plan *plan, struct buf *out)
                    find_goal_name(plan->find), (long long)plan->refine);
 }
 
+static void describe_data(const struct workload_data *data, struct buf *out)
+{
+    char text[UNITS_TEXT_SIZE];
+    if (data->rows > 0)
+        buf_printf(out, "; %s (%s row%s of %s%s)", data->file, units_format_number((double)data->rows, 0, text), data->rows == 1 ? "" : "s", data->format,
+                   data->shuffled ? ", shuffled" : "");
+}
+
 void plan_describe(const struct plan *plan, struct buf *out)
 {
     const struct limits *limits = &plan->limits;
@@ -166,6 +174,7 @@ void plan_describe(const struct plan *plan, struct buf *out)
         buf_append_text(out, "; think time ");
         variate_describe(&plan->think_time, out);
     }
+    describe_data(&plan->workload.data, out);
     buf_append_text(out, "; prompts of ");
     describe_lengths(&plan->workload.prompt, out);
     buf_append_text(out, " tokens, answers of ");

@@ -23,6 +23,7 @@
 #define PLAN_STREAMS_MAX 1000000
 #define PLAN_NONCE_SIZE 33 /* 32 hex digits */
 #define PLAN_TOKENS_MAX ((int64_t)1 << 22) /* of one prompt, and of one answer */
+#define PLAN_BLOCK_TOKENS 512 /* that a hash id of a trace stands for: as in Mooncake's traces */
 #define PLAN_SECONDS_MAX 1e6 /* of any duration; at the smallest scale its wall time is 10^18 ns, to which a clock's time can be added */
 #define PLAN_REPEATS_MAX 1000
 #define PLAN_TARGETS_MAX 64
@@ -89,10 +90,24 @@ struct server_identity {
     /* token_ids: takes arrays of token ids as prompts of /v1/completions. */
 };
 
+/* A data file that prompts come from (plan/dataset.h), as prepare left it in the workspace (plan/dataset_rows.h). */
+struct workload_data {
+    const char *file;      /* its name, without folders; "": none, prompts are made */
+    const char *format;    /* of datasets.def */
+    int64_t rows;          /* that requests take their prompts from */
+    int64_t bad, too_long; /* left out: could not be read; do not fit into the context */
+    int64_t trimmed;       /* shortened until they fit */
+    int64_t counted;       /* whose tokens the server counted, or which are made as long as told; of the others they are estimated */
+    int64_t block_tokens;  /* that a hash id of a trace stands for */
+    bool shuffled;         /* rows are taken in an order of the seed's, not the file's */
+};
+
 struct workload {
     const char *scenario; /* "" none of the named */
     enum endpoint endpoint;
-    struct token_lengths prompt, output;
+    struct token_lengths prompt, output; /* of data: what its rows have */
+    bool allow_prefix_cache;             /* prompts begin alike in every run of a seed; else the nonce decides their first tokens */
+    struct workload_data data;
 };
 
 struct limits {

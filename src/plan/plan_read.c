@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "plan/dataset_rows.h"
 #include "plan/find.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
@@ -141,6 +142,26 @@ static void read_lengths(struct json_reader *reader, const json_t *root, const c
     json_leave(reader, mark);
 }
 
+static void read_data(struct json_reader *reader, const json_t *workload, struct plan *plan)
+{
+    static const char *const orders[2] = {"file", "shuffled"};
+    struct workload_data *data = &plan->workload.data;
+    const json_t *object = json_get_object_or_null(reader, workload, "data");
+    if (!object)
+        return;
+    size_t mark = json_enter(reader, "data", -1);
+    data->file = keep(plan, json_get_text(reader, object, "file"));
+    data->format = keep(plan, json_get_text(reader, object, "format"));
+    data->rows = integer_within(reader, object, "rows", 1, DATASET_ROWS_MAX);
+    data->bad = json_get_integer_or(reader, object, "bad", 0);
+    data->too_long = json_get_integer_or(reader, object, "too_long", 0);
+    data->trimmed = json_get_integer_or(reader, object, "trimmed", 0);
+    data->counted = json_get_integer_or(reader, object, "counted", 0);
+    data->block_tokens = integer_within(reader, object, "block_tokens", 1, PLAN_TOKENS_MAX);
+    data->shuffled = one_of(reader, object, "order", orders) == 1;
+    json_leave(reader, mark);
+}
+
 static void read_workload(struct json_reader *reader, const json_t *root, struct plan *plan)
 {
     static const char *const endpoints[2] = {"chat", "completions"};
@@ -150,6 +171,8 @@ static void read_workload(struct json_reader *reader, const json_t *root, struct
     plan->workload.scenario = keep(plan, json_get_text_or(reader, object, "scenario", ""));
     read_lengths(reader, object, "prompt_tokens", &plan->workload.prompt);
     read_lengths(reader, object, "output_tokens", &plan->workload.output);
+    plan->workload.allow_prefix_cache = json_get_bool_or(reader, object, "allow_prefix_cache", false);
+    read_data(reader, object, plan);
     json_leave(reader, mark);
 }
 

@@ -165,6 +165,24 @@ static void write_reasons(json_t *root, const struct plan *plan)
         json_set_text(reasons, plan->reasons[k].what, plan->reasons[k].why);
 }
 
+static void write_data(json_t *workload, const struct workload_data *data)
+{
+    if (data->rows == 0) {
+        json_set_null(workload, "data");
+        return;
+    }
+    json_t *object = json_add_object(workload, "data");
+    json_set_text(object, "file", data->file);
+    json_set_text(object, "format", data->format);
+    json_set_integer(object, "rows", data->rows);
+    json_set_integer(object, "bad", data->bad);
+    json_set_integer(object, "too_long", data->too_long);
+    json_set_integer(object, "trimmed", data->trimmed);
+    json_set_integer(object, "counted", data->counted);
+    json_set_integer(object, "block_tokens", data->block_tokens);
+    json_set_text(object, "order", data->shuffled ? "shuffled" : "file");
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -192,6 +210,8 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_text_if_any(workload, "scenario", plan->workload.scenario);
     write_lengths(workload, "prompt_tokens", &plan->workload.prompt);
     write_lengths(workload, "output_tokens", &plan->workload.output);
+    json_set_bool(workload, "allow_prefix_cache", plan->workload.allow_prefix_cache);
+    write_data(workload, &plan->workload.data);
     write_limits(root, &plan->limits);
     write_deployment(root, &plan->deployment);
     json_set_integer(root, "seed", (int64_t)plan->seed);

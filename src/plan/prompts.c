@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "plan/dataset_body.h"
 #include "plan/material.h"
 #include "plan/scenario.h"
 #include "wire/openai_request.h"
@@ -14,6 +15,7 @@ struct prompts {
     const struct plan *plan;
     struct material material;
     uint64_t nonce;
+    struct dataset_body *data; /* NULL: prompts are made */
     /* Used again for each body: one thread, one struct prompts. */
     struct buf text;
     int32_t *ids;
@@ -29,6 +31,26 @@ static uint64_t fold_nonce(const char *nonce)
     return high ^ (strtoull(nonce + 16, NULL, 16) * UINT64_C(0x9e3779b97f4a7c15));
 }
 
+static int open_rows(struct prompts *prompts, const char *folder, struct error *err)
+{
+    int64_t planned = prompts->plan->workload.data.rows;
+    struct dataset_rows *rows = dataset_rows_open(folder, err);
+    if (!rows)
+        return -1;
+    int64_t found = dataset_rows_count(rows);
+    prompts_use_rows(prompts, rows);
+    if (found != planned)
+        return error_set(err, ERROR_USAGE, "%s/" DATASET_ROWS_FILE " has %lld rows, and the plan %lld. Prepare the run again", folder,
+                         (long long)found, (long long)planned);
+    return 0;
+}
+
+void prompts_use_rows(struct prompts *prompts, struct dataset_rows *rows)
+{
+    dataset_body_free(prompts->data);
+    prompts->data = dataset_body_new(prompts->plan, &prompts->material, prompts->nonce, rows);
+}
+
 struct prompts *prompts_read(const struct plan *plan, const char *folder, struct error *err)
 {
     cleanup_free char *path = file_join(folder, "prompts.jsonl.gz");
@@ -40,7 +62,11 @@ struct prompts *prompts_read(const struct plan *plan, const char *folder, struct
         material_free(&material);
         return NULL;
     }
-    return prompts_new(plan, &material);
+    struct prompts *prompts = prompts_new(plan, &material);
+    if (plan->workload.data.rows == 0 || open_rows(prompts, folder, err) == 0)
+        return prompts;
+    prompts_free(prompts);
+    return NULL;
 }
 
 struct prompts *prompts_new(const struct plan *plan, struct material *material)
@@ -58,6 +84,7 @@ void prompts_free(struct prompts *prompts)
 {
     if (!prompts)
         return;
+    dataset_body_free(prompts->data);
     material_free(&prompts->material);
     buf_free(&prompts->text);
     free(prompts->ids);
@@ -88,22 +115,27 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
     uint64_t where = ((uint64_t)(unsigned)level << 32) | (uint64_t)(unsigned)repeat;
     struct random sizes, head, tail;
     random_derive(&sizes, plan->seed, "lengths", where, (uint64_t)i);
-    random_derive(&head, prompts->nonce, "head", where, (uint64_t)i);
+    random_derive(&head, plan->workload.allow_prefix_cache ? plan->seed : prompts->nonce, "head", where, (uint64_t)i);
     random_derive(&tail, plan->seed, "body", where, (uint64_t)i);
-    lengths->prompt_tokens = token_lengths_draw(&plan->workload.prompt, &sizes);
-    lengths->output_tokens = token_lengths_draw(&plan->workload.output, &sizes);
     struct openai_request request = {
         .model = plan->model,
         .chat = plan->workload.endpoint == ENDPOINT_CHAT,
-        .max_tokens = lengths->output_tokens,
         .max_completion_tokens = server->max_completion_tokens,
         .ignore_eos = server->ignore_eos,
         .stream = true,
         .include_usage = server->usage,
         .continuous_usage = server->usage && server->continuous_usage,
-        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0,
+        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0 && !plan->workload.allow_prefix_cache,
     };
-    draw_prompt(prompts, lengths->prompt_tokens, &head, &tail, &request);
+    if (prompts->data) {
+        if (dataset_body_fill(prompts->data, level, repeat, i, &request, lengths, err) < 0)
+            return -1;
+    } else {
+        lengths->prompt_tokens = token_lengths_draw(&plan->workload.prompt, &sizes);
+        lengths->output_tokens = token_lengths_draw(&plan->workload.output, &sizes);
+        draw_prompt(prompts, lengths->prompt_tokens, &head, &tail, &request);
+    }
+    request.max_tokens = lengths->output_tokens;
     buf_reset(out);
     if (openai_request_write(&request, out) < 0)
         return error_set(err, ERROR_USAGE, "the body of a request with %lld prompt tokens is too large", (long long)lengths->prompt_tokens);

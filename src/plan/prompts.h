@@ -25,6 +25,9 @@ struct prompts *prompts_read(const struct plan *plan, const char *folder, struct
 struct material;
 struct prompts *prompts_new(const struct plan *plan, struct material *material);
 void prompts_free(struct prompts *prompts);
+/* From here on the prompts are those of a data file's rows, which are taken over (plan/dataset_body.h). prompts_read does it by itself. */
+struct dataset_rows;
+void prompts_use_rows(struct prompts *prompts, struct dataset_rows *rows);
 
 struct prompt_lengths {
     int64_t prompt_tokens, output_tokens;

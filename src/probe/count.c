@@ -110,6 +110,53 @@ int64_t counter_count(void *context, const char *text, size_t length, struct err
     return counter->tokenize ? count_by_tokenize(counter, text, length, err) : count_text_by_usage(counter, text, length, err);
 }
 
+/* {"model":..., MEMBER} for /tokenize, and for one token of an answer otherwise. */
+static int write_member_body(const struct counter *counter, const char *member, size_t length, struct buf *body)
+{
+    struct openai_request request = {.model = counter->model, .member = member, .member_length = length};
+    if (!counter->tokenize) {
+        request.max_tokens = 1;
+        request.max_completion_tokens = counter->max_completion_tokens;
+    }
+    return openai_request_write(&request, body);
+}
+
+/* `count` of /tokenize, or usage.prompt_tokens. */
+static int64_t read_count(const struct counter *counter, const struct http_response *response)
+{
+    struct openai_chunk answer;
+    if (!counter->tokenize)
+        return openai_response_read(buf_text(&response->body), response->body.len, &answer) == 0 ? answer.prompt_tokens : -1;
+    json_t *json = json_loadb(buf_text(&response->body), response->body.len, 0, NULL);
+    const json_t *count = json_object_get(json, "count");
+    int64_t tokens = json_is_integer(count) ? json_integer_value(count) : -1;
+    json_decref(json);
+    return tokens;
+}
+
+int64_t counter_count_member(struct counter *counter, const char *member, size_t length, struct error *err)
+{
+    const struct probe *probe = counter->probe;
+    cleanup_buf struct buf body = BUF_INIT(BODY_MAX);
+    cleanup_free char *url = counter->tokenize ? http_url_beside(probe->target, "/tokenize") : probe_url(probe, endpoint_path(probe->endpoint));
+    struct http_response response;
+    int64_t count = -1;
+    if (*probe->stop)
+        return error_set(err, ERROR_TARGET, "stopped");
+    if (write_member_body(counter, member, length, &body) < 0)
+        return error_set(err, ERROR_USAGE, "a prompt of %zu bytes is too large", length);
+    counter->asked++;
+    if (http_client_post(probe->client, url, body.data, body.len, PROBE_TIMEOUT_NS, &response, err) == 0) {
+        bool refused = response.status == 400 || response.status == 413 || response.status == 422;
+        if (response.status != 200)
+            count = probe_refused("counting tokens", url, &response, err) < 0 && refused ? COUNTER_REFUSED : -1;
+        else if ((count = read_count(counter, &response)) < 0)
+            error_set(err, ERROR_TARGET, "%s gives no count of tokens", url);
+    }
+    http_response_free(&response);
+    return count;
+}
+
 int64_t counter_token_ids(struct counter *counter, const char *text, int32_t *ids, size_t size, struct error *err)
 {
     json_t *body = json_object();

@@ -1,4 +1,5 @@
-/* Inside of record/: reading a file of gzip members (or a plain one) block by block, and writing without losing errors.
+/* Reading a file of gzip members (or a plain one) block by block, and writing without losing errors: inside of record/, and for data
+ * files (plan/dataset).
  *
  * The source never fails on a file that was cut off: it ends early and sets
  * `truncated`. What is no gzip at all in the middle of a file is an error that

@@ -76,7 +76,7 @@ static void skip_lines(struct csv_reader *reader)
 {
     while (reader->next < reader->end) {
         char *line = reader->next + strspn(reader->next, " \t\r");
-        if (line < reader->end && *line != '\n' && *line != '#')
+        if (line < reader->end && *line != '\n' && (*line != '#' || reader->no_comments))
             return;
         char *newline = memchr(reader->next, '\n', (size_t)(reader->end - reader->next));
         reader->next = newline ? newline + 1 : reader->end;

@@ -62,7 +62,9 @@ static void write_messages(struct buf *out, const struct openai_request *request
 
 static void write_prompt(struct buf *out, const struct openai_request *request)
 {
-    if (request->chat)
+    if (request->member)
+        buf_append(out, request->member, request->member_length);
+    else if (request->chat)
         write_messages(out, request);
     else if (request->token_ids)
         write_token_ids(out, request->token_ids, request->token_count);

@@ -15,7 +15,9 @@ struct openai_request {
     const char *model;
     bool chat;                /* "messages", else "prompt" */
 
-    /* The prompt; all borrowed. token_ids (completions only) go before text. */
+    /* The prompt; all borrowed. member goes before token_ids (completions only), these before text. */
+    const char *member;       /* NULL: none; "messages":[...] or "prompt":"..." as JSON, written as it is */
+    size_t member_length;
     const int32_t *token_ids; /* NULL: none */
     size_t token_count;
     const char *text;         /* any bytes; broken UTF-8 becomes U+FFFD */
