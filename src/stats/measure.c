@@ -118,7 +118,8 @@ static void add_ok(struct sums *sums, const struct record *record)
     add_between(sums, LATENCY_E2E, record->sent, record->end, 1);
     add_between(sums, LATENCY_E2E_INTENDED, record->intended, record->end, 1);
     add_between(sums, LATENCY_SCHEDULE_SLIP, record->intended, record->sent, 1);
-    if (n > first)
+    /* What came all at once has no time a token; chunks may have told of fewer tokens than the usage at the end. */
+    if (n > first && record->last_token > record->first_token)
         add_between(sums, LATENCY_TPOT, record->first_token, record->last_token, (double)(n - first));
     if (n > 1)
         add_between(sums, LATENCY_TPOT_VLLM, record->first_token, record->last_token, (double)(n - 1));

@@ -146,7 +146,8 @@ def check_level(where, got, bounds, records, run):
         distribution(where + ".ttft_without_first_ms", got["ttft_without_first_ms"], later)
     distribution(where + ".e2e_ms", got["e2e_ms"], [(r["end"] - r["sent"]) * ms for r in ok])
     distribution(where + ".e2e_intended_ms", got["e2e_intended_ms"], [(r["end"] - r["intended"]) * ms for r in ok])
-    tpot = [(r["last_token"] - r["first_token"]) * ms / (r["output_tokens"] - r["first_tokens"]) for r in ok]
+    tpot = [(r["last_token"] - r["first_token"]) * ms / (r["output_tokens"] - r["first_tokens"]) for r in ok
+            if r["last_token"] > r["first_token"]]
     distribution(where + ".tpot_ms", got["tpot_ms"], tpot)
     distribution(where + ".tpot_with_first_ms", got["tpot_with_first_ms"],
                  [(r["last_token"] - r["sent"]) * ms / r["output_tokens"] for r in ok])

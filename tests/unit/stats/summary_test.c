@@ -105,6 +105,21 @@ static void add_journal(struct record_writer *writer, json_t *line)
     json_decref(line);
 }
 
+/* Chunks said one token each, the usage at the end three: what came at once is no infinite speed. */
+static void test_one_arrival_has_no_time_a_token(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 2000, 2000, FAILURE_NONE);
+    finish(writer);
+    struct run_summary *summary = summarize(*state, "a");
+    const struct level_summary *level = &summary->levels[0];
+    assert_int_equal(level->requests.ok, 1);
+    assert_int_equal(level->latency[LATENCY_TPOT].count, 0);
+    assert_true(isnan(level->rate[RATE_USER_TPS]));
+    assert_near(level->latency[LATENCY_TPOT_WITH_FIRST].max, 1000 / 3.0, 1e-6);
+    run_summary_free(summary);
+}
+
 static void test_window_and_scale(void **state)
 {
     struct record_writer *writer = begin(*state, "a");
@@ -381,6 +396,7 @@ static void test_measured_lengths_are_compared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_arrival_has_no_time_a_token, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_window_and_scale, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_censored, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_refused_connection_is_a_failed_member, make_folder, remove_folder),
