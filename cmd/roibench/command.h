@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "net/http_client.h"
+#include "plan/plan.h"
 
 struct app {
     const struct clock *clock;
@@ -78,6 +79,9 @@ void command_net_free(struct command_net *net);
      .help = "header of every request; values are kept nowhere, so prepare and run are both told (ROIBENCH_HEADER: one a line)"},    \
     {.type = OPTION_FLAG, .name = "insecure",                                                                         \
      .help = "believe whoever answers: no certificate is verified; the report says so"}
+
+/* The plan in the workspace, for commands that can do without: NULL if there is none, or, with a warning, none that can be read. plan_free() it. */
+struct plan *command_find_plan(const struct app *app, const struct options *options);
 
 #define TEKTON_RESULT_MAX 256 /* bytes that a result holds */
 /* Writes one Tekton result file per call: <dir>/<name>, no trailing newline; refuses more than TEKTON_RESULT_MAX. dir NULL: nothing. */

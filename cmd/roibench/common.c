@@ -10,6 +10,7 @@
 #include "cmd/roibench/command.h"
 #include "record/manifest.h"
 #include "record/run_file.h"
+#include "record/workspace.h"
 
 #define API_KEY_MAX 16384
 #define HOST_SIZE 256
@@ -121,6 +122,21 @@ void command_net_free(struct command_net *net)
     free(net->headers);
     free(net->secrets);
     *net = (struct command_net){0};
+}
+
+struct plan *command_find_plan(const struct app *app, const struct options *options)
+{
+    struct error err;
+    const char *workspace = options_text(options, "workspace");
+    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), &err);
+    if (!run_id)
+        return NULL;
+    cleanup_free char *folder = workspace_run_folder(workspace, run_id);
+    cleanup_free char *path = file_join(folder, "plan.json");
+    struct plan *plan = plan_read(path, &err);
+    if (!plan)
+        log_warning(&app->log, "%s; it is left out of account", err.text);
+    return plan;
 }
 
 int command_tekton_result(const char *dir, const char *name, const char *text, struct error *err)

@@ -6,13 +6,11 @@
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/terminal.h"
 #include "cmd/roibench/run_session.h"
 #include "load/engine.h"
 #include "plan/plan.h"
-#include "record/workspace.h"
 
 #define LINE_MAX_BYTES ((size_t)16 << 10)
 #define STREAMS_DEFAULT 512
@@ -61,17 +59,6 @@ void doctor_tell(struct doctor *doctor, enum health health, const char *name, co
 
 /* --- what is asked --------------------------------------------------------------------------- */
 
-/* The plan in the workspace; NULL: there is none, or none that can be read. */
-static struct plan *find_plan(const struct options *options)
-{
-    struct error ignored;
-    const char *workspace = options_text(options, "workspace");
-    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), &ignored);
-    cleanup_free char *folder = run_id ? workspace_run_folder(workspace, run_id) : NULL;
-    cleanup_free char *path = folder ? file_join(folder, "plan.json") : NULL;
-    return path ? plan_read(path, &ignored) : NULL;
-}
-
 /* Returns an array to free(); its texts are the options' or the plan's. */
 static const char **choose_targets(const struct options *options, const struct plan *plan, size_t *count)
 {
@@ -103,7 +90,7 @@ static int conclude(const struct doctor *doctor, struct error *err)
 
 static int doctor_run(struct app *app, struct options *options, struct error *err)
 {
-    cleanup_with(plan_free) struct plan *plan = find_plan(options);
+    cleanup_with(plan_free) struct plan *plan = command_find_plan(app, options);
     struct doctor doctor = {
         .app = app,
         .workspace = options_text(options, "workspace"),

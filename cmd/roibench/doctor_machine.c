@@ -130,7 +130,7 @@ static void look_at_clock(struct doctor *doctor)
     const char *name = source[0] ? source : "unknown";
     if (reading > READING_SLOW_NS || step > NS_PER_US)
         doctor_tell(doctor, HEALTH_WARNING, "clock",
-                    "source %s: %lld ns a reading, resolution %lld ns. Every arrival is stamped: a machine with the clock source tsc or kvm-clock is better",
+                    "source %s: %lld ns a reading, resolution %lld ns. Every arrival is stamped: better are the clock sources tsc and kvm-clock",
                     name, (long long)reading, (long long)step);
     else
         doctor_tell(doctor, HEALTH_FINE, "clock", "source %s: %lld ns a reading, resolution %lld ns", name, (long long)reading, (long long)step);

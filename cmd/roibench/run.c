@@ -3,7 +3,6 @@
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cmd/roibench/run_session.h"
 #include "cmd/roibench/self_test.h"
 #include "load/engine.h"
@@ -127,12 +126,13 @@ static int run_pair(struct run_session_settings *settings, const struct options 
 /* A plan that is there says for how many streams this machine has to do. */
 static int run_self_test(struct app *app, const struct options *options, struct error *err)
 {
-    struct error ignored;
-    const char *workspace = options_text(options, "workspace");
-    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), &ignored);
-    cleanup_free char *folder = run_id ? workspace_run_folder(workspace, run_id) : NULL;
-    cleanup_free char *path = folder ? file_join(folder, "plan.json") : NULL;
-    struct plan *plan = path ? plan_read(path, &ignored) : NULL;
+    static const char *const of_a_run[] = {"warm-connections", "interleave", "shard", "start-at"};
+    for (size_t k = 0; k < sizeof of_a_run / sizeof of_a_run[0]; k++)
+        if (options_given(options, of_a_run[k]))
+            return error_set(err, ERROR_USAGE, "--self-test measures this machine: --%s has no meaning there", of_a_run[k]);
+    if (options_positional_count(options) > 0)
+        return error_set(err, ERROR_USAGE, "--self-test measures this machine and takes no folder");
+    struct plan *plan = command_find_plan(app, options);
     int64_t streams = plan ? run_session_streams(plan) : 0;
     plan_free(plan);
     return self_test_run(app, (int)options_integer(options, "workers", cgroup_cpus("")), streams, err);
@@ -143,7 +143,7 @@ static int run_run(struct app *app, struct options *options, struct error *err)
     struct run_session_settings settings = {.app = app, .options = options, .shard = NO_SHARD, .start_at = TIME_NEVER};
     size_t count = options_positional_count(options);
     if (options_flag(options, "self-test"))
-        return count == 0 ? run_self_test(app, options, err) : error_set(err, ERROR_USAGE, "--self-test measures this machine and takes no folder");
+        return run_self_test(app, options, err);
     if (parse_shard(options_text(options, "shard"), &settings, err) < 0 || parse_start(options_text(options, "start-at"), &settings, err) < 0)
         return -1;
     if (options_flag(options, "interleave")) {

@@ -81,3 +81,12 @@ line() { # NAME: the line of that check
     run -2 "$ROIBENCH" doctor --target gopher://x
     [[ $output == *"--target: 'gopher://x': expected a URL that begins with http:// or https://"* ]]
 }
+
+@test "a plan that cannot be read is said to be left out" {
+    mkdir -p ws/r
+    echo '{}' > ws/r/plan.json
+    echo r > ws/latest
+    run -0 --separate-stderr "$ROIBENCH" doctor --workspace ws --quiet --workers 1
+    [[ $stderr == *"ws/r/plan.json: "*"; it is left out of account"* ]]
+    [[ $(line 'open files') == *"; 512 streams need "* ]]
+}

@@ -29,7 +29,9 @@ load support/simulator
     [[ $stderr == *"both ends of the streams are in this process: "*" open files, and the limit is 600"* ]]
 }
 
-@test "run --self-test takes no folder" {
+@test "run --self-test takes no folder, and no options of a run" {
+    run -2 "$ROIBENCH" run --self-test --interleave
+    [[ $output == *"--self-test measures this machine: --interleave has no meaning there"* ]]
     run -2 "$ROIBENCH" run --self-test somewhere
     [[ $output == *"--self-test measures this machine and takes no folder"* ]]
 }
