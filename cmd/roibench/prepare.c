@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "cmd/roibench/command.h"
 #include "cmd/roibench/prepare_data.h"
+#include "cmd/roibench/prepare_kube.h"
 #include "cmd/roibench/prepare_learn.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "cmd/roibench/prepare_show.h"
@@ -24,6 +25,7 @@
 CLEANUP_DEFINE(struct plan, plan_free)
 CLEANUP_DEFINE(struct http_client, http_client_free)
 CLEANUP_DEFINE(struct prepare_data, prepare_data_free)
+CLEANUP_DEFINE(struct kube_client, kube_client_free)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -190,6 +192,18 @@ static void remove_files(const char *folder)
     }
 }
 
+/* The model's address and what server it is; Kubernetes is asked where it can be. */
+static int find_model(const struct app *app, const struct options *options, struct probe *probe, struct plan *plan, struct error *err)
+{
+    cleanup_with(kube_client_free) struct kube_client *kube = NULL;
+    if (command_kube_open(app, options, &kube, err) < 0 || prepare_kube_find_target(app, options, kube, plan, err) < 0)
+        return -1;
+    probe->target = plan->target;
+    if (prepare_find_model(options, probe, plan, err) < 0 || prepare_check_other_targets(app, options, probe, plan, err) < 0)
+        return -1;
+    return prepare_kube_learn(app, options, kube, plan, err);
+}
+
 static int prepare_with_client(const struct app *app, const struct options *options, struct probe *probe, struct plan *plan, struct prepare_data *data,
                                struct error *err)
 {
@@ -198,7 +212,7 @@ static int prepare_with_client(const struct app *app, const struct options *opti
     /* Before any request: a workspace that cannot be written is known at once. */
     if (!dry && file_check_writable(options_text(options, "workspace"), err) < 0)
         return error_wrap(err, "--workspace");
-    if (prepare_find_model(options, probe, plan, err) < 0 || prepare_check_other_targets(app, options, probe, plan, err) < 0)
+    if (find_model(app, options, probe, plan, err) < 0)
         return -1;
     if (dry)
         return learn(app, options, probe, plan, data, NULL, err) < 0 ? -1 : print_plan(app, options, plan, err);

@@ -1,5 +1,6 @@
 /* The options of `prepare`. */
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/prepare_kube.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "plan/find.h"
 #include "plan/profile.h"
@@ -23,7 +24,11 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_TEXT, .name = "models", .argument = "DIR", .help = "folder with <model>.json: target, levels, hardware, price of each"},
     {.type = OPTION_TEXT, .name = "target-template", .argument = "URL", .help = "of a model without --target",
      .default_text = "http://{model}-predictor.{namespace}.svc.cluster.local:8080/v1"},
-    {.type = OPTION_TEXT, .name = "namespace", .argument = "NAME", .help = "{namespace} of the template", .default_text = "private-ai"},
+    {.type = OPTION_TEXT, .name = "namespace", .argument = "NAME", .help = "{namespace} of the template, and where Kubernetes is asked for the model",
+     .default_text = "private-ai"},
+    {.type = OPTION_TEXT, .name = "inference-service", .argument = "NAME", .from_model_file = true,
+     .help = "the model's InferenceService or LLMInferenceService; default: named like the model"},
+    COMMAND_KUBE_OPTIONS,
     {.type = OPTION_FLAG, .name = "allow-redirect",
      .help = "where the target's list of models is redirected, measure what it leads to; a key or header goes to no other host"},
     {.type = OPTION_CHOICE, .name = "endpoint", .argument = "NAME", .help = "which API is loaded", .choices = "chat|completions",

@@ -56,8 +56,11 @@ void prepare_explain(const struct options *options, struct plan *plan, const cha
                              *const nonces[] = {"nonce", NULL};
     plan->reasons = ARENA_ARRAY(plan->arena, REASONS_MAX, struct plan_reason);
     plan->reason_count = 0;
+    const struct kubernetes_facts *kubernetes = plan->kubernetes;
     if (moved_from)
         explain(plan, "target", arena_printf(plan->arena, "--allow-redirect: %s is redirected there", moved_from));
+    else if (kubernetes && kubernetes->gave_target)
+        explain(plan, "target", arena_printf(plan->arena, "the address of %s %s in namespace %s", kubernetes->kind, kubernetes->name, kubernetes->namespace));
     else
         explain_first(options, plan, "target", targets, "--target-template, filled in with --model and --namespace");
     explain_first(options, plan, "model", models, "the only one that the server has");

@@ -136,6 +136,21 @@ static void show_cost(const struct plan *plan, struct buf *out)
         buf_printf(out, "the run ends at %s (--max-usd)\n", units_format_usd(limits->max_micro_usd, usd));
 }
 
+static void show_kubernetes(const struct plan *plan, struct buf *out)
+{
+    const struct kubernetes_facts *kubernetes = plan->kubernetes;
+    if (!kubernetes)
+        return;
+    buf_printf(out, "%-10s ", "kubernetes");
+    kubernetes_describe(kubernetes, out);
+    if (kubernetes->argument_count > 0)
+        buf_printf(out, "\n%-10s ", "arguments");
+    kubernetes_describe_arguments(kubernetes, out);
+    for (size_t k = 0; k < kubernetes->note_count; k++)
+        buf_printf(out, "\n%-10s %s", "", kubernetes->notes[k]);
+    buf_append_char(out, '\n');
+}
+
 void prepare_show(const struct plan *plan, struct buf *out)
 {
     char text[UNITS_TEXT_SIZE], line[256];
@@ -144,6 +159,7 @@ void prepare_show(const struct plan *plan, struct buf *out)
         row(out, plan, "", plan->other_targets[k], "");
     row(out, plan, "model", plan->model, "model");
     show_server(plan, out);
+    show_kubernetes(plan, out);
     struct buf described = BUF_INIT((size_t)64 << 10);
     plan_describe(plan, &described);
     buf_printf(out, "%-10s %s", "load", buf_text(&described));

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "net/curl_error.h"
 #include "net/curl_setup.h"
 
@@ -131,7 +132,7 @@ static void http_client_prepare(struct http_exchange *exchange, struct curl_slis
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_client_take);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
-    *exchange->response = (struct http_response){.body = BUF_INIT(HTTP_RESPONSE_MAX), .date_ns = TIME_NEVER};
+    *exchange->response = (struct http_response){.body = BUF_INIT(HTTP_RESPONSE_MAX), .date_ns = TIME_NEVER, .retry_after_ns = -1};
 }
 
 static void http_client_limit(CURL *easy, int64_t timeout_ns)
@@ -187,7 +188,8 @@ static void http_client_note(struct http_exchange *exchange)
     CURL *easy = exchange->client->easy;
     curl_off_t total = 0, length = -1;
     const char *location = NULL;
-    char date[64] = "";
+    char date[64] = "", retry_after[64] = "";
+    int64_t retry_after_s = -1;
     long status = 0;
 
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
@@ -200,6 +202,10 @@ static void http_client_note(struct http_exchange *exchange)
     http_client_copy_header(easy, "ETag", response->etag, sizeof response->etag);
     http_client_copy_header(easy, "Server", response->server, sizeof response->server);
     http_client_copy_header(easy, "Date", date, sizeof date);
+    http_client_copy_header(easy, "Retry-After", retry_after, sizeof retry_after);
+    if (units_parse_integer(retry_after, &retry_after_s) < 0 || retry_after_s < 0)
+        retry_after_s = -1;
+    response->retry_after_ns = retry_after_s < 0 ? -1 : NS_PER_S * (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S);
 
     const time_t seconds = curl_getdate(date, NULL);
 

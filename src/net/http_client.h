@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#define RETRY_AFTER_MAX_S 86400
 #define HTTP_RESPONSE_MAX ((size_t)32 << 20) /* a response body larger than this is an error */
 
 struct net_settings {
@@ -57,6 +58,7 @@ struct http_response {
     char etag[256];
     char location[1024];  /* of a redirect, made absolute; "" otherwise */
     int64_t date_ns;      /* realtime ns of Date, whole seconds; TIME_NEVER: it has none that can be read */
+    int64_t retry_after_ns; /* what Retry-After says in whole seconds, RETRY_AFTER_MAX_S at most; -1: it says nothing, or a date */
     char server[64];      /* "" none */
     char message[512];    /* of trouble: "connection refused" */
 };

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "plan/arrival_shape.h"
 #include "plan/variate.h"
+#include "wire/kubernetes.h"
 
 #define PLAN_SCHEMA "roibench/plan/v1"
 #define PLAN_LEVELS_MAX 1000
@@ -169,6 +170,7 @@ struct plan {
     struct workload workload;
     struct limits limits;
     struct deployment deployment;
+    struct kubernetes_facts *kubernetes; /* NULL: not asked */
     uint64_t seed;
     char nonce[PLAN_NONCE_SIZE];
     struct calibration calibration;

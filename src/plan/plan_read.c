@@ -378,6 +378,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
     read_deployment(reader, root, plan);
+    plan->kubernetes = kubernetes_facts_read(reader, root, plan->arena);
     arrival_shape_read(&plan->arrival_shape, reader, root, plan->arena);
     if (!reader->failed && profile_fault(plan))
         json_fail(reader, "arrivals", "%s", profile_fault(plan));

@@ -214,6 +214,7 @@ json_t *plan_to_json(const struct plan *plan)
     write_data(workload, &plan->workload.data);
     write_limits(root, &plan->limits);
     write_deployment(root, &plan->deployment);
+    kubernetes_facts_write(root, plan->kubernetes);
     json_set_integer(root, "seed", (int64_t)plan->seed);
     json_set_text(root, "nonce", plan->nonce);
     write_calibration(root, &plan->calibration);

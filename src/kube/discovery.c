@@ -1,0 +1,108 @@
+#include "kube/discovery.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/units.h"
+#include "wire/kubernetes.h"
+
+#define GROUP "serving.kserve.io"
+#define LISTED_MAX 20
+#define LIST_MAX ((size_t)2048)
+#define PAUSE_NS (2 * NS_PER_S)
+#define TELL_EVERY_NS (10 * NS_PER_S)
+
+static const struct {
+    const char *kind, *plural, *version;
+} kinds[] = {{"InferenceService", "inferenceservices", "v1beta1"}, {"LLMInferenceService", "llminferenceservices", "v1alpha1"}};
+
+#define KIND_COUNT (sizeof kinds / sizeof kinds[0])
+
+/* Which there are, as a help after a wrong name; nothing where that is not told. */
+static void append_names(struct kube_client *client, const char *namespace, struct buf *out)
+{
+    size_t listed = 0, total = 0;
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+        const struct kube_resource resource = {GROUP, kinds[kind].version, kinds[kind].plural, namespace, NULL};
+        json_t *items, *item;
+        size_t k;
+        if (kube_list(client, &resource, NULL, &items, NULL) != KUBE_OK)
+            continue;
+        json_array_foreach(items, k, item)
+        {
+            const char *name = json_string_value(json_object_get(json_object_get(item, "metadata"), "name"));
+            total++;
+            if (name && kube_is_name(name) && listed < LISTED_MAX)
+                buf_printf(out, "%s%s", listed++ ? ", " : "; it has: ", name);
+        }
+        json_decref(items);
+    }
+    if (total > listed && listed > 0)
+        buf_printf(out, " and %zu more", total - listed);
+}
+
+static void fill(struct kube_service *service, size_t kind, json_t *object, struct arena *arena)
+{
+    *service = (struct kube_service){.kind = kinds[kind].kind, .why_not = "", .object = object};
+    service->url = kubernetes_service_url(object, arena);
+    service->ready = kubernetes_service_ready(object, arena, &service->why_not);
+}
+
+enum kube_outcome kube_find_service(struct kube_client *client, const char *namespace, const char *name, struct arena *arena,
+                                    struct kube_service *service, struct error *err)
+{
+    bool possible = kube_is_name(name) && kube_is_name(namespace);
+    for (size_t kind = 0; possible && kind < KIND_COUNT; kind++) {
+        const struct kube_resource resource = {GROUP, kinds[kind].version, kinds[kind].plural, namespace, name};
+        struct error own = {.class = ERROR_NONE};
+        json_t *object;
+        enum kube_outcome outcome = kube_get(client, &resource, &object, &own);
+        if (outcome == KUBE_OK) {
+            fill(service, kind, object, arena);
+            return KUBE_OK;
+        }
+        /* A Role for the older kind alone is enough where there is no other. */
+        if (outcome == KUBE_FAILED || (outcome == KUBE_FORBIDDEN && kind == 0)) {
+            error_set(err, own.class, "%s", own.text);
+            return outcome;
+        }
+    }
+    struct buf names = BUF_INIT(LIST_MAX);
+    append_names(client, namespace, &names);
+    error_set(err, ERROR_TARGET, "there is neither an InferenceService nor an LLMInferenceService '%.200s' in namespace '%.100s'%s", name, namespace,
+              buf_text(&names));
+    buf_free(&names);
+    return KUBE_NOT_FOUND;
+}
+
+static enum kube_outcome give_up(const struct kube_service *service, const char *namespace, const char *name, int64_t waited_ns, struct error *err)
+{
+    char waited[UNITS_TEXT_SIZE];
+    error_set(err, ERROR_TARGET, "%s %s in namespace %s is not ready after %s: %s. --wait says how long to wait, --target names an address all the same",
+              service->kind, name, namespace, units_format_duration(waited_ns, waited), service->ready ? "it has no address" : service->why_not);
+    return KUBE_FAILED;
+}
+
+enum kube_outcome kube_await_service(const struct kube_waiting *waiting, const char *namespace, const char *name, struct arena *arena,
+                                     struct kube_service *service, struct error *err)
+{
+    const struct clock *clock = waiting->clock;
+    int64_t started = clock_now(clock), end = started + waiting->wait_ns, told = started - TELL_EVERY_NS;
+    for (;;) {
+        enum kube_outcome outcome = kube_find_service(waiting->client, namespace, name, arena, service, err);
+        int64_t now = clock_now(clock);
+        if (outcome != KUBE_OK || (service->ready && service->url[0]))
+            return outcome;
+        if (now - told >= TELL_EVERY_NS) {
+            log_info(waiting->log, "waiting for %s %s in namespace %s: %s", service->kind, name, namespace,
+                     service->ready ? "it has no address" : service->why_not);
+            told = now;
+        }
+        json_decref(service->object);
+        service->object = NULL;
+        if (now >= end || *waiting->stop)
+            return give_up(service, namespace, name, now - started, err);
+        clock_sleep_until(clock, now + PAUSE_NS < end ? now + PAUSE_NS : end);
+    }
+}
