@@ -8,13 +8,14 @@
  * connections are closed (0, the default: at SIGTERM). Each gets vLLM's chat chunks with `tokens` tokens, whatever it
  * asks for, `a-write` of them in one write; other requests get 404.
  *
- * rate: writes a second and stream, each stream on a schedule of its own that begins ttft-ms after its request was read; with
+ * rate: writes a second and stream, each stream on a schedule of its own that begins ttft-ms after the kernel had its request; with
  * `step` all streams are due at the same moments, as those of an engine that computes them together are. Without a rate: as fast as
  * can be, one write of each stream after the other.
  *
  * The report is one line of JSON, what it really did: CPU seconds; of the writes that had a schedule how late they were (due to the
- * clock read behind send()), ttft (request read whole to the first write) and itl (write to write, by the tokens of the
- * write), each p50, p99 and max in ns, exact; how often the kernel had no room. */
+ * clock read behind send()), ttft (from when the kernel had the request, by its stamp, to the first write: that the server was
+ * late to read it is no fault of a client) and itl (write to write, by the tokens of the write), each p50, p99 and max in ns, exact;
+ * how often the kernel had no room. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -43,7 +44,8 @@
 #define ROLE HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n"
 #define TOKEN HEAD "{\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":null,\"token_ids\":null}]}\n\n"
 #define LAST \
-    HEAD "{\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":\"length\",\"stop_reason\":null,\"token_ids\":null}]}\n\n"
+    HEAD "{\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":\"length\",\"stop_reason\":null,"         \
+    "\"token_ids\":null}]}\n\n"
 
 struct stream {
     int fd;
@@ -51,7 +53,7 @@ struct stream {
     bool queued, gone;  /* in one of the queues; its client went: closed when it comes out of there */
     size_t body_left;   /* of the request, once its header is read; 0: between requests */
     size_t sent, token; /* bytes of the answer, tokens in them */
-    int64_t read, due, written; /* the request; the next write; the last one */
+    int64_t read, due, written; /* the kernel had the request; the next write; the last one */
 };
 
 /* Streams in the order in which they are due: all of one queue wait equally long. */
@@ -90,11 +92,21 @@ static void must(bool fine, const char *what)
     exit(1);
 }
 
-static int64_t now(void)
+static int64_t ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+    clock_gettime(clock, &time);
+    return ns_of(time);
+}
+
+static int64_t now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 static void on_signal(int number)
@@ -239,6 +251,7 @@ static void accept_all(void)
         *stream = (struct stream){.fd = fd};
         server.open++;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
         watch(stream, EPOLLIN, EPOLL_CTL_ADD);
     }
 }
@@ -246,7 +259,6 @@ static void accept_all(void)
 static void begin_answer(struct stream *stream)
 {
     stream->sent = stream->token = 0;
-    stream->read = now();
     stream->due = stream->read + server.ttft;
     if (server.step && server.interval)
         stream->due += server.interval - stream->due % server.interval;
@@ -263,11 +275,28 @@ static void close_stream(struct stream *stream)
     server.open--;
 }
 
+/* recv, and stream->read: when the kernel had these bytes. */
+static ssize_t receive(struct stream *stream, char *bytes, size_t size)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec vector = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(stream->fd, &message, 0);
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct timespec stamp;
+    stream->read = now();
+    if (got > 0 && header && header->cmsg_type == SCM_TIMESTAMPNS) {
+        memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
+        stream->read -= read_clock(CLOCK_REALTIME) - ns_of(stamp);
+    }
+    return got;
+}
+
 /* A request's header comes in one piece from the clients that this is for. */
 static void read_request(struct stream *stream)
 {
     char bytes[65536];
-    ssize_t got = recv(stream->fd, bytes, sizeof bytes - 1, 0);
+    ssize_t got = receive(stream, bytes, sizeof bytes - 1);
     if (got <= 0) {
         close_stream(stream);
         return;
@@ -367,9 +396,11 @@ static void listen_at_any(const char *port_file)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     struct epoll_event event = {.events = EPOLLIN};
+    int on = 1;
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     must(bind(server.listener, (struct sockaddr *)&address, size) == 0 && listen(server.listener, 4096) == 0 &&
              getsockname(server.listener, (struct sockaddr *)&address, &size) == 0, "listen");
+    setsockopt(server.listener, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on); /* what comes before accept has a stamp too */
     server.epoll = epoll_create1(EPOLL_CLOEXEC);
     must(epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.listener, &event) == 0, "epoll_ctl");
     FILE *file = fopen(port_file, "w");

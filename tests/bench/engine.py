@@ -8,7 +8,8 @@ that nobody takes the server's limit for the client's. A figure is the median of
 turns, on this machine, with nothing in between. Ends 1 when a must is missed. What is not measured is said, with the reason.
 
 The server is tests/bench/blaster.c: the simulator would be the limit. One token a write, each stream on a schedule of its own,
-unless a line says otherwise. --json keeps the figures for tests/bench/engine_page.py.
+unless a line says otherwise. It has a CPU of its own: `run` has one thread for streams less than there are CPUs. --json keeps the
+figures for tests/bench/engine_page.py.
 """
 
 import argparse
@@ -33,6 +34,7 @@ ROIBENCH = os.environ.get("ROIBENCH", str(ROOT / "build/roibench"))
 REPEATS = int(os.environ.get("BENCH_REPEATS", "5"))
 E2E_CACHE = Path(os.environ.get("E2E_CACHE", ROOT / "build/e2e"))
 BODY_WORDS = 32
+WORKERS = max(1, (os.cpu_count() or 2) - 1)
 MS, S = 1e6, 1e9
 
 scratch = Path()
@@ -61,7 +63,8 @@ class Server:
     def __init__(self, **options):
         self.port_file, self.report_file = scratch / "port", scratch / "report"
         self.port_file.unlink(missing_ok=True)
-        arguments = [name.replace("_", "-") if value is True else f"{name.replace('_', '-')}={value}" for name, value in options.items() if value]
+        given = [(name.replace("_", "-"), value) for name, value in options.items() if value]
+        arguments = [name if value is True else f"{name}={value}" for name, value in given]
         self.process = subprocess.Popen([scratch / "blaster", self.port_file, f"report={self.report_file}", *arguments])
         self.port = wait_for_file(self.port_file, self.process)
         self.report = None
@@ -122,7 +125,7 @@ def prepare(**options):
 class Run:
     """`roibench run` of a plan against the server; its records are read when they are asked for."""
 
-    def __init__(self, server, e2e_s, watch=None, workers=None, **options):
+    def __init__(self, server, e2e_s, watch=None, **options):
         workspace = prepare(**options)
         self.folder = workspace / "r"
         plan = json.loads((self.folder / "plan.json").read_text())
@@ -130,8 +133,7 @@ class Run:
         plan["server"]["features"]["metrics"] = False
         plan["calibration"]["e2e_ns"] = int(e2e_s * S)
         (self.folder / "plan.json").write_text(json.dumps(plan))
-        arguments = ["--workers", str(workers)] if workers else []
-        self.cost = Cost([ROIBENCH, "run", "--quiet", "--workspace", workspace, *arguments], watch=watch)
+        self.cost = Cost([ROIBENCH, "run", "--quiet", "--workspace", workspace, "--workers", str(WORKERS)], watch=watch)
 
     def records(self):
         with gzip.open(self.folder / "records.jsonl.gz", "rt") as file:
@@ -224,7 +226,8 @@ def beside(reports, tokens):
     cpu = statistics.median(report["cpu_s"] for report in reports)
     text = f"server {cpu / tokens * 1e6:.2f} us/token"
     if reports[0]["late_ns"]["count"]:
-        text += f", late p50 {statistics.median(r['late_ns']['p50'] for r in reports) / MS:.2f} p99 {statistics.median(r['late_ns']['p99'] for r in reports) / MS:.2f} ms"
+        p50, p99 = (statistics.median(report["late_ns"][which] for report in reports) / MS for which in ("p50", "p99"))
+        text += f", late p50 {p50:.2f} p99 {p99:.2f} ms"
     return text
 
 
@@ -236,7 +239,7 @@ def say_of(reports, tokens, more=""):
 
 
 class Pair:
-    """The same load by the bare reader and by `run` with as many threads for streams (one), one after the other, REPEATS times."""
+    """The same load by the bare reader and by `run`, one after the other, REPEATS times."""
 
     def __init__(self, streams, requests, tokens, e2e_s, **server_options):
         self.tokens = requests * tokens
@@ -249,7 +252,7 @@ class Pair:
                 self.bare_seconds.append(cost.seconds)
             self.bare_receives = receives / events
             with serving(tokens=tokens, **server_options) as server:
-                run = Run(server, e2e_s, workers=1, profile="concurrent", rate=streams, max_requests=requests, output_tokens=tokens,
+                run = Run(server, e2e_s, profile="concurrent", rate=streams, max_requests=requests, output_tokens=tokens,
                           stream_start="together")
                 run.count_fine()
                 self.run.append(run.cost.cpu / self.tokens * 1e6)
@@ -264,8 +267,9 @@ class Pair:
         return [run / bare for run, bare in zip(self.run, self.bare)]
 
     def text(self):
-        return (f"run {statistics.median(self.run):.2f}, bare {statistics.median(self.bare):.2f} us, ratio {statistics.median(self.ratio()):.2f}; "
-                f"in one arrival with another: {statistics.median(self.together) * 100:.0f} %")
+        middle = statistics.median
+        return (f"run {middle(self.run):.2f}, bare {middle(self.bare):.2f} us, ratio {middle(self.ratio()):.2f}; "
+                f"in one arrival with another: {middle(self.together) * 100:.0f} %")
 
 
 def row_bare(table):
@@ -285,7 +289,8 @@ def row_bare(table):
 def row_chunk(table):
     for streams, rate, tokens in (64, 800, 2000), (512, 100, 250):
         pair = Pair(streams, 2 * streams, tokens, tokens / rate, rate=rate)
-        table.add(f"CPU a chunk over the bare reader's, {streams} streams", "us", pair.extra(), 3, 1.5, say_of(pair.reports, pair.tokens, pair.text()))
+        table.add(f"CPU a chunk over the bare reader's, {streams} streams", "us", pair.extra(), 3, 1.5,
+                  say_of(pair.reports, pair.tokens, pair.text()))
 
 
 def row_sixteen(table):
@@ -301,7 +306,7 @@ def peer_command():
     if not python.exists():
         return None, f"vLLM is not installed below {E2E_CACHE}: tests/e2e/install vllm does it (6 GB)"
     if not (model / "tokenizer.json").exists():
-        if subprocess.run([python, ROOT / "tests/e2e/make_tiny_hf_model.py", model], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        if subprocess.run([python, ROOT / "tests/e2e/make_tiny_hf_model.py", model], capture_output=True).returncode:
             return None, f"no tokenizer could be made in {model}"
     script = scratch / "vllm_bench.py"
     script.write_text("import argparse\nfrom vllm.benchmarks.serve import add_cli_args, main\n"
@@ -317,7 +322,8 @@ def read_peer(command, server, streams, requests, tokens):
     number = lambda what: float(re.search(what + r":\s+([0-9.]+)", cost.output).group(1))
     if number("Successful requests") != requests:
         fail(f"vllm bench: not every request ended well: {cost.output[-1000:]}")
-    cost.speed, cost.ttft_p99_ms, cost.itl_p99_ms = number(r"Output token throughput \(tok/s\)"), number(r"P99 TTFT \(ms\)"), number(r"P99 ITL \(ms\)")
+    cost.speed = number(r"Output token throughput \(tok/s\)")
+    cost.ttft_p99_ms, cost.itl_p99_ms = number(r"P99 TTFT \(ms\)"), number(r"P99 ITL \(ms\)")
     return cost
 
 
@@ -329,24 +335,25 @@ def row_peer(table):
     if not command:
         table.skip("CPU a token against vllm bench, 64 streams", reason)
         return
-    streams, requests, few, tokens = 64, 384, 64, 1000
+    streams, requests, few, tokens = 64, 1000, 64, 1000
+    starts = [] # it computes for 8 s before its first request, whatever the load
+    for _ in range(REPEATS):
+        with serving(tokens=tokens, a_write=16) as server:
+            starts.append(read_peer(command, server, streams, few, tokens).cpu)
     for name, options, must, aim in loads:
         ratios, peers, ours, bares, speeds, reports = [], [], [], [], [], []
         for _ in range(REPEATS):
-            total = (requests - few) * tokens
-            costs = []
-            for count in few, requests: # the difference: it computes for 8 s before its first request
-                with serving(tokens=tokens, **options) as server:
-                    costs.append(read_peer(command, server, streams, count, tokens))
             with serving(tokens=tokens, **options) as server:
-                run = Run(server, tokens / options.get("rate", 1e6), workers=1, profile="concurrent", rate=streams, max_requests=requests,
+                peer = read_peer(command, server, streams, requests, tokens)
+            with serving(tokens=tokens, **options) as server:
+                run = Run(server, tokens / options.get("rate", 1e6), profile="concurrent", rate=streams, max_requests=requests,
                           output_tokens=tokens, stream_start="together")
                 run.count_fine()
             reports.append(server.report)
             with serving(tokens=tokens, requests=requests, **options) as server:
                 bares.append(read_bare(server, streams, requests).cpu / requests / tokens * 1e6)
-            peers.append((costs[1].cpu - costs[0].cpu) / total * 1e6)
-            speeds.append(costs[1].speed)
+            peers.append((peer.cpu - statistics.median(starts)) / ((requests - few) * tokens) * 1e6)
+            speeds.append(peer.speed)
             ours.append(run.cost.cpu / requests / tokens * 1e6)
             ratios.append(ours[-1] / peers[-1])
         table.add(f"CPU a token / vllm bench's, {name}", "x", ratios, must, aim,
@@ -358,18 +365,20 @@ def errors_of(run, server):
     """ms by which the client's p99 differ from the server's truth: of TTFT and of ITL."""
     ttft = [record["first_token"] - record["sent"] for record in run.records()]
     gaps = run.gaps()
-    return (abs(percentile(ttft, 990) - server.report["ttft_ns"]["p99"]) / MS, abs(percentile(gaps, 990) - server.report["itl_ns"]["p99"]) / MS,
-            percentile(ttft, 990) / MS, percentile(gaps, 990) / MS)
+    client = percentile(ttft, 990) / MS, percentile(gaps, 990) / MS
+    truth = server.report["ttft_ns"]["p99"] / MS, server.report["itl_ns"]["p99"] / MS
+    return (abs(client[0] - truth[0]), abs(client[1] - truth[1]), *client)
 
 
 def measure_error(streams, step):
     """One run of TTFT 200 ms, ITL 10 ms: errors, the client's figures, the server's report, CPU of the client."""
     tokens, rounds = 100, 4
     with serving(tokens=tokens, rate=100, ttft_ms=200, step=step) as server:
-        run = Run(server, 1.19, profile="concurrent", rate=streams, max_requests=rounds * streams, output_tokens=tokens, stream_start="spread")
+        run = Run(server, 1.19, profile="concurrent", rate=streams, max_requests=rounds * streams, output_tokens=tokens,
+                  stream_start="spread")
         requests = run.count_fine()
-    return {"errors": errors_of(run, server), "report": server.report, "cpu_share": run.cost.cpu / run.cost.seconds, "tokens": requests * tokens,
-            "lag_ms": run.level_end()["lag_ns"]["p99"] / MS}
+    return {"errors": errors_of(run, server), "report": server.report, "cpu_share": run.cost.cpu / run.cost.seconds,
+            "tokens": requests * tokens, "lag_ms": run.level_end()["lag_ns"]["p99"] / MS}
 
 
 def row_exact(table):
@@ -381,21 +390,35 @@ def row_exact(table):
                 f"{middle(r['ttft_ns']['p99'] for r in reports) / MS:.2f} and {middle(r['itl_ns']['p99'] for r in reports) / MS:.2f} ms; "
                 f"lag p99 {middle(r['lag_ms'] for r in runs):.2f} ms, CPU {middle(r['cpu_share'] for r in runs) * 100:.0f} %")
         how = "all in step" if step else "each in its time"
-        table.add(f"1,000 streams, {how}: error of TTFT p99", "ms", [r["errors"][0] for r in runs], 2, 0.5, say_of(reports, runs[0]["tokens"], text))
+        table.add(f"1,000 streams, {how}: error of TTFT p99", "ms", [r["errors"][0] for r in runs], 2, 0.5,
+                  say_of(reports, runs[0]["tokens"], text))
         table.add(f"1,000 streams, {how}: error of ITL p99", "ms", [r["errors"][1] for r in runs], 1, 0.2, "the same runs")
 
 
+def peer_errors(command, streams):
+    """What the peer reports for the load of measure_error against the server's truth, ms."""
+    with serving(tokens=100, rate=100, ttft_ms=200) as server:
+        cost = read_peer(command, server, streams, 4 * streams, 100)
+    return abs(cost.ttft_p99_ms - server.report["ttft_ns"]["p99"] / MS), abs(cost.itl_p99_ms - server.report["itl_ns"]["p99"] / MS)
+
+
 def row_error_by_streams(table):
-    """For the chart; at most 100,000 tokens/s, beyond 1,000 streams slower."""
+    """For the chart: TTFT 200 ms and ITL 10 ms, so 100 tokens a second and stream; the peer once each."""
     curve = []
+    command, reason = peer_command()
+    if not command:
+        table.skip("error of vllm bench by streams", reason)
     for streams in 1, 10, 50, 100, 200, 500, 1000:
         runs = [measure_error(streams, False) for _ in range(REPEATS)]
-        point = {"streams": streams, "ttft_ms": statistics.median(r["errors"][0] for r in runs), "itl_ms": statistics.median(r["errors"][1] for r in runs),
-                 "server_late_p99_ms": statistics.median(r["report"]["late_ns"]["p99"] for r in runs) / MS,
-                 "cpu": statistics.median(r["cpu_share"] for r in runs)}
+        middle = statistics.median
+        point = {"streams": streams, "ttft_ms": middle(r["errors"][0] for r in runs), "itl_ms": middle(r["errors"][1] for r in runs),
+                 "server_late_p99_ms": middle(r["report"]["late_ns"]["p99"] for r in runs) / MS, "cpu": middle(r["cpu_share"] for r in runs)}
+        peer = peer_errors(command, streams) if command else (None, None)
+        point["peer_ttft_ms"], point["peer_itl_ms"] = peer
         curve.append(point)
+        beside_peer = f"; vllm bench: {peer[0]:.1f} and {peer[1]:.1f} ms" if command else ""
         table.say(f"{'error at ' + str(streams) + ' streams':<62} TTFT p99 {point['ttft_ms']:.3f} ms, ITL p99 {point['itl_ms']:.3f} ms | "
-                  f"server late p99 {point['server_late_p99_ms']:.2f} ms; client's CPU {point['cpu'] * 100:.0f} %")
+                  f"server late p99 {point['server_late_p99_ms']:.2f} ms; client's CPU {point['cpu'] * 100:.0f} %{beside_peer}")
     table.curve = curve
 
 
@@ -515,8 +538,8 @@ def row_million(table):
     early = next(rss for at, rss in seen if at >= run.cost.seconds / 10)
     last = max(rss for at, rss in seen if at >= run.cost.seconds * 0.9)
     table.add(f"memory's growth over {requests:,} requests of one token", "MB", [max(0, last - early) / 2**20], 20, 0,
-              f"from {early / 2**20:.1f} MB after a tenth; {requests / run.cost.seconds:.0f} requests/s; server {server.report['cpu_s'] / run.cost.seconds * 100:.0f} % "
-              f"of a core, run {run.cost.cpu / run.cost.seconds * 100:.0f} %")
+              f"from {early / 2**20:.1f} MB after a tenth; {requests / run.cost.seconds:.0f} requests/s; "
+              f"server {server.report['cpu_s'] / run.cost.seconds * 100:.0f} % of a core, run {run.cost.cpu / run.cost.seconds * 100:.0f} %")
 
 
 ROWS = {"bare": row_bare, "chunk": row_chunk, "sixteen": row_sixteen, "peer": row_peer, "exact": row_exact, "error": row_error_by_streams,
@@ -547,7 +570,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         for program in "measure", "bare_reader", "blaster":
-            subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", scratch / program, ROOT / f"tests/bench/{program}.c"], check=True)
+            source = ROOT / f"tests/bench/{program}.c"
+            subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", scratch / program, source], check=True)
         for name in options.only or ROWS:
             ROWS[name](table)
     machine["load_after"] = os.getloadavg()[0]
