@@ -44,10 +44,10 @@ json_t *reading_open(struct reading *reading, const char *body, size_t length)
 void reading_refuse_type(struct reading *reading, const char *key, const char *type, const char *says)
 {
     cleanup_buf struct buf input = BUF_INIT(SIMULATOR_BODY_MAX), place = BUF_INIT(256);
-    const json_t *value = json_object_get(reading->body, key);
+    const json_t *member = json_object_get(reading->body, key), *value = member ? member : reading->body; /* a missing one: where it is missing */
     if (json_is_string(value))
         buf_printf(&input, "'%s'", json_string_value(value));
-    else if (value)
+    else
         json_append_compact(value, &input);
     buf_printf(&place, "body.%s", key);
     reading->status = simulator_error(reading->simulator, reading->reply, 400, "Bad Request", buf_text(&place),

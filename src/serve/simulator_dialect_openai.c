@@ -117,13 +117,15 @@ static bool append_event(struct generation *generation, struct buf *out)
         text = out->len - text;
         buf_append_char(out, '"');
     }
+    if (!calls && text == 0) {
+        out->len = start;
+        return false;
+    }
     buf_append_text(out, task->chat ? "}" : "");
     logprobs_append(generation, generation->sent_tokens, out);
     buf_append_text(out, ",\"finish_reason\":null}");
     end_event(generation, text, out);
-    if (!calls && text == 0)
-        out->len = start;
-    return out->len > start;
+    return true;
 }
 
 static void append_end(const struct generation *generation, struct buf *out)
@@ -240,11 +242,22 @@ static void check_parameters(struct reading *reading, const struct simulator_tas
 
 static void check_numbers(struct reading *reading)
 {
-    static const char *const names[] = {"temperature", "top_p", "presence_penalty", "frequency_penalty"};
-    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-        const json_t *value = reading_member(reading, names[k]);
+    static const struct {
+        const char *name;
+        double least, most;
+    } rows[] = {{"temperature", 0, 2}, {"top_p", 0, 1}, {"presence_penalty", -2, 2}, {"frequency_penalty", -2, 2}};
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        const char *name = rows[k].name;
+        const json_t *value = reading_member(reading, name);
+        double number = json_number_value(value);
         if (value && !json_is_number(value))
-            reading_refuse(reading, names[k], "Invalid type for '%s': expected a decimal, but got something else instead.", names[k]);
+            reading_refuse(reading, name, "Invalid type for '%s': expected a decimal, but got something else instead.", name);
+        else if (value && number < rows[k].least)
+            reading_refuse(reading, name, "Invalid '%s': decimal below minimum value. Expected a value >= %g, but got %g instead.", name,
+                           rows[k].least, number);
+        else if (value && number > rows[k].most)
+            reading_refuse(reading, name, "Invalid '%s': decimal above maximum value. Expected a value <= %g, but got %g instead.", name,
+                           rows[k].most, number);
     }
 }
 
@@ -255,6 +268,10 @@ static void read_stream_options(struct reading *reading, struct simulator_task *
     json_t *value;
     if (!options)
         return;
+    if (!json_is_object(options)) {
+        reading_refuse(reading, "stream_options", "Invalid type for 'stream_options': expected an object, but got something else instead.");
+        return;
+    }
     if (!task->stream) {
         reading_refuse(reading, "stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled.");
         return;

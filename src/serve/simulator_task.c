@@ -1,5 +1,6 @@
 /* Bodies of /v1/completions and /v1/chat/completions: what they ask for. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,21 @@ void task_read_tools(struct reading *reading, struct simulator_task *task)
 
 /* --- all ------------------------------------------------------------------------------------- */
 
+/* Of the numbers that the model ignores, those that vLLM looks at before it takes a request. */
+static void check_sampling(struct reading *reading)
+{
+    double temperature = reading_number(reading, "temperature", 1), top_p = reading_number(reading, "top_p", 1);
+    bool cold = temperature < 0;
+    const char *name = cold ? "temperature" : "top_p", *rule = cold ? "be non-negative" : "be in (0, 1]";
+    char value[32];
+    if (reading->status || (!cold && top_p > 0 && top_p <= 1))
+        return;
+    int length = snprintf(value, sizeof value, "%.16g", cold ? temperature : top_p);
+    if (!strpbrk(value, ".e"))
+        snprintf(value + length, sizeof value - (size_t)length, ".0"); /* as Python shows a float */
+    reading_refuse(reading, name, "%s must %s, got %s. (parameter=%s, value=%s)", name, rule, value, name, value);
+}
+
 void task_read(struct reading *reading, struct simulator_task *task)
 {
     task->stream = reading_flag(reading, "stream", false);
@@ -238,7 +254,7 @@ void task_read(struct reading *reading, struct simulator_task *task)
     task->ignore_eos = reading_flag(reading, "ignore_eos", false);
     task->include_stop = reading_flag(reading, "include_stop_str_in_output", false);
     task->tokens_as_ids = reading_flag(reading, "return_tokens_as_token_ids", false);
-    reading_number(reading, "top_p", 1);
+    check_sampling(reading);
     reading_check_model(reading);
     read_stream_options(reading, task);
     task_read_choices(reading, task);

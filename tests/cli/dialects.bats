@@ -242,12 +242,26 @@ assert_measured_rightly() {
         first - sent < 5 * 1000000 { exit 1 }' records
 }
 
+# Tokens are held back until they cannot be the beginning of a stop string.
+@test "openai: offsets of log probabilities do not count tokens that were held back twice" {
+    start_simulator --dialect openai --preset instant --model tiny
+    post /v1/completions '{"model":"tiny","prompt":"a","max_tokens":40,"stream":true,"logprobs":1,"stop":"forty characters that never come in it.."}'
+    assert_equal "$(grep -o '"text_offset":\[[0-9]*' <<<"$output" | head -n 1)" '"text_offset":[0'
+    assert_output --partial '"finish_reason":"length"'
+}
+
 @test "openai: what it refuses" {
     start_simulator --dialect openai --preset instant --model tiny
     post /v1/completions '{"model":"tiny","prompt":"a","ignore_eos":true}'
     assert_output --partial 'Unrecognized request argument supplied: ignore_eos'
     post /v1/completions '{"model":"tiny","prompt":"a","stream":true,"stream_options":{"continuous_usage_stats":true}}'
     assert_output --partial "Unknown parameter: 'stream_options.continuous_usage_stats'."
+    post /v1/completions '{"model":"tiny","prompt":"a","stream":true,"stream_options":"usage"}'
+    assert_output --partial "Invalid type for 'stream_options'"
+    post /v1/completions '{"model":"tiny","prompt":"a","temperature":2.5}'
+    assert_output --partial "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
+    post /v1/completions '{"model":"tiny","prompt":"a","presence_penalty":-3}'
+    assert_output --partial "Invalid 'presence_penalty': decimal below minimum value. Expected a value >= -2, but got -3 instead."
     post /v1/completions '{"prompt":"a"}'
     assert_output --partial 'you must provide a model parameter'
     post /v1/completions '{"model":"other","prompt":"a"}'

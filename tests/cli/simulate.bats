@@ -192,7 +192,16 @@ truth_has() { # TEXT
     get /v1/completions -d '{"prompt":"x"}' -H 'Content-Type: text/plain'
     assert_line --partial "Only 'application/json' is allowed"
     assert_line 400
-    truth_has '"requests":{"received":0,"completed":0,"disconnected":0,"refused":4,"struck":0}'
+    post /v1/completions '{"prompt":"x","temperature":-1}'
+    assert_line --partial "temperature must be non-negative, got -1.0. (parameter=temperature, value=-1.0)"
+    assert_line 400
+    post /v1/completions '{"prompt":"x","top_p":1.5}'
+    assert_line --partial "top_p must be in (0, 1], got 1.5. (parameter=top_p, value=1.5)"
+    assert_line 400
+    post /v1/chat/completions '{"max_tokens":1}'
+    assert_line --partial "'msg': 'Field required', 'input': {\\\"max_tokens\\\":1}}"
+    assert_line 400
+    truth_has '"requests":{"received":0,"completed":0,"disconnected":0,"refused":7,"struck":0}'
     metric_is prompt_tokens_total 0
 }
 
