@@ -3,6 +3,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cgroup.h"
 #include "base/mem.h"
@@ -19,14 +20,15 @@
 #define STEP_MS 10
 #define LEVEL_NS (1500 * NS_PER_MS)
 #define FAST_TOKENS 200
-#define PACED_TOKENS 16
+#define PACED_TOKENS 16 /* on average: PACED_LENGTHS lengths around it */
+#define PACED_LENGTHS 16
+#define PROMPT_LENGTHS 256
 #define DRAIN_NS (10 * NS_PER_S)
 #define COUNTS_MAX 4
 #define ADDED_MAX_MS 1.0 /* what METRICS allow the loop of its own lag */
 #define BUSY 0.9
 
 static const int64_t usual_counts[] = {1, 64, 512};
-static const char prompt[] = "What does a client add to the time to first token of a server that is as fast as it can be?";
 
 /* What one level found. */
 struct finding {
@@ -39,8 +41,9 @@ struct finding {
     double cpu_s;          /* of all workers */
     int64_t server_cpu_ns; /* during the level */
     struct lag_summary lag, stamp_delay;
-    struct series ttft;    /* ms, as we measured it */
-    double server_ttft_p99_ms;
+    struct self_test_sight *seen; /* our requests; at a pace only */
+    size_t seen_count, seen_capacity;
+    double answer_p99_us, request_p99_us, ttft_p99_ms;
 };
 
 struct part {
@@ -52,7 +55,7 @@ struct part {
     struct finding findings[COUNTS_MAX];
     size_t count, current;
     int64_t server_cpu_before, anchor;
-    pthread_mutex_t lock;  /* of the current finding's ttft */
+    pthread_mutex_t lock;  /* of what was seen */
 };
 
 /* --- the sink: nothing is written ---------------------------------------------------------- */
@@ -94,10 +97,15 @@ static int on_record(struct sink *sink, const struct record *record, const int64
 {
     struct part *part = part_of(sink);
     (void)gaps, (void)n, (void)arrivals, (void)err;
-    if (record->first_token == TIME_NEVER)
+    struct finding *finding = &part->findings[part->current];
+    if (part->step_ns == 0 || record->first_token == TIME_NEVER)
         return 0;
     pthread_mutex_lock(&part->lock);
-    series_add(&part->findings[part->current].ttft, (double)(record->first_token - record->sent) / (double)NS_PER_MS);
+    MEM_GROW(finding->seen, finding->seen_capacity, finding->seen_count + 1);
+    finding->seen[finding->seen_count++] = (struct self_test_sight){
+        .key = self_test_key(record->prompt_tokens, record->output_tokens),
+        .request = part->anchor + record->sent, .token = part->anchor + record->first_token,
+    };
     pthread_mutex_unlock(&part->lock);
     return 0;
 }
@@ -124,12 +132,18 @@ static int on_flush(struct sink *sink, struct error *err)
 
 /* --- one part -------------------------------------------------------------------------------- */
 
+/* At a pace, requests of equal lengths are PROMPT_LENGTHS x PACED_LENGTHS apart. */
 static int make_body(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err)
 {
-    const int64_t *output_tokens = context;
-    (void)level, (void)repeat, (void)i, (void)err;
+    const struct part *part = context;
+    char text[2 * PROMPT_LENGTHS];
+    (void)level, (void)repeat, (void)err;
+    size_t length = 2 * (1 + (size_t)(i % PROMPT_LENGTHS));
+    for (size_t k = 0; k < length; k += 2)
+        memcpy(&text[k], "a ", 2);
+    int64_t shift = part->step_ns > 0 ? i / PROMPT_LENGTHS % PACED_LENGTHS - PACED_LENGTHS / 2 : 0;
     const struct openai_request request = {
-        .model = SELF_TEST_MODEL, .chat = true, .text = prompt, .text_length = sizeof prompt - 1, .max_tokens = *output_tokens,
+        .model = SELF_TEST_MODEL, .chat = true, .text = text, .text_length = length, .max_tokens = part->output_tokens + shift,
         .ignore_eos = true, .stream = true, .include_usage = true, .continuous_usage = true,
     };
     buf_reset(out);
@@ -172,7 +186,7 @@ static struct engine_worker *open_transports(struct part *part, int count, struc
         .net = {.stop = part->app->stop}, .clock = part->app->clock, .stall_timeout_ns = DRAIN_NS, .time_scale = 1,
     };
     for (int w = 0; w < count; w++) {
-        workers[w] = (struct engine_worker){.transport = transport_curl_new(&settings, err), .body_context = &part->output_tokens};
+        workers[w] = (struct engine_worker){.transport = transport_curl_new(&settings, err), .body_context = part};
         if (!workers[w].transport) {
             close_transports(workers, count);
             return NULL;
@@ -204,22 +218,59 @@ static int load_server(struct part *part, const struct plan *plan, int worker_co
     return status;
 }
 
-/* A request belongs to the level in which it arrived. */
-static void take_truth(struct part *part)
+/* --- both sides ---------------------------------------------------------------------------------- */
+
+static int compare_sights(const void *a, const void *b)
 {
-    size_t count;
-    const struct self_test_truth *truth = self_test_server_truth(part->server, &count);
-    for (size_t k = 0; k < part->count; k++) {
-        int64_t from = part->anchor + part->findings[k].start;
-        int64_t to = k + 1 < part->count && part->findings[k + 1].start > 0 ? part->anchor + part->findings[k + 1].start : TIME_FOREVER;
-        struct series ttft = {0};
-        for (size_t j = 0; j < count; j++)
-            if (truth[j].arrived >= from && truth[j].arrived < to)
-                series_add(&ttft, (double)(truth[j].first_sent - truth[j].arrived) / (double)NS_PER_MS);
-        part->findings[k].server_ttft_p99_ms = series_describe(&ttft).percentile[P99];
-        series_free(&ttft);
-    }
+    const struct self_test_sight *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x->request > y->request) - (x->request < y->request);
 }
+
+/* What the server saw of a level, by when the requests were read; free() it. */
+static struct self_test_sight *sights_of_level(struct part *part, size_t k, size_t *count)
+{
+    size_t all;
+    const struct self_test_sight *truth = self_test_server_truth(part->server, &all);
+    int64_t from = part->anchor + part->findings[k].start;
+    int64_t to = k + 1 < part->count && part->findings[k + 1].start > 0 ? part->anchor + part->findings[k + 1].start : TIME_FOREVER;
+    struct self_test_sight *sights = mem_calloc(all + 1, sizeof *sights);
+    *count = 0;
+    for (size_t j = 0; j < all; j++)
+        if (truth[j].request >= from && truth[j].request < to)
+            sights[(*count)++] = truth[j];
+    return sights;
+}
+
+/* Where one side saw a request that the other did not, the level was cut off: nothing is compared. */
+static void compare_sides(struct part *part, size_t k)
+{
+    struct finding *finding = &part->findings[k];
+    size_t count;
+    struct self_test_sight *theirs = sights_of_level(part, k, &count);
+    struct series answer = {0}, request = {0}, ttft = {0};
+    qsort(theirs, count, sizeof *theirs, compare_sights);
+    if (finding->seen_count > 0)
+        qsort(finding->seen, finding->seen_count, sizeof *finding->seen, compare_sights);
+    for (size_t j = 0; j < count && count == finding->seen_count; j++) {
+        const struct self_test_sight *ours = &finding->seen[j];
+        if (ours->key != theirs[j].key)
+            continue;
+        series_add(&answer, (double)(ours->token - theirs[j].token) / (double)NS_PER_US);
+        series_add(&request, (double)(theirs[j].request - ours->request) / (double)NS_PER_US);
+        series_add(&ttft, (double)(theirs[j].token - theirs[j].request) / (double)NS_PER_MS);
+    }
+    finding->answer_p99_us = series_describe(&answer).percentile[P99];
+    finding->request_p99_us = series_describe(&request).percentile[P99];
+    finding->ttft_p99_ms = series_describe(&ttft).percentile[P99];
+    series_free(&answer);
+    series_free(&request);
+    series_free(&ttft);
+    free(theirs);
+}
+
+/* --- a part, from its server's start to its end ------------------------------------------------ */
 
 static int run_part(struct part *part, int workers, struct error *err)
 {
@@ -235,8 +286,8 @@ static int run_part(struct part *part, int workers, struct error *err)
             status = -1;
         }
     }
-    if (status == 0)
-        take_truth(part);
+    for (size_t k = 0; status == 0 && part->step_ns > 0 && k < part->count; k++)
+        compare_sides(part, k);
     self_test_server_free(part->server);
     plan_free(plan);
     return status;
@@ -255,16 +306,12 @@ static double server_cpu(const struct finding *finding)
     return (double)finding->server_cpu_ns / (double)NS_PER_S / finding->length_s;
 }
 
-static double added_us(struct finding *finding)
-{
-    return (series_describe(&finding->ttft).percentile[P99] - finding->server_ttft_p99_ms) * 1000;
-}
-
 static void print_table(const struct app *app, struct part *fast, struct part *paced)
 {
     static const struct table_column columns[] = {
         {"streams", true}, {"tokens/s", true}, {"client us/token", true}, {"client CPU", true}, {"simulator CPU", true},
-        {"paced tokens/s", true}, {"TTFT p99 ms", true}, {"added us", true}, {"lag p99 us", true}, {"stamp delay p99 us", true}, {0},
+        {"paced tokens/s", true}, {"TTFT p99 ms", true}, {"answer p99 us", true}, {"request p99 us", true}, {"lag p99 us", true},
+        {"stamp delay p99 us", true}, {0},
     };
     cleanup_buf struct buf text = BUF_INIT(TABLE_TEXT_MAX);
     struct table table;
@@ -277,8 +324,9 @@ static void print_table(const struct app *app, struct part *fast, struct part *p
         table_printf(&table, "%.0f %%", at_full->cpu * 100);
         table_printf(&table, "%.0f %%", server_cpu(at_full) * 100);
         table_number(&table, tokens_per_s(at_pace), 0);
-        table_number(&table, at_pace->server_ttft_p99_ms, 2);
-        table_number(&table, added_us(at_pace), 0);
+        table_number(&table, at_pace->ttft_p99_ms, 2);
+        table_number(&table, at_pace->answer_p99_us, 0);
+        table_number(&table, at_pace->request_p99_us, 0);
         table_number(&table, (double)at_pace->lag.p99 / 1000, 0);
         table_number(&table, at_pace->stamp_delay.p99 < 0 ? NAN : (double)at_pace->stamp_delay.p99 / 1000, 0);
     }
@@ -298,9 +346,9 @@ static void print_verdict(const struct app *app, struct part *fast, struct part 
                         : server_cpu(best) >= BUSY ? " or more (the simulator was the limit)"
                                                    : " or more (client and simulator waited for each other, or for a CPU)";
     fprintf(app->out, "This pod receives %s tokens/s%s; adds %.0f us to TTFT p99 at %lld streams.\n",
-            units_format_number(tokens_per_s(best), 0, most_text), limit, added_us(widest), (long long)widest->streams);
+            units_format_number(tokens_per_s(best), 0, most_text), limit, widest->answer_p99_us, (long long)widest->streams);
     for (size_t k = 0; k < paced->count; k++)
-        if (added_us(&paced->findings[k]) > ADDED_MAX_MS * 1000) { /* the first tells of the others */
+        if (paced->findings[k].answer_p99_us > ADDED_MAX_MS * 1000) { /* the first tells of the others */
             long long streams = paced->findings[k].streams;
             fprintf(app->out, "At %lld stream%s it adds more than %.0f ms: give it more CPU, fewer neighbours, or fewer streams a pod (--shard).\n",
                     streams, streams == 1 ? "" : "s", ADDED_MAX_MS);
@@ -337,7 +385,7 @@ static void init_part(struct part *part, struct app *app, int64_t step_ns, int64
 static void clear_part(struct part *part)
 {
     for (size_t k = 0; k < part->count; k++)
-        series_free(&part->findings[k].ttft);
+        free(part->findings[k].seen);
     pthread_mutex_destroy(&part->lock);
 }
 

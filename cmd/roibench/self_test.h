@@ -3,9 +3,11 @@
  *
  * Each number of streams is run twice:
  *   at full speed  the simulator answers as fast as it can: output tokens received a second, and the CPU time that a token costs the client
- *   at a pace      every stream gets a token each STEP_MS: TTFT p99 as we measured it minus TTFT p99 as the simulator
- *                  sent it (from having read the request to having written the first token), the event loop's lag, and how long
- *                  the kernel had bytes before we stamped them (net/stamp_delay.h)
+ *   at a pace      every stream gets a token each STEP_MS: what lies between the simulator's having written a request's first
+ *                  token and our time stamp of it, which is what we add to TTFT; between our having sent a request and the
+ *                  simulator's having read it; the event loop's lag; how long the kernel had bytes before we stamped them (net/stamp_delay.h)
+ * Both sides read the same clock. What one saw of a request is found by its lengths in what the other saw: requests of equal lengths
+ * are far from each other, and come in the same order.
  * Client and simulator share the machine's CPUs, so a client alone is rather faster; the network is loopback, so nothing of a real one is in it. */
 #ifndef ROIBENCH_CMD_SELF_TEST_H
 #define ROIBENCH_CMD_SELF_TEST_H

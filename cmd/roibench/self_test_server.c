@@ -20,7 +20,7 @@ struct self_test_server {
     volatile sig_atomic_t stop;
     int status;          /* of simulator_run, and why */
     struct error failure;
-    struct self_test_truth *truth; /* the thread's, until it was stopped */
+    struct self_test_sight *truth; /* the thread's, until it was stopped */
     size_t count, capacity;
 };
 
@@ -30,7 +30,9 @@ static void note_truth(void *context, const struct truth_request *request)
     if (request->first_sent == TIME_NEVER)
         return;
     MEM_GROW(server->truth, server->capacity, server->count + 1);
-    server->truth[server->count++] = (struct self_test_truth){.arrived = request->arrived, .first_sent = request->first_sent};
+    server->truth[server->count++] = (struct self_test_sight){
+        .key = self_test_key(request->prompt_tokens, request->tokens), .request = request->arrived, .token = request->first_sent,
+    };
 }
 
 static void *serve(void *context)
@@ -103,7 +105,7 @@ int self_test_server_stop(struct self_test_server *server, struct error *err)
     return server->status;
 }
 
-const struct self_test_truth *self_test_server_truth(const struct self_test_server *server, size_t *count)
+struct self_test_sight *self_test_server_truth(const struct self_test_server *server, size_t *count)
 {
     *count = server->count;
     return server->truth;

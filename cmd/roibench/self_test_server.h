@@ -11,10 +11,17 @@
 
 #define SELF_TEST_MODEL "self-test"
 
-/* Of one request; times of the clock. */
-struct self_test_truth {
-    int64_t arrived, first_sent;
+/* Of one request, as one side saw it; times of the clock. key: what both sides know of it. */
+struct self_test_sight {
+    int64_t key;
+    int64_t request; /* ours: it was sent; the server's: it was read */
+    int64_t token;   /* the first one. Ours: it came; the server's: it was written */
 };
+
+static inline int64_t self_test_key(int64_t prompt_tokens, int64_t output_tokens)
+{
+    return prompt_tokens * 1000000 + output_tokens;
+}
 
 struct self_test_server;
 
@@ -24,9 +31,9 @@ struct self_test_server *self_test_server_start(const struct clock *clock, int64
 const char *self_test_server_url(const struct self_test_server *server);
 /* CPU time of its thread so far; -1: unknown. */
 int64_t self_test_server_cpu_ns(const struct self_test_server *server);
-/* Ends it and waits for that. Afterwards all requests that got a first token are told of, in any order. */
+/* Ends it and waits for that. Afterwards all requests that got a first token are told of, in any order; the array is the server's. */
 int self_test_server_stop(struct self_test_server *server, struct error *err);
-const struct self_test_truth *self_test_server_truth(const struct self_test_server *server, size_t *count);
+struct self_test_sight *self_test_server_truth(const struct self_test_server *server, size_t *count);
 /* Stopped before, or never started well. NULL is fine. */
 void self_test_server_free(struct self_test_server *server);
 

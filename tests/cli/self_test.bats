@@ -16,7 +16,7 @@ load support/simulator
         $2 ~ /^ *[0-9]+ *$/ {
             gsub(/[ ,%]/, "")
             rows = rows " " $2 + 0
-            if (!($3 > 1000 && $4 > 0 && $5 > 0 && $6 > 0 && $7 > 0 && $7 <= 110 * $2 && $8 > 0)) bad = 1
+            if (!($3 > 1000 && $4 > 0 && $5 > 0 && $6 > 0 && $7 > 0 && $7 <= 110 * $2 && $8 > 0 && $9 ~ /^-?[0-9]+$/ && $10 > 0)) bad = 1
         }
         END { exit bad || rows != " 1 3 64 512" }' "$BATS_FILE_TMPDIR/out"
     grep -qE "^This pod receives [0-9,]+ tokens/s.*; adds -?[0-9]+ us to TTFT p99 at 512 streams\.$" "$BATS_FILE_TMPDIR/out"
