@@ -67,7 +67,7 @@ static int check_ids(struct counter *counter, const struct plan *plan, const str
 static int learn_ids(struct counter *counter, struct plan *plan, struct material *material, struct error *err)
 {
     cleanup_buf struct buf words = BUF_INIT(WORDS_MAX);
-    calibrate_append_words(&words);
+    calibrate_append_words(language_find(plan->workload.language), &words);
     material->ids = mem_calloc(MATERIAL_COUNT_MAX, sizeof *material->ids);
     int64_t count = counter_token_ids(counter, buf_text(&words), material->ids, MATERIAL_COUNT_MAX, err);
     if (count <= 0)
@@ -85,7 +85,7 @@ static int learn_words(struct counter *counter, struct plan *plan, struct materi
         .check_max = counter->tokenize ? CHECK_TOKENIZE_MAX : CHECK_USAGE_MAX,
     };
     plan->calibration.method = counter->tokenize ? "tokenize" : "usage";
-    if (calibrate_text(&ask, &plan->workload.prompt, plan->seed, material, &plan->calibration.exact, err) < 0)
+    if (calibrate_text(&ask, language_find(plan->workload.language), &plan->workload.prompt, plan->seed, material, &plan->calibration.exact, err) < 0)
         return -1;
     plan->calibration.template_tokens = material->overhead;
     return 0;

@@ -3,6 +3,7 @@
 #include "cmd/roibench/prepare_kube.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "plan/find.h"
+#include "plan/language.h"
 #include "plan/profile.h"
 #include "plan/scenario.h"
 #include "plan/trace.h"
@@ -112,6 +113,8 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_CHOICE, .name = "too-long", .argument = "WHAT", .help = "rows that do not fit into the model's context with their answer are left out, "
      "shortened, or refused", .choices = "skip|trim|refuse", .default_text = "skip"},
     {.type = OPTION_FLAG, .name = "allow-prefix-cache", .help = "nothing of the nonce's is put before prompts: caches may know them from earlier runs"},
+    {.type = OPTION_CHOICE, .name = "language", .argument = "CODE", .help = "that prompts are made in", .choices = LANGUAGE_NAMES,
+     .default_text = LANGUAGE_DEFAULT},
     {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},
     {.type = OPTION_TEXT, .name = "nonce", .argument = "HEX", .help = "fixes the first tokens of every prompt: 32 digits; default: drawn"},
     {.type = OPTION_GROUP, .name = "Deployment"},

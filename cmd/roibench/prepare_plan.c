@@ -277,6 +277,7 @@ static int fill_workload(const struct options *options, struct plan *plan, struc
     bool tokens = prompt || output;
     workload->endpoint = strcmp(options_text(options, "endpoint"), "chat") == 0 ? ENDPOINT_CHAT : ENDPOINT_COMPLETIONS;
     workload->allow_prefix_cache = options_flag(options, "allow-prefix-cache");
+    workload->language = options_text(options, "language");
     if (options_text(options, "data"))
         return fill_data(options, workload, err);
     if (tokens && options_source(options, "scenario") > OPTION_MODEL_FILE)

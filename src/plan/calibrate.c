@@ -13,23 +13,11 @@
 #define GROUP 16
 #define SINGLE_TOKENS_ENOUGH 32 /* a vocabulary that has so many of the words whole is used by these alone */
 #define MEASURED_WORDS 32       /* else so many words are counted one by one */
+#define FIRSTS_GROUP 8
+#define HOPELESS_GROUPS 3      /* in which no word is one token: then there are too few others */
+#define SEARCH_REQUESTS_MAX 36  /* after which words of several tokens are no longer looked for: what is left is for checks */
 #define REPAIRS_MAX 4
 #define TEXT_MAX ((size_t)64 << 20)
-
-/* Short common words: most tokenizers know each as one token, together with the space before it. */
-static const char *const candidates[] = {
-    " time",  " year",  " way",   " day",   " man",   " thing", " world", " life",  " hand",  " part",  " place", " case",  " week",
-    " work",  " fact",  " point", " home",  " water", " room",  " money", " story", " month", " book",  " word",  " house",
-    " side",  " kind",  " head",  " name",  " line",  " game",  " city",  " power", " night", " end",   " group", " state", " party",
-    " woman", " child", " girl",  " boy",   " door",  " wall",  " road",  " car",   " train", " ship",  " plane", " bird",  " fish",
-    " dog",   " cat",   " horse", " tree",  " leaf",  " rock",  " sand",  " sea",   " river", " lake",  " hill",  " field", " farm",
-    " food",  " bread", " milk",  " salt",  " sugar", " fruit", " apple", " table", " chair", " bed",   " floor", " roof",  " light",
-    " fire",  " wind",  " rain",  " snow",  " sun",   " moon",  " star",  " sky",   " earth", " space", " stone", " metal", " gold",
-    " iron",  " glass", " paper", " color", " red",   " blue",  " green", " black", " white", " sound", " music", " song",  " voice",
-    " play",  " walk",  " run",   " read",  " write", " speak", " hear",  " see",   " think", " know",  " feel",  " want",  " need",
-    " help",  " love",  " hope",  " fear",  " mind",  " body",  " face",  " eye",   " heart", " blood", " bone",  " foot",
-};
-#define CANDIDATES (sizeof candidates / sizeof candidates[0])
 
 /* Fill up what dearer words leave over: in a vocabulary of bytes a word costs several tokens, one of these costs 1. */
 static const char *const fillers[] = {"a", " a", ".", "!", "x"};
@@ -37,16 +25,21 @@ static const char *const fillers[] = {"a", " a", ".", "!", "x"};
 
 struct calibration_work {
     const struct calibrate_counter *counter;
+    const struct language *language;
     struct material *material;
     int64_t asked;
     struct error *err;
     struct material near; /* words whose count is not the same each time, with the nearest whole cost */
 };
 
-void calibrate_append_words(struct buf *out)
+void calibrate_append_words(const struct language *language, struct buf *out)
 {
-    for (size_t k = 0; k < CANDIDATES; k++)
-        buf_append_text(out, candidates[k]);
+    for (size_t k = 0; k < language->word_count; k++)
+        buf_append_text(out, language->words[k]);
+    for (size_t k = 0; k < language->first_count; k++)
+        buf_printf(out, "%s%s", language->stop, language->firsts[k]);
+    if (language->comma)
+        buf_printf(out, "%s%s", language->comma, language->words[0]);
 }
 
 void calibrate_draw_lengths(const struct token_lengths *wanted, int64_t max, uint64_t seed, int64_t lengths[CALIBRATE_CHECKS])
@@ -93,28 +86,39 @@ static void add_word(struct material *material, const char *text, int64_t cost)
     word->cost = cost;
 }
 
-/* Takes the words candidates[from..from+count) if they are one token each. 1: they are, 0: not all are, -1: error. */
-static int learn_group(struct calibration_work *work, size_t from, size_t count)
+/* Takes those of words[0..count) that are one token each; together they add `added`. Where they are too many tokens for that, or too
+ * many requests were made, none of them. */
+static int take_single(struct calibration_work *work, const char *const *words, size_t count, int64_t added)
 {
-    int64_t added = added_by(work, candidates + from, count, 1);
-    if (added < 0)
-        return -1;
-    if (added != (int64_t)count)
+    size_t half = count / 2;
+    if (added == (int64_t)count) {
+        for (size_t k = 0; k < count; k++)
+            add_word(work->material, words[k], 1);
         return 0;
-    for (size_t k = from; k < from + count; k++)
-        add_word(work->material, candidates[k], 1);
-    return 1;
+    }
+    if (count < 2 || added < (int64_t)count || added > (int64_t)(count + half) || work->asked >= SEARCH_REQUESTS_MAX)
+        return 0;
+    int64_t first = added_by(work, words, half, 1);
+    if (first < 0)
+        return -1;
+    return take_single(work, words, half, first) < 0 ? -1 : take_single(work, words + half, count - half, added - first);
 }
 
 /* All at once; where that does not add up, group by group. */
 static int learn_groups(struct calibration_work *work)
 {
-    int status = learn_group(work, 0, CANDIDATES);
-    if (status != 0)
-        return status < 0 ? -1 : 0;
-    for (size_t from = 0; from < CANDIDATES; from += GROUP)
-        if (learn_group(work, from, CANDIDATES - from < GROUP ? CANDIDATES - from : GROUP) < 0)
+    const struct language *language = work->language;
+    int64_t added = added_by(work, language->words, language->word_count, 1);
+    if (added < 0 || added == (int64_t)language->word_count)
+        return added < 0 ? -1 : take_single(work, language->words, language->word_count, added);
+    for (size_t from = 0; from < language->word_count && work->asked < SEARCH_REQUESTS_MAX; from += GROUP) {
+        if (from == HOPELESS_GROUPS * GROUP && work->material->word_count == 0)
+            return 0;
+        size_t count = language->word_count - from < GROUP ? language->word_count - from : GROUP;
+        added = added_by(work, language->words + from, count, 1);
+        if (added < 0 || take_single(work, language->words + from, count, added) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -142,8 +146,8 @@ static int learn_words(struct calibration_work *work)
 {
     struct material *material = work->material;
     material->word_count = 0;
-    for (size_t k = 0; k < MEASURED_WORDS; k++)
-        if (learn_word(work, candidates[k], &work->near) < 0)
+    for (size_t k = 0; k < MEASURED_WORDS && k < work->language->word_count; k++)
+        if (learn_word(work, work->language->words[k], &work->near) < 0)
             return -1;
     for (size_t k = 0; k < FILLERS && !has_single(material); k++)
         if (learn_word(work, fillers[k], NULL) < 0)
@@ -151,10 +155,16 @@ static int learn_words(struct calibration_work *work)
     return 0;
 }
 
-static int compare_words(const void *a, const void *b)
+/* By cost; those of one cost stay as they are, the more frequent first. Few words: no quicker way is needed. */
+static void sort_words(struct material *material)
 {
-    const struct material_word *x = a, *y = b;
-    return x->cost != y->cost ? (x->cost > y->cost) - (x->cost < y->cost) : strcmp(x->text, y->text);
+    for (size_t k = 1; k < material->word_count; k++) {
+        struct material_word word = material->words[k];
+        size_t to = k;
+        for (; to > 0 && material->words[to - 1].cost > word.cost; to--)
+            material->words[to] = material->words[to - 1];
+        material->words[to] = word;
+    }
 }
 
 /* Words of one token each are enough when there are many of them: any sum can be reached, all of it with entropy. */
@@ -171,9 +181,9 @@ static void keep_single_tokens(struct material *material)
 static int learn_overhead(struct calibration_work *work)
 {
     cleanup_buf struct buf text = BUF_INIT(TEXT_MAX);
-    buf_printf(&text, "%s%s", MATERIAL_OPENING, candidates[0]);
+    buf_printf(&text, "%s%s", MATERIAL_OPENING, work->language->words[0]);
     int64_t once = ask(work, text.data, text.len);
-    buf_append_text(&text, candidates[0]);
+    buf_append_text(&text, work->language->words[0]);
     int64_t twice = once < 0 ? -1 : ask(work, text.data, text.len);
     if (twice < 0)
         return -1;
@@ -182,23 +192,79 @@ static int learn_overhead(struct calibration_work *work)
     return 0;
 }
 
+/* What a sign costs behind a word, a word itself being known; 0: it is never the same. */
+static int learn_sign(struct calibration_work *work, const char *text, struct material_word *sign)
+{
+    const struct material_word *word = &work->material->words[0];
+    const char *const both[] = {word->text, text};
+    cleanup_buf struct buf pair = BUF_INIT(2 * MATERIAL_WORD_MAX);
+    buf_printf(&pair, "%s%s", both[0], both[1]);
+    const char *const pairs[] = {buf_text(&pair)};
+    int64_t added = added_by(work, pairs, 1, REPEATS), cost = added / REPEATS - word->cost;
+    if (added < 0)
+        return -1;
+    if (added % REPEATS == 0 && cost > 0) {
+        memcpy(sign->text, text, strlen(text) + 1);
+        sign->cost = cost;
+    }
+    return 0;
+}
+
+/* Words behind a full stop, a group at a time: each one token, or none of the group is taken. */
+static int learn_firsts(struct calibration_work *work)
+{
+    struct material *material = work->material;
+    const struct language *language = work->language;
+    const struct material_word *word = &material->words[0];
+    for (size_t from = 0; from < language->first_count; from += FIRSTS_GROUP) {
+        size_t count = language->first_count - from < FIRSTS_GROUP ? language->first_count - from : FIRSTS_GROUP;
+        cleanup_buf struct buf text = BUF_INIT(TEXT_MAX);
+        for (size_t k = from; k < from + count; k++)
+            buf_printf(&text, "%s%s%s", word->text, material->stop.text, language->firsts[k]);
+        const char *const texts[] = {buf_text(&text)};
+        int64_t added = added_by(work, texts, 1, 1);
+        if (added < 0)
+            return -1;
+        for (size_t k = from; k < from + count && added == (int64_t)count * (word->cost + material->stop.cost + 1); k++) {
+            struct material_word *first = &material->firsts[material->first_count++];
+            memcpy(first->text, language->firsts[k], strlen(language->firsts[k]) + 1);
+            first->cost = 1;
+        }
+    }
+    return 0;
+}
+
+/* What makes sentences of words. */
+static int learn_sentences(struct calibration_work *work)
+{
+    const struct language *language = work->language;
+    struct material *material = work->material;
+    if (!language->stop)
+        return 0;
+    if (learn_sign(work, language->stop, &material->stop) < 0 || learn_sign(work, language->comma, &material->comma) < 0)
+        return -1;
+    return material->stop.cost > 0 ? learn_firsts(work) : 0;
+}
+
 static int learn(struct calibration_work *work)
 {
     struct material *material = work->material;
-    material->words = mem_calloc(CANDIDATES + FILLERS, sizeof *material->words);
-    work->near.words = mem_calloc(CANDIDATES + FILLERS, sizeof *material->words);
-    if (learn_overhead(work) < 0 || learn_groups(work) < 0)
+    size_t room = work->language->word_count + FILLERS;
+    material->words = mem_calloc(room, sizeof *material->words);
+    work->near.words = mem_calloc(room, sizeof *material->words);
+    if (learn_overhead(work) < 0 || (!work->language->lines && learn_groups(work) < 0))
         return -1;
     if (material->word_count < SINGLE_TOKENS_ENOUGH && learn_words(work) < 0)
         return -1;
-    if (material->word_count == 0)
+    bool adds_up = material->word_count > 0;
+    if (!adds_up)
         for (size_t k = 0; k < work->near.word_count; k++)
             add_word(material, work->near.words[k].text, work->near.words[k].cost);
     if (material->word_count == 0)
         return error_set(work->err, ERROR_TARGET, "words cost no tokens, as the server counts: prompts cannot be made to length");
-    qsort(material->words, material->word_count, sizeof *material->words, compare_words);
+    sort_words(material);
     keep_single_tokens(material);
-    return 0;
+    return adds_up ? learn_sentences(work) : 0;
 }
 
 /* --- checks -------------------------------------------------------------------------------- */
@@ -225,14 +291,15 @@ static int draw_and_count(struct calibration_work *work, struct draw *draw, int6
     draw->text = BUF_INIT(TEXT_MAX);
     draw->wanted = length > material->overhead ? length - material->overhead : 1;
     draw->marks = mem_calloc((size_t)draw->wanted, sizeof *draw->marks);
-    draw->placed = material_draw_text(material, draw->wanted, &head, &tail, &draw->text, draw->marks);
+    draw->placed = number % 2 == 0 ? material_draw_text(material, draw->wanted, &head, &tail, &draw->text, draw->marks)
+                                   : material_draw_evenly(material, draw->wanted, &tail, &draw->text, draw->marks);
     int64_t counted = ask(work, draw->text.data, draw->text.len);
     draw->off = counted - (material->overhead + draw->placed);
     return counted < 0 ? -1 : 0;
 }
 
 /* The word from which on the count departs: the first prefix that is counted otherwise ends with it. */
-static int find_culprit(struct calibration_work *work, const struct draw *draw, size_t *word)
+static int find_culprit(struct calibration_work *work, const struct draw *draw, const struct material_word **word)
 {
     size_t good = 0, bad = 0; /* prefixes of so many words; the empty one is good, the whole is bad */
     while (bad < (size_t)draw->wanted && draw->marks[bad].end > 0)
@@ -248,25 +315,42 @@ static int find_culprit(struct calibration_work *work, const struct draw *draw, 
         else
             bad = middle;
     }
-    *word = bad > 0 ? draw->marks[bad - 1].word : 0;
+    *word = bad > 0 ? draw->marks[bad - 1].word : &work->material->words[0];
     return 0;
 }
 
-static void remove_word(struct material *material, size_t word)
+static void remove_from(struct material_word *words, size_t *count, size_t index)
 {
-    memmove(&material->words[word], &material->words[word + 1], (material->word_count - word - 1) * sizeof *material->words);
-    material->word_count--;
+    memmove(&words[index], &words[index + 1], (*count - index - 1) * sizeof *words);
+    (*count)--;
+}
+
+static void remove_word(struct material *material, const struct material_word *word)
+{
+    for (size_t k = 0; k < material->word_count; k++)
+        if (word == &material->words[k]) {
+            remove_from(material->words, &material->word_count, k);
+            return;
+        }
+    for (size_t k = 0; k < material->first_count; k++)
+        if (word == &material->firsts[k]) {
+            remove_from(material->firsts, &material->first_count, k);
+            return;
+        }
+    if (word == &material->comma)
+        material->comma.cost = 0;
+    else
+        material->stop.cost = 0;
 }
 
 struct verdict {
     bool exact;      /* all as wanted */
     bool same;       /* all off by the same number of tokens */
     int64_t off;     /* of all, on average */
-    bool has_culprit;
-    size_t culprit;
+    const struct material_word *culprit; /* NULL: none was looked for */
 };
 
-/* Draws and counts CALIBRATE_CHECKS prompts; where they are off, not all alike, looks for the word that is to blame. */
+/* Draws and counts CALIBRATE_CHECKS prompts, every other one of words that are all as likely, so that rare ones are checked too; where they are off, not all alike, looks for the word that is to blame. */
 static int check(struct calibration_work *work, const int64_t *lengths, uint64_t seed, bool repair, struct verdict *verdict)
 {
     struct draw draws[CALIBRATE_CHECKS] = {0};
@@ -281,10 +365,8 @@ static int check(struct calibration_work *work, const int64_t *lengths, uint64_t
         wrong = draws[wrong].off == 0 && draws[k].off != 0 ? k : wrong;
     }
     verdict->off = llround((double)sum / CALIBRATE_CHECKS);
-    if (status == 0 && repair && !verdict->same) {
+    if (status == 0 && repair && !verdict->same)
         status = find_culprit(work, &draws[wrong], &verdict->culprit);
-        verdict->has_culprit = true;
-    }
     for (int k = 0; k < CALIBRATE_CHECKS; k++)
         draw_free(&draws[k]);
     return status;
@@ -316,7 +398,7 @@ static int settle(struct calibration_work *work, const struct token_lengths *wan
         if (verdict.off == 0 && verdict.same)
             return 0;
         bool last = round > REPAIRS_MAX || !may_ask(work, CALIBRATE_CHECKS);
-        if (verdict.has_culprit) {
+        if (verdict.culprit) {
             remove_word(material, verdict.culprit);
         } else {
             material->overhead = verdict.off > -material->overhead ? material->overhead + verdict.off : 0;
@@ -326,10 +408,10 @@ static int settle(struct calibration_work *work, const struct token_lengths *wan
     }
 }
 
-int calibrate_text(const struct calibrate_counter *counter, const struct token_lengths *wanted, uint64_t seed, struct material *material,
-                   bool *exact, struct error *err)
+int calibrate_text(const struct calibrate_counter *counter, const struct language *language, const struct token_lengths *wanted, uint64_t seed,
+                   struct material *material, bool *exact, struct error *err)
 {
-    struct calibration_work work = {.counter = counter, .material = material, .err = err};
+    struct calibration_work work = {.counter = counter, .language = language, .material = material, .err = err};
     *material = (struct material){0};
     *exact = false;
     int status = learn(&work) < 0 ? -1 : settle(&work, wanted, seed, exact);

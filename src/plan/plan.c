@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "plan/find.h"
+#include "plan/language.h"
 #include "plan/profile.h"
 
 const char *load_unit_name(enum load_unit unit)
@@ -52,7 +53,7 @@ struct plan *plan_new(void)
         .profile = "",
         .sweep_arrivals = "poisson",
         .repeat = 1,
-        .workload = {.scenario = "", .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
+        .workload = {.scenario = "", .language = LANGUAGE_DEFAULT, .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
         .limits = {.max_error_rate = 1, .max_micro_usd = -1},
         .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
         .calibration = {.method = ""},

@@ -109,6 +109,7 @@ struct workload {
     struct token_lengths prompt, output; /* of data: what its rows have */
     bool allow_prefix_cache;             /* prompts begin alike in every run of a seed; else the nonce decides their first tokens */
     struct workload_data data;
+    const char *language; /* of plan/language.h: that prompts are made in */
 };
 
 struct limits {

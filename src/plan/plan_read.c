@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "plan/dataset_rows.h"
 #include "plan/find.h"
+#include "plan/language.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 
@@ -173,6 +174,9 @@ static void read_workload(struct json_reader *reader, const json_t *root, struct
     read_lengths(reader, object, "output_tokens", &plan->workload.output);
     plan->workload.allow_prefix_cache = json_get_bool_or(reader, object, "allow_prefix_cache", false);
     read_data(reader, object, plan);
+    plan->workload.language = keep(plan, json_get_text_or(reader, object, "language", LANGUAGE_DEFAULT));
+    if (!reader->failed && !language_find(plan->workload.language))
+        json_fail(reader, "language", "expected one of " LANGUAGE_NAMES ", got \"%.40s\"", plan->workload.language);
     json_leave(reader, mark);
 }
 

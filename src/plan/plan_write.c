@@ -212,6 +212,7 @@ json_t *plan_to_json(const struct plan *plan)
     write_lengths(workload, "output_tokens", &plan->workload.output);
     json_set_bool(workload, "allow_prefix_cache", plan->workload.allow_prefix_cache);
     write_data(workload, &plan->workload.data);
+    json_set_text(workload, "language", plan->workload.language);
     write_limits(root, &plan->limits);
     write_deployment(root, &plan->deployment);
     kubernetes_facts_write(root, plan->kubernetes);

@@ -74,7 +74,7 @@ static int64_t pairs(const char *text, size_t length)
 {
     int64_t tokens = words(text, length);
     for (size_t k = 0; k < length; k++)
-        tokens -= merges(text + k, length - k, " time", " way") || merges(text + k, length - k, " light", " year") ||
+        tokens -= merges(text + k, length - k, " time", " way") || merges(text + k, length - k, " year", " light") ||
                   merges(text + k, length - k, " day", " light");
     return tokens;
 }
@@ -144,7 +144,7 @@ static bool calibrate(struct server *server, tokenizer tokens, int64_t length, s
     bool exact = false;
     server->tokens = tokens;
     asked = token_lengths_fixed(length);
-    int status = calibrate_text(&counter, &asked, 1, material, &exact, &err);
+    int status = calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &asked, 1, material, &exact, &err);
     if (status < 0)
         print_error("%s\n", err.text);
     assert_int_equal(status, 0);
@@ -178,12 +178,12 @@ static void assert_exact(tokenizer tokens, int64_t length, int64_t requests_max)
     material_free(&material);
 }
 
-static void test_words_take_eleven_requests(void **state)
+static void test_words_take_few_requests(void **state)
 {
     (void)state;
-    assert_exact(words, 256, 11);
-    assert_exact(words, 4096, 11);
-    assert_exact(simulated, 256, 11);
+    assert_exact(words, 256, 13);
+    assert_exact(words, 4096, 13);
+    assert_exact(simulated, 256, 15);
 }
 
 static void test_a_vocabulary_of_bytes(void **state)
@@ -196,13 +196,13 @@ static void test_a_vocabulary_of_bytes(void **state)
 static void test_a_vocabulary_of_short_pieces(void **state)
 {
     (void)state;
-    assert_exact(pieces, 128, 60);
+    assert_exact(pieces, 128, 70);
 }
 
 static void test_words_that_cost_more_are_left_out(void **state)
 {
     (void)state;
-    assert_exact(rare_words, 200, 60);
+    assert_exact(rare_words, 200, 80);
 }
 
 static void test_the_opening_may_merge_with_what_follows(void **state)
@@ -218,7 +218,7 @@ static void test_words_that_merge_are_found_and_left_out(void **state)
     struct material material;
     assert_true(calibrate(&server, pairs, 8000, &material));
     assert_int_equal(wrong_lengths(&material, pairs, 8000), 0);
-    assert_in_range(material.word_count, 100, 126);
+    assert_in_range(material.word_count, 100, 127);
     material_free(&material);
 }
 
@@ -243,7 +243,7 @@ static void test_a_tokenizer_that_does_not_add_up_is_said_to_be_inexact(void **s
     struct material material;
     struct error err;
     bool exact = true;
-    int status = calibrate_text(&counter, &lengths, 1, &material, &exact, &err);
+    int status = calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &lengths, 1, &material, &exact, &err);
     material_free(&material);
     assert_false(status == 0 && exact);
     assert_in_range(server.asked, 1, CALIBRATE_REQUESTS_MAX);
@@ -292,7 +292,7 @@ static void test_lengths_of_a_distribution_are_checked_at_both_ends(void **state
     struct material material;
     struct error err;
     bool exact;
-    assert_int_equal(calibrate_text(&counter, &lengths, 1, &material, &exact, &err), 0);
+    assert_int_equal(calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &lengths, 1, &material, &exact, &err), 0);
     assert_true(exact);
     int64_t drawn[CALIBRATE_CHECKS];
     calibrate_draw_lengths(&lengths, 500, 1, drawn);
@@ -313,13 +313,13 @@ static void test_lengths_below_the_template_are_refused(void **state)
     struct material material;
     struct error err = {0};
     bool exact;
-    assert_int_equal(calibrate_text(&counter, &lengths, 1, &material, &exact, &err), -1);
+    assert_int_equal(calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &lengths, 1, &material, &exact, &err), -1);
     assert_int_equal(err.class, ERROR_USAGE);
     assert_non_null(strstr(err.text, "11 tokens are too few"));
     assert_non_null(strstr(err.text, "at least 12"));
     material_free(&material);
     lengths = token_lengths_fixed(TEMPLATE_TOKENS + 3); /* template, "Text", ":" and one word */
-    assert_int_equal(calibrate_text(&counter, &lengths, 1, &material, &exact, &err), 0);
+    assert_int_equal(calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &lengths, 1, &material, &exact, &err), 0);
     assert_true(exact);
     material_free(&material);
 }
@@ -335,37 +335,92 @@ static void test_every_request_may_fail(void **state)
         struct material material;
         struct error err = {0};
         bool exact;
-        int status = calibrate_text(&counter, &lengths, 1, &material, &exact, &err);
+        int status = calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &lengths, 1, &material, &exact, &err);
         assert_true(status == 0 || strcmp(err.text, "refused") == 0);
         assert_int_equal(status, server.asked >= at ? -1 : 0);
         material_free(&material);
     }
 }
 
+static const char *const languages[] = {"en", "de", "fr", "es", "zh"};
+
+/* Whatever the language: distinct words that a material has room for, and nothing in them that a template might take for its own. */
 static void test_the_words_have_no_special_tokens_and_are_distinct(void **state)
 {
     (void)state;
-    struct buf text = BUF_INIT(1 << 16);
-    calibrate_append_words(&text);
-    assert_int_equal(strspn(buf_text(&text), " abcdefghijklmnopqrstuvwxyz"), text.len);
-    assert_int_equal(words(text.data, text.len), simulated(text.data, text.len));
-    char *copy = mem_strdup(buf_text(&text)), *rest = copy + 1, *word;
-    while ((word = strsep(&rest, " "))) {
-        char *again = mem_printf(" %s ", word), *padded = mem_printf("%s ", rest ? rest - 1 : "");
-        if (rest)
-            padded[0] = ' ';
-        assert_null(strstr(padded, again));
-        free(again);
-        free(padded);
+    for (size_t k = 0; k < sizeof languages / sizeof languages[0]; k++) {
+        const struct language *language = language_find(languages[k]);
+        struct buf text = BUF_INIT(1 << 16);
+        calibrate_append_words(language, &text);
+        assert_int_equal(strcspn(buf_text(&text), "<>|[]{}\\#*_/0123456789"), text.len);
+        buf_free(&text);
+        assert_in_range(language->word_count, 40, 300);
+        assert_in_range(language->first_count, language->lines ? 0 : 12, MATERIAL_FIRSTS_MAX);
+        for (size_t a = 0; a < language->word_count; a++) {
+            assert_in_range(strlen(language->words[a]), 1, MATERIAL_WORD_MAX - 1);
+            for (size_t b = 0; b < a; b++)
+                assert_string_not_equal(language->words[a], language->words[b]);
+        }
     }
-    free(copy);
-    buf_free(&text);
+    assert_null(language_find("tlh"));
+}
+
+/* Of each language, by tokenizers that know no language, prompts are exact: what costs several tokens is measured. */
+static void test_every_language_is_exact(void **state)
+{
+    (void)state;
+    static const tokenizer tokenizers[] = {bytes, simulated};
+    for (size_t k = 0; k < sizeof languages / sizeof languages[0]; k++)
+        for (size_t t = 0; t < 2; t++) {
+            struct server server = {.tokens = tokenizers[t]};
+            struct calibrate_counter counter = {.count = count, .context = &server};
+            struct token_lengths lengths = token_lengths_fixed(700);
+            struct material material;
+            struct error err;
+            bool exact = false;
+            assert_int_equal(calibrate_text(&counter, language_find(languages[k]), &lengths, 1, &material, &exact, &err), 0);
+            if (!exact || wrong_lengths(&material, tokenizers[t], 700) > 0)
+                fail_msg("%s, tokenizer %zu: not exact after %d requests, %zu words", languages[k], t, (int)server.asked, material.word_count);
+            material_free(&material);
+        }
+}
+
+/* Sentences: a capital letter behind each full stop, the last sign is one, and no comma or stop stands behind another. */
+static void test_text_looks_like_text(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct material material;
+    int frequent = 0, rare = 0, stops = 0, commas = 0;
+    assert_true(calibrate(&server, simulated, 400, &material));
+    assert_true(material.stop.cost == 1 && material.comma.cost == 1 && material.first_count == 16);
+    for (uint64_t k = 0; k < 50; k++) {
+        struct random random;
+        struct buf text = BUF_INIT((size_t)1 << 20);
+        random_seed(&random, k);
+        material_draw_text(&material, 400 - material.overhead, &random, &random, &text, NULL);
+        const char *at = buf_text(&text);
+        assert_int_equal(at[text.len - 1], '.');
+        for (; *at; at++) {
+            assert_true(at[0] != '.' || at[1] == '\0' || (at[1] == ' ' && at[2] >= 'A' && at[2] <= 'Z'));
+            assert_true(at[0] != ',' || (at[1] == ' ' && at[2] >= 'a'));
+            stops += at[0] == '.';
+            commas += at[0] == ',';
+            frequent += strncmp(at, " the ", 5) == 0;
+            rare += strncmp(at, " voice ", 7) == 0;
+        }
+        buf_free(&text);
+    }
+    assert_in_range(stops, 50 * 400 / 22, 50 * 400 / 8);
+    assert_in_range(commas, 50 * 400 / 20, 50 * 400 / 8);
+    assert_true(frequent > 20 * (rare + 1));
+    material_free(&material);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words_take_eleven_requests),
+        cmocka_unit_test(test_words_take_few_requests),
         cmocka_unit_test(test_a_vocabulary_of_bytes),
         cmocka_unit_test(test_a_vocabulary_of_short_pieces),
         cmocka_unit_test(test_words_that_cost_more_are_left_out),
@@ -378,6 +433,8 @@ int main(void)
         cmocka_unit_test(test_lengths_of_a_distribution_are_checked_at_both_ends),
         cmocka_unit_test(test_lengths_below_the_template_are_refused),
         cmocka_unit_test(test_every_request_may_fail),
+        cmocka_unit_test(test_every_language_is_exact),
+        cmocka_unit_test(test_text_looks_like_text),
         cmocka_unit_test(test_the_words_have_no_special_tokens_and_are_distinct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
