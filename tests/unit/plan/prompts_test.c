@@ -24,7 +24,7 @@ static struct plan *make_plan(enum endpoint endpoint)
     struct plan *plan = plan_new();
     plan->model = "tiny";
     plan->profile = "concurrent";
-    plan->workload = (struct workload){.scenario = "", .endpoint = endpoint, .prompt = token_lengths_fixed(60), .output = token_lengths_fixed(7)};
+    plan->workload = (struct workload){.scenario = "", .endpoint = endpoint, .prompt = token_lengths_fixed(60), .output = token_lengths_fixed(7), .language = "en"};
     plan->server.usage = plan->server.ignore_eos = true;
     plan->server.kind = "vllm";
     plan->seed = 3;
