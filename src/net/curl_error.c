@@ -118,6 +118,18 @@ static void net_failure_name_proxy(const struct net_failure *failure, char *mess
     snprintf(message + end, size - end, " (through the proxy %s:%s)", tried, port);
 }
 
+/* What is wrong with a certificate decides what can be done; a CA helps only where none is known. */
+static const char *net_failure_certificate_advice(const struct net_failure *failure)
+{
+    if (net_failure_says(failure, "has expired"))
+        return "it, or one that it is signed with, must be renewed: no CA helps";
+    if (net_failure_says(failure, "not yet valid"))
+        return "is this machine's clock right?";
+    if (net_failure_says(failure, "subject name"))
+        return "it is another host's: use a name that it was made for";
+    return "if its CA is a private one, give it by --cacert";
+}
+
 void net_failure_describe(const struct net_failure *failure, char *message, size_t size)
 {
     char reason[128];
@@ -138,6 +150,6 @@ void net_failure_describe(const struct net_failure *failure, char *message, size
     if (failure->code == CURLE_PEER_FAILED_VERIFICATION) {
         const size_t length = strlen(message);
 
-        snprintf(message + length, size - length, "; if its CA is a private one, give it by --cacert");
+        snprintf(message + length, size - length, "; %s", net_failure_certificate_advice(failure));
     }
 }

@@ -39,16 +39,16 @@ static void add_extension(X509 *certificate, int kind, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-/* A certificate that signs itself, for the given subjectAltName. */
-static struct identity make_identity(const char *names)
+/* A certificate that signs itself, for the given subjectAltName, valid in this span from now on. */
+static struct identity make_identity_valid(const char *names, long from_s, long to_s)
 {
     struct identity identity = {.key = EVP_EC_gen("P-256"), .certificate = X509_new()};
     X509_NAME *name = X509_get_subject_name(identity.certificate);
 
     X509_set_version(identity.certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(identity.certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(identity.certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(identity.certificate), 86400);
+    X509_gmtime_adj(X509_getm_notBefore(identity.certificate), from_s);
+    X509_gmtime_adj(X509_getm_notAfter(identity.certificate), to_s);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
     X509_set_issuer_name(identity.certificate, name);
     X509_set_pubkey(identity.certificate, identity.key);
@@ -56,6 +56,11 @@ static struct identity make_identity(const char *names)
     add_extension(identity.certificate, NID_subject_alt_name, names);
     assert_true(X509_sign(identity.certificate, identity.key, EVP_sha256()) > 0);
     return identity;
+}
+
+static struct identity make_identity(const char *names)
+{
+    return make_identity_valid(names, -3600, 86400);
 }
 
 static void write_certificate(const struct identity *identity, const char *folder, const char *name)
@@ -167,6 +172,36 @@ static void test_the_name_must_be_the_server_s(void **state)
     assert_int_equal(ask(&foreign, &(struct net_settings){.ca_file = file}, &err), HTTP_TLS);
     free_identity(&foreign);
     temp_folder_remove(folder);
+}
+
+/* Each says which, and does not ask for a CA that would not help. */
+static void test_what_is_wrong_with_a_certificate(void **state)
+{
+    static const struct {
+        const char *names, *says;
+        long from_s, to_s;
+        bool known; /* its CA was given */
+    } cases[] = {
+        {"IP:127.0.0.1", "certificate has expired; it, or one that it is signed with, must be renewed", -7200, -3600, true},
+        {"IP:127.0.0.1", "not yet valid; is this machine's clock right?", 3600, 7200, true},
+        {"DNS:example.org", "subject name", -3600, 3600, true},
+        {"DNS:example.org", "another host's: use a name that it was made for", -3600, 3600, true},
+        {"IP:127.0.0.1", "if its CA is a private one, give it by --cacert", -3600, 3600, false},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char *folder = temp_folder_make();
+        struct identity identity = make_identity_valid(cases[k].names, cases[k].from_s, cases[k].to_s);
+        cleanup_free char *file = file_join(folder, "it.pem");
+        struct error err = {0};
+
+        write_certificate(&identity, folder, "it.pem");
+        assert_int_equal(ask(&identity, &(struct net_settings){.ca_file = cases[k].known ? file : NULL}, &err), HTTP_TLS);
+        if (!strstr(err.text, cases[k].says) || (cases[k].known && strstr(err.text, "--cacert")))
+            fail_msg("'%s' does not say '%s'", err.text, cases[k].says);
+        free_identity(&identity);
+        temp_folder_remove(folder);
+    }
 }
 
 /* ---- streams ---- */
@@ -294,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roots_decide),
         cmocka_unit_test(test_the_name_must_be_the_server_s),
+        cmocka_unit_test(test_what_is_wrong_with_a_certificate),
         cmocka_unit_test(test_streams_are_verified_as_well),
         cmocka_unit_test(test_streams_through_a_tunnel),
     };
