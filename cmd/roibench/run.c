@@ -19,6 +19,8 @@ static const struct option_row run_options[] = {
      .help = "threads that share the streams (default: the CPUs that this container may use)"},
     {.type = OPTION_FLAG, .name = "warm-connections",
      .help = "open the streams' connections before each level (a GET of /models each), so that no request waits for TCP and TLS"},
+    {.type = OPTION_FLAG, .name = "warm-model",
+     .help = "before the first level, send as many requests at once as each level will; they are not recorded, and how long they took is told"},
     {.type = OPTION_FLAG, .name = "interleave",
      .help = "run DIR_A DIR_B: two plans take turns, level by level, so that both meet the same hour's network and neighbours"},
     {.type = OPTION_TEXT, .name = "shard", .argument = "I/N",

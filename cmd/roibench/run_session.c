@@ -19,6 +19,7 @@
 #include "load/scraper.h"
 #include "load/sink_queue.h"
 #include "load/sink_workspace.h"
+#include "load/warm_model.h"
 #include "net/headroom.h"
 #include "plan/plan.h"
 #include "plan/prompts.h"
@@ -284,6 +285,37 @@ static void configure(struct run_session *session, int64_t anchor, int64_t ancho
         };
 }
 
+/* Before anything is recorded. What fails here is told, and fails again where it is measured. */
+static int warm(struct run_session *session, struct error *err)
+{
+    const struct app *app = session->app;
+    const struct run_session_settings *given = &session->given;
+    int64_t begun = clock_now(app->clock);
+    char took[UNITS_TEXT_SIZE];
+    struct warm_model warming = {
+        .transport = session->workers[0].transport,
+        .clock = app->clock,
+        .stop = app->stop,
+        .deadline = given->start_at == TIME_NEVER ? TIME_FOREVER : begun + given->start_at - clock_realtime(app->clock) - START_MARGIN_NS,
+        .plan = session->plan,
+        .shard = given->shard == NO_SHARD ? (struct share){0, 1} : (struct share){given->shard, given->shards},
+        .urls = (const char *const *)session->urls,
+        .url_count = session->url_count,
+        .body = make_body,
+        .body_context = session->workers[0].body_context,
+    };
+    log_info(&app->log, "--warm-model: requests that are not recorded, before the first level");
+    if (warm_model(&warming, err) < 0)
+        return error_wrap(err, "--warm-model");
+    units_format_duration(clock_now(app->clock) - begun, took);
+    if (warming.answered < warming.sent)
+        log_warning(&app->log, "--warm-model: %lld of %lld requests were answered, in %s; the last failure: %s", (long long)warming.answered,
+                    (long long)warming.sent, took, warming.trouble);
+    else
+        log_info(&app->log, "--warm-model: %lld requests in %s", (long long)warming.sent, took);
+    return 0;
+}
+
 void run_session_pair(struct run_session *a, struct run_session *b)
 {
     a->pair_id = mem_printf("%s+%s", a->plan->run_id, b->plan->run_id);
@@ -323,8 +355,10 @@ int run_session_begin(struct run_session *session, struct error *err)
     if (command_net_read(app, session->given.options, &session->net, err) < 0 || check_connection(session, err) < 0)
         return -1;
     look_at_clock(session);
+    if (open_workers(session, err) < 0 || (options_flag(session->given.options, "warm-model") && warm(session, err) < 0))
+        return -1;
     int64_t anchor = clock_now(app->clock), anchor_realtime = clock_realtime(app->clock);
-    if (open_workers(session, err) < 0 || open_writer(session, anchor_realtime, err) < 0 || open_scraper(session, anchor, err) < 0)
+    if (open_writer(session, anchor_realtime, err) < 0 || open_scraper(session, anchor, err) < 0)
         return -1;
     configure(session, anchor, anchor_realtime);
     session->engine = engine_new(&session->settings);

@@ -362,7 +362,7 @@ as_nobody() {
     run "$ROIBENCH" run --help
     assert_success
     local option
-    for option in workers warm-connections interleave shard start-at api-key-file cacert header insecure workspace run-id config log-format quiet verbose help; do
+    for option in workers warm-connections warm-model interleave shard start-at api-key-file cacert header insecure workspace run-id config log-format quiet verbose help; do
         assert_output --regexp "(^|[[:space:]])--$option"
     done
     for option in --resume --no-token-gaps --metrics-interval --strict --speed; do
@@ -541,4 +541,17 @@ as_nobody() {
     run_plan
     assert_failure 2
     [[ $stderr == *"this plan was run"* ]]
+}
+
+@test "--warm-model: as many at once as each level will send, before it, and in no record" {
+    start_simulator --preset instant --model tiny
+    timeout 60 "$ROIBENCH" prepare --workspace ws --run-id r --target "$SIM/v1" --profile concurrent --rate 2,5 --max-requests 5 --prompt-tokens 16 \
+        --output-tokens 4
+    local before after
+    before=$(curl -sS "$SIM/metrics" | sed -n 's/^vllm:request_success_total{.*finished_reason="length".*} \([0-9]*\).*/\1/p')
+    run --separate-stderr timeout 60 "$ROIBENCH" run --workspace ws --warm-model
+    assert_success
+    [[ $stderr == *"--warm-model: 7 requests in "* ]]
+    after=$(curl -sS "$SIM/metrics" | sed -n 's/^vllm:request_success_total{.*finished_reason="length".*} \([0-9]*\).*/\1/p')
+    assert_equal $((after - before)) $((7 + $(zcat ws/r/records.jsonl.gz | grep -c '"outcome"')))
 }
