@@ -7,7 +7,7 @@ LEVELS=1,2,4 REQUESTS=8 SENT=24
 
 # Both kinds of run, one after the other, before any test: what went wrong is told by the tests of that kind.
 run_both_endpoints() {
-    prepare_and_run "$BATS_FILE_TMPDIR/chat" chat 64 16 >"$BATS_FILE_TMPDIR/chat.log" 2>&1 || true
+    prepare_and_run "$BATS_FILE_TMPDIR/chat" chat 64 64 >"$BATS_FILE_TMPDIR/chat.log" 2>&1 || true
     prepare_and_run "$BATS_FILE_TMPDIR/completions" completions 32 24 >"$BATS_FILE_TMPDIR/completions.log" 2>&1 || true
 }
 
