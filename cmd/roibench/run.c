@@ -137,7 +137,9 @@ static int run_self_test(struct app *app, const struct options *options, struct 
     struct plan *plan = command_find_plan(app, options);
     int64_t streams = plan ? run_session_streams(plan) : 0;
     plan_free(plan);
-    return self_test_run(app, (int)options_integer(options, "workers", cgroup_cpus("")), streams, err);
+    int cpus = cgroup_cpus("");
+    int64_t workers = options_integer(options, "workers", cpus > 1 ? cpus - 1 : 1); /* the simulator needs a CPU of its own */
+    return self_test_run(app, (int)workers, streams, err);
 }
 
 static int run_run(struct app *app, struct options *options, struct error *err)
