@@ -8,6 +8,8 @@
 #include "base/units.h"
 #include "report/table.h"
 
+#define KUBERNETES_LINE_MAX ((size_t)128 << 10)
+
 const char *markdown_usd(double usd, char *buffer)
 {
     if (!isfinite(usd) || fabs(usd) >= 1e9)
@@ -79,6 +81,18 @@ static void server_fact(struct buf *out, const struct run_facts *facts)
     buf_append_char(out, '\n');
 }
 
+/* What it ran on, and by which arguments: two lines, as the second may be long. */
+static void kubernetes_fact(struct buf *out, const struct kubernetes_facts *facts)
+{
+    cleanup_buf struct buf text = BUF_INIT(KUBERNETES_LINE_MAX), arguments = BUF_INIT(KUBERNETES_LINE_MAX);
+    if (!facts || !facts->kind[0])
+        return;
+    kubernetes_describe(facts, &text);
+    kubernetes_describe_arguments(facts, &arguments);
+    fact(out, "Pods:", buf_text(&text));
+    fact(out, "Args:", buf_text(&arguments));
+}
+
 static void load_fact(struct buf *out, const struct run_summary *summary)
 {
     bool closed = false;
@@ -100,6 +114,7 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
     const struct run_facts *facts = &summary->facts;
     fact(out, "Model:", facts->model);
     server_fact(out, facts);
+    kubernetes_fact(out, facts->kubernetes);
     deployment_fact(out, facts);
     buf_append_text(out, "- Workload: ");
     if (facts->scenario[0]) {

@@ -408,6 +408,9 @@ static json_t *comparison_to_json(const struct comparison *comparison)
     json_t *differences = json_add_array(root, "differences");
     for (size_t k = 0; k < comparison->difference_count; k++)
         json_array_append_new(differences, json_string(comparison->differences[k]));
+    json_t *deployments = comparison->deployment_difference_count > 0 ? json_add_array(root, "deployment_differences") : NULL;
+    for (size_t k = 0; k < comparison->deployment_difference_count; k++)
+        json_array_append_new(deployments, json_string(comparison->deployment_differences[k]));
     if (!comparison->unit) {
         json_set_null(root, "roi");
         json_set_text(root, "roi_missing", "the loads of these runs have no unit in common");

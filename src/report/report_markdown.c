@@ -66,6 +66,19 @@ static void add_differences(struct buf *out, const struct comparison *comparison
     buf_append_char(out, '\n');
 }
 
+static void add_deployments(struct buf *out, const struct comparison *comparison)
+{
+    if (comparison->deployment_difference_count == 0)
+        return;
+    buf_append_text(out, "What Kubernetes says of the deployments differs in:\n\n");
+    for (size_t k = 0; k < comparison->deployment_difference_count; k++) {
+        buf_append_text(out, "- ");
+        markdown_text(out, comparison->deployment_differences[k]);
+        buf_append_char(out, '\n');
+    }
+    buf_append_char(out, '\n');
+}
+
 static bool has_invalid_level(const struct run_summary *run)
 {
     for (size_t k = 0; k < run->level_count; k++)
@@ -275,6 +288,7 @@ void report_markdown_comparison(const struct comparison *comparison, struct buf 
     }
     buf_append_text(out, "\n\n");
     add_differences(out, comparison);
+    add_deployments(out, comparison);
     add_warnings(out, comparison);
     add_statements(out, comparison);
     for (size_t k = 0; k < comparison->count; k++)

@@ -134,6 +134,52 @@ static void find_differences(struct comparison *comparison)
     comparison->differences = differences.list;
 }
 
+/* ---- deployments ---- */
+
+#define DEPLOYMENT_DIFFERENCES_MAX 8 /* of two runs */
+#define ARGUMENTS_MAX ((size_t)64 << 10)
+
+static void add_deployment_difference(struct comparison *comparison, size_t other, const char **list, const char *title, const char *a, const char *b)
+{
+    if (strcmp(a, b) != 0)
+        list[comparison->deployment_difference_count++] =
+            arena_printf(comparison->arena, "%s: %s (%s) against %s (%s)", title, a[0] ? a : "none", comparison->names[0], b[0] ? b : "none",
+                         comparison->names[other]);
+}
+
+static const char *hardware_text(struct arena *arena, const struct kubernetes_facts *facts)
+{
+    cleanup_buf struct buf text = BUF_INIT(ARGUMENTS_MAX);
+    kubernetes_describe_hardware(facts, &text);
+    return arena_strdup(arena, buf_text(&text));
+}
+
+static const char *own_arguments(struct arena *arena, const struct kubernetes_facts *facts, const struct kubernetes_facts *others)
+{
+    cleanup_buf struct buf text = BUF_INIT(ARGUMENTS_MAX);
+    kubernetes_describe_own_arguments(facts, others, &text);
+    return arena_strdup(arena, buf_text(&text));
+}
+
+static void find_deployment_differences(struct comparison *comparison)
+{
+    struct arena *arena = comparison->arena;
+    const char **list = ARENA_ARRAY(arena, comparison->count * DEPLOYMENT_DIFFERENCES_MAX, const char *);
+    const struct kubernetes_facts *a = comparison->runs[0]->facts.kubernetes;
+    for (size_t other = 1; other < comparison->count; other++) {
+        const struct kubernetes_facts *b = comparison->runs[other]->facts.kubernetes;
+        if (!a || !b || !a->kind[0] || !b->kind[0])
+            continue;
+        bool digests = a->image_digest[0] && b->image_digest[0];
+        add_deployment_difference(comparison, other, list, "image", digests ? a->image_digest : a->image, digests ? b->image_digest : b->image);
+        add_deployment_difference(comparison, other, list, "runtime", a->runtime, b->runtime);
+        add_deployment_difference(comparison, other, list, "hardware", hardware_text(arena, a), hardware_text(arena, b));
+        add_deployment_difference(comparison, other, list, "pods", integer_text(arena, (int64_t)a->pod_count), integer_text(arena, (int64_t)b->pod_count));
+        add_deployment_difference(comparison, other, list, "arguments", own_arguments(arena, a, b), own_arguments(arena, b, a));
+    }
+    comparison->deployment_differences = list;
+}
+
 /* ---- what a dollar buys ---- */
 
 static const char *common_unit(const struct comparison *comparison)
@@ -178,6 +224,7 @@ struct comparison *comparison_make(const struct run_summary *const *runs, size_t
     comparison->id = make_id(comparison->arena, runs, count);
     comparison->names = make_names(comparison->arena, runs, count);
     find_differences(comparison);
+    find_deployment_differences(comparison);
     fill_roi(comparison);
     return comparison;
 }

@@ -19,6 +19,8 @@ struct comparison {
     const char *const *names;    /* of each run in tables: its model; where two have the same, "<model> on <hardware>", or the run-id */
     const char *const *differences; /* why ratios of these runs are to be taken with care; none: equal workloads */
     size_t difference_count;
+    const char *const *deployment_differences; /* of what Kubernetes told of both: images, arguments, hardware; that is often what is compared */
+    size_t deployment_difference_count;
     const char *unit;            /* of load; NULL: the runs have none in common, and there is no roi */
     struct roi_deployment *deployments;
     struct roi roi;

@@ -111,6 +111,8 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .price_source = arena_strdup(arena, plan->deployment.price_source),
         .plan = plan_to_json(plan),
     };
+    struct json_reader reader = {.file = "the plan"};
+    facts->kubernetes = kubernetes_facts_read(&reader, facts->plan, arena);
 }
 
 /* As many as are made here fit: a note that is lost would be a lie. */

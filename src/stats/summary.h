@@ -44,6 +44,7 @@ struct run_facts {
     int64_t price_micro_usd;   /* -1 unknown */
     const char *price_source;  /* "" unknown */
     int64_t anchor_realtime_ns; /* of time 0 */
+    const struct kubernetes_facts *kubernetes; /* what it ran on; NULL: Kubernetes was not asked */
     json_t *plan;              /* plan.json as it was used (prices and GPUs may have been replaced); owned */
 };
 

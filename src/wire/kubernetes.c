@@ -359,3 +359,31 @@ void kubernetes_describe_arguments(const struct kubernetes_facts *facts, struct 
     for (size_t k = 0; k < facts->argument_count; k++)
         buf_printf(out, "%s%s", k > 0 ? " " : "", facts->arguments[k]);
 }
+
+/* An option and its value are one, where the value is an argument of its own. */
+static const char *value_behind(const struct kubernetes_facts *facts, size_t k)
+{
+    bool has = facts->arguments[k][0] == '-' && !strchr(facts->arguments[k], '=') && k + 1 < facts->argument_count && facts->arguments[k + 1][0] != '-';
+    return has ? facts->arguments[k + 1] : "";
+}
+
+static bool has_argument(const struct kubernetes_facts *facts, const char *argument, const char *value)
+{
+    for (size_t k = 0; k < facts->argument_count; k++)
+        if (strcmp(facts->arguments[k], argument) == 0 && strcmp(value_behind(facts, k), value) == 0)
+            return true;
+    return false;
+}
+
+void kubernetes_describe_own_arguments(const struct kubernetes_facts *facts, const struct kubernetes_facts *others, struct buf *out)
+{
+    bool any = false;
+    for (size_t k = 0; k < facts->argument_count; k++) {
+        const char *argument = facts->arguments[k], *value = value_behind(facts, k);
+        if (!has_argument(others, argument, value)) {
+            buf_printf(out, "%s%s%s%s", any ? ", " : "", argument, value[0] ? " " : "", value);
+            any = true;
+        }
+        k += value[0] != '\0';
+    }
+}

@@ -90,5 +90,7 @@ void kubernetes_describe_hardware(const struct kubernetes_facts *facts, struct b
 void kubernetes_describe(const struct kubernetes_facts *facts, struct buf *out);
 /* Arguments with a blank between them. Appends. */
 void kubernetes_describe_arguments(const struct kubernetes_facts *facts, struct buf *out);
+/* Those that `others` does not have: "--max-model-len=8192, --kv-cache-dtype fp8"; "" where it has all. Appends. */
+void kubernetes_describe_own_arguments(const struct kubernetes_facts *facts, const struct kubernetes_facts *others, struct buf *out);
 
 #endif

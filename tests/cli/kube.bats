@@ -51,6 +51,25 @@ plan() { # JQ-FILTER
     grep -q -- "--max-model-len=8192 --kv-cache-dtype fp8" check.txt
 }
 
+@test "the report says what a run was measured on, a comparison what of it differs" {
+    start_simulator --preset instant --model mistral
+    start_api
+    serve_mistral
+    prepare --model mistral --kube-api "$API" --profile concurrent --rate 1 --run-id a
+    assert_success
+    sed -i 's/--max-model-len=8192/--max-model-len=4096/; s/0f2ab1d3/ffffffff/' "$API_FOLDER/$PODS.json"
+    prepare --model mistral --kube-api "$API" --profile concurrent --rate 1 --run-id b
+    assert_success
+    sed -i 's/"max_seconds": 5/"max_seconds": 1/' ws/a/plan.json ws/b/plan.json
+    for id in a b; do "$ROIBENCH" run --workspace ws --run-id $id --quiet; done
+    "$ROIBENCH" summarize --workspace ws --run-id a --quiet
+    grep -q "^- Pods:     InferenceService mistral in namespace private-ai, 2 x NVIDIA-L4 on g6.12xlarge, 1 pod, runtime" ws/a/report.md
+    grep -q "^- Args: .*max-model-len=8192" ws/a/report.md
+    "$ROIBENCH" summarize --workspace ws --quiet a b
+    assert_equal "$(jq --raw-output '.deployment_differences[1]' ws/comparisons/*/comparison.json)" \
+        "arguments: --max-model-len=8192 (a) against --max-model-len=4096 (b)"
+}
+
 @test "hardware and GPUs that were told stay" {
     start_simulator --preset instant --model mistral
     start_api

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # prepare against a real API of Kubernetes: tokens of a service account, RBAC as docs/kubernetes.md has it, what the API makes of what it is told. The
 # services and pods are only written down there; the model is the simulator.
-# shellcheck disable=SC2034,SC2154  # used by, or set by, bats and the files loaded here
+# shellcheck disable=SC2016,SC2034,SC2154  # used by, or set by, bats and the files loaded here
 load support
 
 kubectl() { "$E2E_CACHE/kube/kube" kubectl --kubeconfig "$BATS_FILE_TMPDIR/kubeconfig" "$@"; }
@@ -36,7 +36,7 @@ start_api() {
     local etcd_port peer_port
     etcd_port=$(free_port)
     peer_port=$(free_port)
-    cd "$WORK"
+    cd "$WORK" || return
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=test-ca
     openssl req -newkey rsa:2048 -nodes -keyout api.key -out api.csr -subj /CN=kube-apiserver
     openssl x509 -req -in api.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out api.crt -days 2 -extfile <(echo subjectAltName=IP:127.0.0.1)

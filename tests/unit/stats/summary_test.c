@@ -359,6 +359,49 @@ static void test_what_makes_workloads_differ(void **state)
     run_summary_free(b);
 }
 
+static struct run_summary *summarize_deployment(const char *workspace, const char *run_id, const char *digest, int64_t gpus, const char *last_argument)
+{
+    struct plan *plan = make_plan(run_id);
+    plan->kubernetes = kubernetes_facts_new(plan->arena, "n", "s");
+    plan->kubernetes->kind = "InferenceService";
+    plan->kubernetes->image = "vllm:latest";
+    plan->kubernetes->image_digest = digest;
+    plan->kubernetes->gpu_resource = "nvidia.com/gpu";
+    plan->kubernetes->gpus_per_pod = gpus;
+    plan->kubernetes->pods[plan->kubernetes->pod_count++] = (struct kubernetes_pod){.name = "p", .uid = "u", .node = ""};
+    plan->kubernetes->arguments[plan->kubernetes->argument_count++] = "--port=8080";
+    plan->kubernetes->arguments[plan->kubernetes->argument_count++] = "--kv-cache-dtype";
+    plan->kubernetes->arguments[plan->kubernetes->argument_count++] = last_argument;
+    return summarize_plan(workspace, plan);
+}
+
+/* Other hardware is often what is compared: it is told, and is no reason to doubt the ratios. */
+static void test_deployments_are_compared(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    finish(writer);
+    struct run_summary *a = summarize_deployment(*state, "a", "sha256:1", 1, "auto"), *b = summarize_deployment(*state, "b", "sha256:2", 4, "fp8");
+    struct run_summary *untold = summarize(*state, "c");
+    const struct run_summary *all[] = {a, b, untold}, *alike[] = {a, untold};
+    struct comparison *comparison = comparison_make(all, 3, NULL), *nothing = comparison_make(alike, 2, NULL);
+    static const char *const expected[] = {
+        "image: sha256:1 (a) against sha256:2 (b)",
+        "hardware: 1 x nvidia.com/gpu (a) against 4 x nvidia.com/gpu (b)",
+        "arguments: --kv-cache-dtype auto (a) against --kv-cache-dtype fp8 (b)",
+    };
+    assert_int_equal(comparison->difference_count, 0);
+    assert_int_equal(comparison->deployment_difference_count, 3);
+    for (size_t k = 0; k < 3; k++)
+        assert_string_equal(comparison->deployment_differences[k], expected[k]);
+    assert_int_equal(nothing->deployment_difference_count, 0);
+    comparison_free(comparison);
+    comparison_free(nothing);
+    run_summary_free(a);
+    run_summary_free(b);
+    run_summary_free(untold);
+}
+
 static struct comparison *compare_outputs(const struct run_summary *const *pair, struct mean_tokens a, struct mean_tokens b)
 {
     ((struct run_summary *)(uintptr_t)pair[0])->facts.output = a;
@@ -406,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_ended, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_comparison, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_what_makes_workloads_differ, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_deployments_are_compared, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_measured_lengths_are_compared, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

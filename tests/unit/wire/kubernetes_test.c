@@ -218,6 +218,31 @@ static void test_gpus_of_other_makers(void **state)
     }
 }
 
+static struct kubernetes_facts *with_arguments(const char *const *arguments)
+{
+    struct kubernetes_facts *facts = kubernetes_facts_new(arena, "n", "s");
+    for (; *arguments; arguments++)
+        facts->arguments[facts->argument_count++] = *arguments;
+    return facts;
+}
+
+static void test_arguments_of_one_alone(void **state)
+{
+    (void)state;
+    static const char *const first[] = {"--port", "80", "--kv-cache-dtype", "fp8", "--enforce-eager", "--max-model-len=8192", NULL};
+    static const char *const second[] = {"--max-model-len=8192", "--port", "80", "--kv-cache-dtype", "auto", NULL};
+    const struct kubernetes_facts *a = with_arguments(first), *b = with_arguments(second);
+    cleanup_buf struct buf text = BUF_INIT((size_t)4096);
+    kubernetes_describe_own_arguments(a, b, &text);
+    assert_string_equal(buf_text(&text), "--kv-cache-dtype fp8, --enforce-eager");
+    buf_reset(&text);
+    kubernetes_describe_own_arguments(b, a, &text);
+    assert_string_equal(buf_text(&text), "--kv-cache-dtype auto");
+    buf_reset(&text);
+    kubernetes_describe_own_arguments(a, a, &text);
+    assert_string_equal(buf_text(&text), "");
+}
+
 static struct kubernetes_facts *through_json(const struct kubernetes_facts *facts, struct error *err)
 {
     json_t *root = json_object();
@@ -332,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pods_that_are_not_alike_are_noted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_pods_are_noted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gpus_of_other_makers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_arguments_of_one_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_through_json_and_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reading_refuses_what_is_no_such_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile_objects, setup, teardown),
