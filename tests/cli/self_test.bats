@@ -6,9 +6,9 @@ load support/simulator
     start_simulator --preset instant
     "$ROIBENCH" prepare --workspace ws --target "$SIM/v1" --prompt-tokens 32 --output-tokens 8 --profile concurrent --rate 2,3 --quiet
     stop_simulators
-    ls -R > before
+    find . | sort > "$BATS_FILE_TMPDIR/before"
     http_proxy=http://127.0.0.1:9 "$ROIBENCH" run --self-test --workspace ws --workers 1 --quiet > "$BATS_FILE_TMPDIR/out" 2> "$BATS_FILE_TMPDIR/errors"
-    ls -R | diff - before
+    find . | sort | diff - "$BATS_FILE_TMPDIR/before"
     [ ! -s "$BATS_FILE_TMPDIR/errors" ]
     [[ $(head -n 1 "$BATS_FILE_TMPDIR/out") == "1 worker on "* ]]
     # Every number of streams has a row in which tokens came, at full speed and at a pace; nobody gets more than the pace allows.
