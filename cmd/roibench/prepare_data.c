@@ -177,6 +177,7 @@ struct conversion {
     double sample_bytes, sample_tokens;
     struct lengths_sum prompts, answers;
     int64_t short_prompts, told_at;
+    int64_t last_timestamp_ms, out_of_order;
     uint64_t lines_left_out[LINES_NAMED];
 };
 
@@ -383,11 +384,14 @@ static int convert_rows(struct conversion *conversion, struct error *err)
     struct dataset_row row;
     int status = 1;
     conversion->told_at = clock_now(conversion->app->clock);
+    conversion->last_timestamp_ms = -1;
     while (conversion->plan->workload.data.rows < conversion->data->rows_max && (status = dataset_next(conversion->data->dataset, &row, err)) > 0) {
         if (*conversion->app->stop)
             return error_set(err, ERROR_TARGET, "stopped");
         if ((row.kind == DATASET_LENGTHS ? convert_lengths(conversion, &row, err) : convert_text(conversion, &row, err)) < 0)
             return -1;
+        conversion->out_of_order += row.timestamp_ms >= 0 && row.timestamp_ms < conversion->last_timestamp_ms;
+        conversion->last_timestamp_ms = row.timestamp_ms;
         tell_progress(conversion);
     }
     return status < 0 ? -1 : 0;
@@ -422,10 +426,27 @@ static void tell_left_out(const struct conversion *conversion)
     buf_free(&lines);
 }
 
+/* Arrival i of a replay is sent with row i. */
+static void tell_replay(const struct conversion *conversion)
+{
+    const struct plan *plan = conversion->plan;
+    const struct workload_data *data = &plan->workload.data;
+    int64_t bad = dataset_counts(conversion->data->dataset).bad;
+    if (!plan->arrival_shape.replay)
+        return;
+    if (bad + data->too_long > 0 || conversion->out_of_order > 0 || data->shuffled || data->rows < plan->arrival_shape.replay_count)
+        log_warning(&conversion->app->log, "%s: the times of the replay are not those of the rows that are sent then: %s", conversion->data->path,
+                    bad + data->too_long > 0         ? "rows were left out"
+                    : conversion->out_of_order > 0 ? "its rows are not in the order of their timestamps"
+                    : data->shuffled               ? "rows are shuffled"
+                                                   : "there are more times than rows");
+}
+
 static int finish(struct conversion *conversion, struct error *err)
 {
     struct workload *workload = &conversion->plan->workload;
     tell_left_out(conversion);
+    tell_replay(conversion);
     if (workload->data.rows == 0)
         return error_set(err, ERROR_USAGE, "%s: no row is left that could be sent", conversion->data->path);
     workload->data.bad = dataset_counts(conversion->data->dataset).bad;

@@ -52,7 +52,7 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_INTEGER, .name = "burst-size", .argument = "N", .min = 1, .max = PROFILE_BURST_MAX,
      .help = "burst: requests at once, every N / rate seconds"},
     {.type = OPTION_TEXT, .name = "replay-file", .argument = "FILE",
-     .help = "replay: JSON Lines (as Mooncake's traces) or CSV with timestamps; kept beside the plan"},
+     .help = "replay: JSON Lines (as Mooncake's traces) or CSV with timestamps; kept beside the plan; default: --data"},
     {.type = OPTION_CHOICE, .name = "replay-unit", .argument = "UNIT", .choices = "s|ms",
      .help = "of the timestamps; default: ms in JSON Lines, s in CSV; dates have none"},
     {.type = OPTION_NUMBER, .name = "replay-speed", .argument = "X", .min = TRACE_SPEED_MIN, .max = TRACE_SPEED_MAX,

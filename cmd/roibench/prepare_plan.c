@@ -91,7 +91,7 @@ static int check_arrivals(const struct options *options, const struct plan *plan
         bool needed;
     } rows[] = {{"burstiness", "gamma", true},
                 {"burst-size", "burst", true},
-                {"replay-file", "replay", true},
+                {"replay-file", "replay", false},
                 {"replay-unit", "replay", false},
                 {"replay-speed", "replay", false}};
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {

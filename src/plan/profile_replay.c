@@ -26,7 +26,7 @@ static int make_levels(struct plan *plan, const double *rates, size_t count, str
     if (count > 0)
         return error_set(err, ERROR_USAGE, "--profile replay takes no --rate: its requests come when those of the trace came (--replay-speed)");
     if (!shape->replay)
-        return error_set(err, ERROR_USAGE, "--profile replay needs --replay-file: when did requests come?");
+        return error_set(err, ERROR_USAGE, "--profile replay needs --replay-file (or --data with a trace): when did requests come?");
     if (plan->limits.max_requests == 0 || plan->limits.max_requests > shape->replay_count)
         plan->limits.max_requests = shape->replay_count;
     if (plan->limits.min_requests > plan->limits.max_requests)
