@@ -95,8 +95,9 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_CHOICE, .name = "scenario", .argument = "NAME",
      .help = "prompt/output tokens: chat 64/64, summarization 512/128, code-gen 128/256, stress 256/256; default chat", .choices = SCENARIO_NAMES,
      .from_model_file = true},
-    {.type = OPTION_TEXT, .name = "prompt-tokens", .argument = "N", .help = "length of a prompt as the server counts it, or mean,stddev,min,max"},
-    {.type = OPTION_TEXT, .name = "output-tokens", .argument = "N", .help = "length of an answer, or mean,stddev,min,max"},
+    {.type = OPTION_TEXT, .name = "prompt-tokens", .argument = "N", .help = "length of a prompt as the server counts it: a number, mean,stddev,min,max, lognormal:mean=256,sigma=0.8, exponential:mean=256, "
+     "uniform:100-400, or histogram:FILE (CSV of tokens,weight)"},
+    {.type = OPTION_TEXT, .name = "output-tokens", .argument = "N", .help = "length of an answer, likewise"},
     {.type = OPTION_TEXT, .name = "data", .argument = "FILE",
      .help = "prompts from a file: JSON array, JSON Lines, CSV, ShareGPT, OpenAI batch, Mooncake trace; or prompt_tokens=N,output_tokens=N as GuideLLM "
              "has it"},

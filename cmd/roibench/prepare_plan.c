@@ -169,7 +169,7 @@ static int fill_think_time(const struct options *options, struct plan *plan, str
         fits = fits && plan->levels[k].unit == LOAD_STREAMS && strcmp(plan->levels[k].kind, "throughput") != 0;
     if (!fits)
         return error_set(err, ERROR_USAGE, "--think-time goes with streams: --profile concurrent or synchronous, or --levels concurrent:...");
-    return variate_parse(text, "--think-time", PLAN_SECONDS_MAX, &plan->think_time, err);
+    return variate_parse(text, "--think-time", VARIATE_SECONDS, PLAN_SECONDS_MAX, &plan->think_time, err);
 }
 
 /* "0.1" or "10%": 0 to less than 1. */
@@ -250,8 +250,9 @@ static int fill_limits(const struct options *options, struct plan *plan, struct 
 /* --- data ------------------------------------------------------------------------------------ */
 
 /* Of a file, the prompts' lengths are known when it was read. */
-static int fill_data(const struct options *options, struct workload *workload, struct error *err)
+static int fill_data(const struct options *options, struct plan *plan, struct error *err)
 {
+    struct workload *workload = &plan->workload;
     const char *output = options_text(options, "output-tokens"), *name = options_text(options, "scenario");
     bool file = prepare_data_is_file(options);
     struct buf unused = BUF_INIT(UNUSED_MAX);
@@ -264,7 +265,7 @@ static int fill_data(const struct options *options, struct workload *workload, s
         return status;
     }
     if (output)
-        return token_lengths_parse(output, "--output-tokens", &workload->output, err);
+        return token_lengths_parse_any(output, "--output-tokens", plan->arena, &workload->output, err);
     workload->output = token_lengths_fixed(scenario_find(name ? name : DEFAULT_SCENARIO)->output_tokens);
     return 0;
 }
@@ -279,15 +280,15 @@ static int fill_workload(const struct options *options, struct plan *plan, struc
     workload->allow_prefix_cache = options_flag(options, "allow-prefix-cache");
     workload->language = options_text(options, "language");
     if (options_text(options, "data"))
-        return fill_data(options, workload, err);
+        return fill_data(options, plan, err);
     if (tokens && options_source(options, "scenario") > OPTION_MODEL_FILE)
         return error_set(err, ERROR_USAGE, "--scenario and --prompt-tokens or --output-tokens contradict each other: give one or the other");
     if (tokens && !(prompt && output))
         return error_set(err, ERROR_USAGE, "--prompt-tokens and --output-tokens go together");
     if (tokens)
-        return token_lengths_parse(prompt, "--prompt-tokens", &workload->prompt, err) < 0
+        return token_lengths_parse_any(prompt, "--prompt-tokens", plan->arena, &workload->prompt, err) < 0
                    ? -1
-                   : token_lengths_parse(output, "--output-tokens", &workload->output, err);
+                   : token_lengths_parse_any(output, "--output-tokens", plan->arena, &workload->output, err);
     const struct scenario *scenario = scenario_find(name ? name : DEFAULT_SCENARIO);
     workload->scenario = scenario->name;
     workload->prompt = token_lengths_fixed(scenario->prompt_tokens);

@@ -12,6 +12,7 @@
 #include "plan/find.h"
 #include "plan/language.h"
 #include "plan/profile.h"
+#include "plan/token_lengths.h"
 
 const char *load_unit_name(enum load_unit unit)
 {
@@ -119,15 +120,6 @@ int plan_next_level(const struct plan *plan, const struct level_result *done, si
     return 1;
 }
 
-static void describe_lengths(const struct token_lengths *lengths, struct buf *out)
-{
-    if (lengths->stddev == 0)
-        buf_printf(out, "%lld", (long long)lengths->mean);
-    else
-        buf_printf(out, "%lld (standard deviation %lld, %lld to %lld)", (long long)lengths->mean, (long long)lengths->stddev,
-                   (long long)lengths->min, (long long)lengths->max);
-}
-
 static void describe_levels(const struct plan *plan, struct buf *out)
 {
     char text[UNITS_TEXT_SIZE];
@@ -177,9 +169,9 @@ void plan_describe(const struct plan *plan, struct buf *out)
     }
     describe_data(&plan->workload.data, out);
     buf_append_text(out, "; prompts of ");
-    describe_lengths(&plan->workload.prompt, out);
+    token_lengths_describe(&plan->workload.prompt, out);
     buf_append_text(out, " tokens, answers of ");
-    describe_lengths(&plan->workload.output, out);
+    token_lengths_describe(&plan->workload.output, out);
     buf_append_text(out, "; each level at most ");
     if (limits->max_seconds_ns > 0)
         buf_append_text(out, units_format_duration(limits->max_seconds_ns, text));

@@ -52,9 +52,19 @@ struct level_result {
     bool broke, saturated; /* with --find only: as the report will say */
 };
 
-/* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]; PLAN_TOKENS_MAX at most. */
+/* How many tokens: fixed when stddev is 0, else a normal distribution, rounded, drawn again outside [min, max]; PLAN_TOKENS_MAX at most.
+ * Or of another kind, or as often as the bins say (plan/token_lengths.h). */
+struct token_bin {
+    int64_t tokens;
+    double weight;
+};
 struct token_lengths {
     int64_t mean, stddev, min, max;
+    enum variate_kind kind; /* VARIATE_CONSTANT: as stddev says; else exponential, lognormal or uniform */
+    double sigma;           /* of a lognormal one */
+    const struct token_bin *bins;
+    size_t bin_count;       /* 0: no histogram */
+    double weight;          /* of all bins */
 };
 
 /* Cut off at a level's beginning or end: a share of the level (0 <= share < 1), a time, or what stats/steady.h finds

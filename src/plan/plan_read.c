@@ -10,6 +10,7 @@
 #include "plan/language.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
+#include "plan/token_lengths.h"
 
 #define SHARE_MAX 0.999999999 /* something must be left of a level */
 #define GPUS_MAX 1000000
@@ -132,17 +133,6 @@ static void read_levels(struct json_reader *reader, const json_t *root, struct p
         read_level(reader, json_array_get(array, k), &plan->levels[k], (int)k);
 }
 
-static void read_lengths(struct json_reader *reader, const json_t *root, const char *key, struct token_lengths *lengths)
-{
-    json_t *object = json_get_object(reader, root, key);
-    size_t mark = json_enter(reader, key, -1);
-    lengths->mean = integer_within(reader, object, "mean", 1, PLAN_TOKENS_MAX);
-    lengths->stddev = integer_within(reader, object, "stddev", 0, PLAN_TOKENS_MAX);
-    lengths->min = integer_within(reader, object, "min", 1, lengths->mean > 0 ? lengths->mean : 1);
-    lengths->max = integer_within(reader, object, "max", lengths->mean, PLAN_TOKENS_MAX);
-    json_leave(reader, mark);
-}
-
 static void read_data(struct json_reader *reader, const json_t *workload, struct plan *plan)
 {
     static const char *const orders[2] = {"file", "shuffled"};
@@ -170,8 +160,8 @@ static void read_workload(struct json_reader *reader, const json_t *root, struct
     json_t *object = json_get_object(reader, root, "workload");
     size_t mark = json_enter(reader, "workload", -1);
     plan->workload.scenario = keep(plan, json_get_text_or(reader, object, "scenario", ""));
-    read_lengths(reader, object, "prompt_tokens", &plan->workload.prompt);
-    read_lengths(reader, object, "output_tokens", &plan->workload.output);
+    token_lengths_read(reader, object, "prompt_tokens", plan->arena, &plan->workload.prompt);
+    token_lengths_read(reader, object, "output_tokens", plan->arena, &plan->workload.output);
     plan->workload.allow_prefix_cache = json_get_bool_or(reader, object, "allow_prefix_cache", false);
     read_data(reader, object, plan);
     plan->workload.language = keep(plan, json_get_text_or(reader, object, "language", LANGUAGE_DEFAULT));

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "plan/plan.h"
+#include "plan/token_lengths.h"
 
 static double seconds(int64_t ns)
 {
@@ -59,15 +60,6 @@ static void write_levels(json_t *root, const struct plan *plan)
         json_set_text(object, "unit", load_unit_name(level->unit));
         json_array_append_new(array, object);
     }
-}
-
-static void write_lengths(json_t *root, const char *key, const struct token_lengths *lengths)
-{
-    json_t *object = json_add_object(root, key);
-    json_set_integer(object, "mean", lengths->mean);
-    json_set_integer(object, "stddev", lengths->stddev);
-    json_set_integer(object, "min", lengths->min);
-    json_set_integer(object, "max", lengths->max);
 }
 
 static void write_variate(json_t *root, const char *key, const struct variate *variate)
@@ -208,8 +200,8 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_integer(root, "refine", plan->refine);
     json_t *workload = json_add_object(root, "workload");
     json_set_text_if_any(workload, "scenario", plan->workload.scenario);
-    write_lengths(workload, "prompt_tokens", &plan->workload.prompt);
-    write_lengths(workload, "output_tokens", &plan->workload.output);
+    token_lengths_write(&plan->workload.prompt, workload, "prompt_tokens");
+    token_lengths_write(&plan->workload.output, workload, "output_tokens");
     json_set_bool(workload, "allow_prefix_cache", plan->workload.allow_prefix_cache);
     write_data(workload, &plan->workload.data);
     json_set_text(workload, "language", plan->workload.language);

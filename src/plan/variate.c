@@ -34,71 +34,76 @@ const char *variate_spread_name(enum variate_kind kind)
 
 /* --- text ------------------------------------------------------------------------------- */
 
-static int parse_seconds(const char *text, double *value)
+static int parse_value(const char *text, enum variate_unit unit, double *value)
 {
     int64_t ns;
+    if (unit == VARIATE_TOKENS)
+        return units_parse_number(text, value);
     if (units_parse_duration(text, &ns) < 0)
         return -1;
     *value = (double)ns / (double)NS_PER_S;
     return 0;
 }
 
-static int parse_range(char *text, struct variate *variate)
+static int parse_range(char *text, enum variate_unit unit, struct variate *variate)
 {
     char *dash = strchr(text, '-');
     if (!dash)
         return -1;
     *dash = '\0';
-    return parse_seconds(text, &variate->min) < 0 ? -1 : parse_seconds(dash + 1, &variate->max);
+    return parse_value(text, unit, &variate->min) < 0 ? -1 : parse_value(dash + 1, unit, &variate->max);
 }
 
 /* "mean=2s", or a value without a name: the mean, of a uniform one its two ends. */
-static int parse_item(char *item, struct variate *variate)
+static int parse_item(char *item, enum variate_unit unit, struct variate *variate)
 {
     char *value = strchr(item, '=');
     if (!value)
-        return variate->kind == VARIATE_UNIFORM ? parse_range(item, variate) : parse_seconds(item, &variate->mean);
+        return variate->kind == VARIATE_UNIFORM ? parse_range(item, unit, variate) : parse_value(item, unit, &variate->mean);
     *value++ = '\0';
     if (strcmp(item, "min") == 0)
-        return parse_seconds(value, &variate->min);
+        return parse_value(value, unit, &variate->min);
     if (strcmp(item, "max") == 0)
-        return parse_seconds(value, &variate->max);
+        return parse_value(value, unit, &variate->max);
     if (strcmp(item, "mean") == 0 && variate->kind != VARIATE_UNIFORM)
-        return parse_seconds(value, &variate->mean);
+        return parse_value(value, unit, &variate->mean);
     const char *spread = kinds[variate->kind].spread;
     if (!spread || strcmp(item, spread) != 0)
         return -1;
-    return kinds[variate->kind].spread_is_time ? parse_seconds(value, &variate->spread)
+    return kinds[variate->kind].spread_is_time ? parse_value(value, unit, &variate->spread)
                                                     : units_parse_number(value, &variate->spread);
 }
 
-static int parse(char *text, struct variate *variate)
+static int parse(char *text, enum variate_unit unit, struct variate *variate)
 {
     char *items = strchr(text, ':'), *item;
     if (!items)
-        return parse_seconds(text, &variate->mean);
+        return parse_value(text, unit, &variate->mean);
     *items++ = '\0';
     while (variate->kind < VARIATE_KIND_COUNT && strcmp(kinds[variate->kind].name, text) != 0)
         variate->kind++;
     if (variate->kind == VARIATE_KIND_COUNT)
         return -1;
     while ((item = strsep(&items, ",")))
-        if (parse_item(item, variate) < 0)
+        if (parse_item(item, unit, variate) < 0)
             return -1;
     return 0;
 }
 
-int variate_parse(const char *text, const char *option, double most, struct variate *variate, struct error *err)
+int variate_parse(const char *text, const char *option, enum variate_unit unit, double most, struct variate *variate, struct error *err)
 {
     cleanup_free char *copy = mem_strdup(text);
     *variate = (struct variate){.max = most};
-    if (parse(copy, variate) < 0)
-        return error_set(err, ERROR_USAGE, "%s: '%s' is not a time (5s) or one of exponential:2s, lognormal:mean=2s,sigma=0.8, uniform:1s-3s, "
-                         "normal:mean=5s,stddev=1s; min= and max= bound it", option, text);
+    if (parse(copy, unit, variate) < 0)
+        return error_set(err, ERROR_USAGE, unit == VARIATE_TOKENS
+                         ? "%s: '%s' is not one of exponential:256, lognormal:mean=256,sigma=0.8, uniform:100-400, "
+                           "normal:mean=256,stddev=50; min= and max= bound it. Or: histogram:FILE"
+                         : "%s: '%s' is not a time (5s) or one of exponential:2s, lognormal:mean=2s,sigma=0.8, uniform:1s-3s, "
+                           "normal:mean=5s,stddev=1s; min= and max= bound it", option, text);
     if (variate->kind == VARIATE_UNIFORM)
         variate->mean = (variate->min + variate->max) / 2;
     if (variate->max > most || variate->mean > most)
-        return error_set(err, ERROR_USAGE, "%s: '%s': %g s is the longest time", option, text, most);
+        return error_set(err, ERROR_USAGE, "%s: '%s': %g %s", option, text, most, unit == VARIATE_TOKENS ? "tokens are the most" : "s is the longest time");
     const char *fault = variate_fault(variate);
     return fault ? error_set(err, ERROR_USAGE, "%s: '%s': %s", option, text, fault) : 0;
 }

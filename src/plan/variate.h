@@ -1,7 +1,8 @@
 /* Random times as people write them: `5s`, `exponential:2s`, `lognormal:mean=2s,sigma=0.8`, `uniform:1s-3s`, `normal:mean=5s,stddev=1s,max=10s`.
  *
  * What lies outside [min, max] is drawn again. `mean` is that of the distribution before this; sigma is the standard deviation of the
- * logarithm, so that a lognormal's median is mean / exp(sigma^2 / 2). Values are seconds. */
+ * logarithm, so that a lognormal's median is mean / exp(sigma^2 / 2). Values are seconds;
+ * numbers of tokens have no unit (`lognormal:mean=256,sigma=0.8`). */
 #ifndef ROIBENCH_PLAN_VARIATE_H
 #define ROIBENCH_PLAN_VARIATE_H
 
@@ -30,8 +31,9 @@ struct variate {
     double min, max;
 };
 
-/* most: the largest time that may be drawn, and max where none is given. ERROR_USAGE names option and text. */
-int variate_parse(const char *text, const char *option, double most, struct variate *variate, struct error *err);
+enum variate_unit { VARIATE_SECONDS, VARIATE_TOKENS };
+/* most: the largest value that may be drawn, and max where none is given. ERROR_USAGE names option and text. */
+int variate_parse(const char *text, const char *option, enum variate_unit unit, double most, struct variate *variate, struct error *err);
 /* NULL: fine; else what is wrong with it, as a sentence's end. */
 const char *variate_fault(const struct variate *variate);
 double variate_draw(const struct variate *variate, struct random *random);

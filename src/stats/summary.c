@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
+#include "plan/token_lengths.h"
 #include "stats/measure.h"
 #include "stats/run_data.h"
 #include "stats/shards.h"
@@ -40,11 +41,9 @@ static const char *limits_text(struct arena *arena, const struct limits *limits)
 
 static const char *lengths_text(struct arena *arena, const struct token_lengths *lengths)
 {
-    long long mean = (long long)lengths->mean;
-    if (lengths->stddev == 0)
-        return arena_printf(arena, "%lld", mean);
-    return arena_printf(arena, "%lld (std %lld, %lld to %lld)", mean, (long long)lengths->stddev, (long long)lengths->min,
-                        (long long)lengths->max);
+    cleanup_buf struct buf text = BUF_INIT(TOKEN_LENGTHS_TEXT_MAX);
+    token_lengths_describe(lengths, &text);
+    return arena_strdup(arena, buf_text(&text));
 }
 
 static const char *duration_text(struct arena *arena, int64_t ns)

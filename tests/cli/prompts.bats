@@ -26,3 +26,34 @@ prepare() {
     assert_failure 2
     [[ $stderr == *"--language"*"en de fr es zh"* ]]
 }
+
+lengths() { # RUN FIELD: of its requests' records, one a line
+    zcat "ws/$1/records.jsonl.gz" | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
+}
+
+@test "lengths of a histogram are what the server counts; run does not need the file" {
+    start_simulator --preset instant --model tiny
+    printf 'tokens,weight\n40,1\n90,2\n' >lengths.csv
+    prepare --run-id h --profile concurrent --rate 4 --max-requests 60 --prompt-tokens histogram:lengths.csv --output-tokens uniform:2-5
+    assert_success
+    rm lengths.csv
+    run timeout 60 "$ROIBENCH" run --workspace ws
+    assert_success
+    assert_equal "$(lengths h prompt_tokens | sort -nu | xargs)" "40 90"
+    assert_equal "$(lengths h output_tokens | sort -nu | xargs)" "2 3 4 5"
+}
+
+@test "lengths that are no lengths: one sentence, exit 2" {
+    start_simulator --preset instant --model tiny
+    echo '40,x' >broken.csv
+    local text
+    for text in weibull:3 lognormal:mean=40 uniform:9-3 histogram:broken.csv histogram:nowhere.csv exponential:mean=9000000; do
+        prepare --prompt-tokens "$text" --output-tokens 2
+        assert_failure 2
+        [[ $stderr == "roibench prepare: --prompt-tokens"* ]]
+        assert_equal "$(wc -l <<<"$stderr")" 1
+    done
+    prepare --prompt-tokens lognormal:mean=100,sigma=1 --output-tokens 2 --profile concurrent --rate 1
+    assert_failure 2
+    [[ $stderr == *"1 tokens are too few"*"at least "* ]]
+}

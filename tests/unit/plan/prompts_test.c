@@ -352,6 +352,119 @@ static void test_drawn_lengths_keep_their_mean_deviation_and_bounds(void **state
     assert_int_equal(token_lengths_draw(&lengths, &random), 1);
 }
 
+static struct token_lengths parse_any(struct arena *arena, const char *text)
+{
+    struct token_lengths lengths;
+    struct error err = {0};
+    if (token_lengths_parse_any(text, "--output-tokens", arena, &lengths, &err) < 0)
+        fail_msg("%s", err.text);
+    return lengths;
+}
+
+/* Means of 20,000 draws against the distributions' own, with bounds that cut off next to nothing. */
+static void test_other_distributions_keep_their_mean(void **state)
+{
+    (void)state;
+    enum { DRAWS = 20000 };
+    static const char *const texts[] = {"uniform:100-400", "exponential:mean=200,max=10000", "lognormal:mean=300,sigma=0.5,max=20000",
+                                        "normal:mean=250,stddev=20"};
+    static const double means[] = {250, 200, 300, 250}, deviations[] = {87, 200, 160, 20};
+    struct arena *arena = arena_new();
+    for (size_t k = 0; k < 4; k++) {
+        struct token_lengths lengths = parse_any(arena, texts[k]);
+        struct random random;
+        double sum = 0;
+        random_seed(&random, 5);
+        for (int draw = 0; draw < DRAWS; draw++) {
+            int64_t length = token_lengths_draw(&lengths, &random);
+            assert_in_range(length, lengths.min, lengths.max);
+            sum += (double)length;
+        }
+        if (fabs(sum / DRAWS - means[k]) > 4 * deviations[k] / sqrt(DRAWS) + 0.5)
+            fail_msg("%s: mean %g", texts[k], sum / DRAWS);
+    }
+    struct token_lengths fixed = parse_any(arena, "constant:12"), open = parse_any(arena, "exponential:mean=50");
+    assert_true(token_lengths_is_fixed(&fixed) && fixed.mean == 12);
+    assert_int_equal(open.max, 500);
+    assert_int_equal(open.min, 1);
+    arena_free(arena);
+}
+
+static void test_a_histogram_is_drawn_as_its_weights_say(void **state)
+{
+    (void)state;
+    enum { DRAWS = 10000 };
+    static const char csv[] = "tokens,weight\n10,1\n20,2.5\n# nothing\n40,0\n30,0.5\n";
+    char *folder = temp_folder_make(), *path = file_join(folder, "lengths.csv"), *text = mem_printf("histogram:%s", path);
+    struct arena *arena = arena_new();
+    int counts[31] = {0};
+    temp_file_write(folder, "lengths.csv", csv, strlen(csv));
+    struct token_lengths lengths = parse_any(arena, text), read = {0};
+    assert_true(lengths.min == 10 && lengths.max == 30 && lengths.mean == 19 && lengths.bin_count == 4);
+    struct random random;
+    random_seed(&random, 6);
+    for (int draw = 0; draw < DRAWS; draw++)
+        counts[token_lengths_draw(&lengths, &random)]++;
+    assert_int_equal(counts[10] + counts[20] + counts[30], DRAWS);
+    assert_in_range(counts[10], DRAWS / 4 - 200, DRAWS / 4 + 200);
+    assert_in_range(counts[30], DRAWS / 8 - 150, DRAWS / 8 + 150);
+    json_t *workload = json_object();
+    struct json_reader reader;
+    struct error err = {0};
+    token_lengths_write(&lengths, workload, "prompt_tokens");
+    char *dumped = json_dumps(workload, 0);
+    json_t *again = json_parse(&reader, dumped, strlen(dumped), "plan", NULL, &err);
+    token_lengths_read(&reader, again, "prompt_tokens", arena, &read);
+    assert_false(reader.failed);
+    assert_int_equal(read.bin_count, 4);
+    assert_memory_equal(read.bins, lengths.bins, 4 * sizeof *read.bins);
+    assert_true(read.mean == lengths.mean && read.max == lengths.max && read.weight == lengths.weight); /* NOLINT: the same bits */
+    free(dumped);
+    json_decref(workload);
+    json_decref(again);
+    arena_free(arena);
+    free(text);
+    free(path);
+    temp_folder_remove(folder);
+}
+
+static void assert_refused(struct arena *arena, const char *text, const char *expected)
+{
+    struct token_lengths lengths;
+    struct error err = {0};
+    if (token_lengths_parse_any(text, "--prompt-tokens", arena, &lengths, &err) == 0)
+        fail_msg("'%s' was taken", text);
+    if (err.class != ERROR_USAGE || !strstr(err.text, "--prompt-tokens") || !strstr(err.text, expected))
+        fail_msg("'%s' does not say '%s'", err.text, expected);
+}
+
+static void test_what_is_wrong_with_a_distribution_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *csv, *expected;
+    } broken[] = {{"", "no length has a weight"}, {"tokens,weight\n", "no length has a weight"}, {"10,0\n", "no length has a weight"},
+                  {"10,-1\n", "from 0 on"}, {"10,1\n0,1\n", ":2: expected tokens,weight"}, {"10,1\n1.5,1\n", ":2: expected"},
+                  {"10,1\nten,1\n", ":2: expected"}, {"10\n11\n", ":2: expected"}, {"5000000,1\n", ":1: expected"}, {"1,2,3\n", "too many fields"}};
+    struct arena *arena = arena_new();
+    char *folder = temp_folder_make(), *path = file_join(folder, "h.csv"), *text = mem_printf("histogram:%s", path);
+    for (size_t k = 0; k < sizeof broken / sizeof broken[0]; k++) {
+        temp_file_write(folder, "h.csv", broken[k].csv, strlen(broken[k].csv));
+        assert_refused(arena, text, broken[k].expected);
+    }
+    assert_refused(arena, "histogram:/nowhere/h.csv", "/nowhere/h.csv");
+    assert_refused(arena, "weibull:3", "lognormal:mean=256,sigma=0.8");
+    assert_refused(arena, "lognormal:mean=256", "more than 0");
+    assert_refused(arena, "uniform:400-100", "ascend");
+    assert_refused(arena, "exponential:mean=5000000", "tokens are the most");
+    assert_refused(arena, "exponential:mean=2s", "is not one of");
+    assert_refused(arena, "constant:0", "1 token at least");
+    arena_free(arena);
+    free(text);
+    free(path);
+    temp_folder_remove(folder);
+}
+
 static void test_scenarios_are_known(void **state)
 {
     (void)state;
@@ -376,6 +489,9 @@ int main(void)
         cmocka_unit_test(test_broken_material_is_refused),
         cmocka_unit_test(test_lengths_are_read),
         cmocka_unit_test(test_drawn_lengths_keep_their_mean_deviation_and_bounds),
+        cmocka_unit_test(test_other_distributions_keep_their_mean),
+        cmocka_unit_test(test_a_histogram_is_drawn_as_its_weights_say),
+        cmocka_unit_test(test_what_is_wrong_with_a_distribution_is_said),
         cmocka_unit_test(test_scenarios_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static struct variate parse(const char *text)
 {
     struct variate variate;
     struct error err = {0};
-    if (variate_parse(text, "--think-time", PLAN_SECONDS_MAX, &variate, &err) < 0)
+    if (variate_parse(text, "--think-time", VARIATE_SECONDS, PLAN_SECONDS_MAX, &variate, &err) < 0)
         fail_msg("%s", err.text);
     return variate;
 }
@@ -85,7 +85,7 @@ static void assert_refused(const char *text, const char *expected)
 {
     struct variate variate;
     struct error err = {0};
-    if (variate_parse(text, "--think-time", PLAN_SECONDS_MAX, &variate, &err) == 0)
+    if (variate_parse(text, "--think-time", VARIATE_SECONDS, PLAN_SECONDS_MAX, &variate, &err) == 0)
         fail_msg("'%s' was taken", text);
     assert_int_equal(err.class, ERROR_USAGE);
     if (!strstr(err.text, "--think-time") || !strstr(err.text, expected))

@@ -345,7 +345,7 @@ static void test_what_makes_workloads_differ(void **state)
     const struct run_summary *pair[] = {a, b};
     struct comparison *comparison = comparison_make(pair, 2, NULL);
     static const char *const expected[] = {
-        "length of prompts and outputs differs: 3 + 3 tokens (a) against 3 (std 2, 1 to 9) + 3 tokens (b)",
+        "length of prompts and outputs differs: 3 + 3 tokens (a) against 3 (standard deviation 2, 1 to 9) + 3 tokens (b)",
         "warm-up differs: none (a) against 10 % (b)",
         "cool-down differs: none (a) against 5.0 s (b)",
         "drain differs: 0 ms (a) against 30.0 s (b)",
