@@ -288,5 +288,7 @@ void openai_error_message(const char *body, size_t length, char *message, size_t
 
 const char *openai_refusal_advice(int status)
 {
+    if (status == 407)
+        return ". The proxy of the environment wants a user: http://USER:PASSWORD@HOST:PORT in http_proxy or https_proxy";
     return status == 401 || status == 403 ? ". It needs an API key: --api-key-file or ROIBENCH_API_KEY" : "";
 }

@@ -109,6 +109,20 @@ static void test_the_client_of_one_request_asks_it_too(void **state)
     tiny_server_stop(proxy);
 }
 
+/* What the environment's URL says of a user is the proxy's alone: the server's key is another. */
+static void test_a_proxy_s_user_and_password(void **state)
+{
+    struct tiny_server *proxy = start();
+    cleanup_free char *with_user = mem_printf("http://ann:p%%40ss@%s", tiny_server_url(proxy) + strlen("http://"));
+
+    (void)state;
+    setenv("http_proxy", with_user, 1);
+    expect_ok(UNKNOWN);
+    assert_non_null(strstr(tiny_server_request(proxy), "\r\nProxy-Authorization: Basic YW5uOnBAc3M=\r\n")); /* ann:p@ss */
+    assert_non_null(strstr(tiny_server_request(proxy), "\r\nAuthorization: Bearer sk-1\r\n"));
+    tiny_server_stop(proxy);
+}
+
 static void test_no_proxy_names_what_is_asked_directly(void **state)
 {
     struct tiny_server *server = start();
@@ -207,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_proxy_is_asked_for_hosts_that_only_it_knows),
         TEST(test_the_client_of_one_request_asks_it_too),
+        TEST(test_a_proxy_s_user_and_password),
         TEST(test_no_proxy_names_what_is_asked_directly),
         TEST(test_what_is_no_proxy_for_http),
         TEST(test_a_proxy_that_is_not_there),

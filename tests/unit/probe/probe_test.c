@@ -207,6 +207,16 @@ static void test_a_key_is_asked_for_at_once(void **state)
     stop();
 }
 
+static void test_a_proxy_s_user_is_asked_for_at_once(void **state)
+{
+    (void)state;
+    char chosen[64];
+    start({"/v1/models", NULL, 407, 0, "<title>Proxy Authentication Required</title>"});
+    assert_fails(wait_for("tiny", 100, chosen), ERROR_TARGET, "The proxy of the environment wants a user");
+    assert_int_equal(bench.time.now, 0);
+    stop();
+}
+
 static void test_a_target_without_v1_is_told(void **state)
 {
     (void)state;
@@ -646,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_a_model_not_yet_there_is_waited_for_while_the_server_loads),
         cmocka_unit_test(test_a_server_that_starts_is_waited_for),
         cmocka_unit_test(test_a_key_is_asked_for_at_once),
+        cmocka_unit_test(test_a_proxy_s_user_is_asked_for_at_once),
         cmocka_unit_test(test_a_target_without_v1_is_told),
         cmocka_unit_test(test_nobody_there_names_url_error_tries_and_time),
         cmocka_unit_test(test_without_waiting_there_is_one_try),
