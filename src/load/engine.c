@@ -335,6 +335,7 @@ static void add_part(struct level_end *end, const struct level_run *run)
     end->end = end_of(run) > end->end ? end_of(run) : end->end;
     end->drawn += run->worker->counts.drawn;
     end->sent += run->worker->counts.sent;
+    end->pause_ns = run->pause_ns > end->pause_ns ? run->pause_ns : end->pause_ns;
     end->record_stall_ns = run->held_ns > end->record_stall_ns ? run->held_ns : end->record_stall_ns;
     if (run->switches.voluntary < 0 || end->switches.voluntary < 0) {
         end->switches = (struct context_switches){-1, -1};

@@ -335,6 +335,12 @@ static void abandon_all(struct level_run *run, int64_t now)
 
 /* --- the loop -------------------------------------------------------------------------- */
 
+static void note_pause(struct level_run *run, int64_t ns)
+{
+    if (ns > run->pause_ns)
+        run->pause_ns = ns;
+}
+
 /* One wait, and how late it made us: what was ready is stamped once (turn_stamp), and nothing that becomes ready is
  * seen before we wait again. */
 static void wait_once(struct level_run *run)
@@ -344,8 +350,10 @@ static void wait_once(struct level_run *run)
     struct error err = {.class = ERROR_NONE};
     int64_t entered = level_now(run);
     int64_t deadline = next_deadline(run, entered);
-    if (run->turn_stamp != TIME_NEVER)
+    if (run->turn_stamp != TIME_NEVER) {
         lag_add(&worker->lag, entered - run->turn_stamp);
+        note_pause(run, entered - run->turn_stamp);
+    }
     run->turn_stamp = TIME_NEVER;
     if (transport_wait(worker->transport, deadline + settings->anchor, &err) < 0) {
         engine_fail(run->engine, &err);
@@ -359,6 +367,7 @@ static void wait_once(struct level_run *run)
             run->turn_stamp = woken;
         }
     }
+    note_pause(run, run->turn_stamp == TIME_NEVER ? 0 : run->turn_stamp - deadline);
 }
 
 static void loop(struct level_run *run)

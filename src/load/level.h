@@ -139,6 +139,7 @@ struct level_run {
     int64_t ticked_tokens;         /* worker 0: those of all workers that ticks have told */
     int64_t held_since;            /* no new request is sent because the records are not taken; TIME_NEVER: they are */
     int64_t held_ns;               /* so far */
+    int64_t pause_ns;              /* the longest time for which it was to look and did not: stopped, without a CPU, or busy */
     int64_t over;                  /* when the worker was through */
     int64_t cpu_ns;                /* -1: unknown */
     struct context_switches switches;

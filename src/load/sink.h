@@ -38,6 +38,7 @@ struct level_end {
     struct context_switches switches; /* of all workers */
     int64_t connections_warmed;      /* opened, or found open, before the level's first request; 0 also where nobody asked for it */
     struct lag_summary stamp_delay;  /* of all: our time stamps minus the kernel's, a sample (net/stamp_delay.h) */
+    int64_t pause_ns;                /* the longest time for which a worker did nothing though it was due to */
     int64_t record_stall_ns;         /* so long nothing new was sent, because the records were not taken fast enough */
     enum level_reason reason;
 };

@@ -82,6 +82,7 @@ static int level_end(struct sink *sink, const struct level_end *end, struct erro
     json_t *switches = json_add_object(object, "context_switches");
     set_known(switches, "voluntary", end->switches.voluntary);
     set_known(switches, "involuntary", end->switches.involuntary);
+    json_set_integer(object, "pause_ns", end->pause_ns);
     json_set_integer(object, "record_stall_ns", end->record_stall_ns);
     json_set_integer(object, "connections_warmed", end->connections_warmed);
     json_set_text(object, "reason", level_reason_name(end->reason));

@@ -220,6 +220,8 @@ static void join_health(struct client_health *health, const struct client_health
         health->lag_p99 = part->lag_p99;
     if (part->stamp_delay_p99 > health->stamp_delay_p99)
         health->stamp_delay_p99 = part->stamp_delay_p99;
+    if (part->pause > health->pause)
+        health->pause = part->pause;
     if (part->record_stall > health->record_stall)
         health->record_stall = part->record_stall;
     if (!isnan(part->cpu) && !(part->cpu <= health->cpu))
@@ -474,6 +476,7 @@ static void read_health(const struct reading *reading, const json_t *end)
     int64_t lag = integer_of(json_object_get(end, "lag_ns"), "p99", -1), delay = integer_of(json_object_get(end, "stamp_delay_ns"), "p99", -1);
     health->lag_p99 = lag < 0 ? -1 : scale_time(reading->data, lag);
     health->stamp_delay_p99 = delay < 0 ? -1 : scale_time(reading->data, delay);
+    health->pause = scale_time(reading->data, integer_of(end, "pause_ns", 0));
     health->record_stall = scale_time(reading->data, integer_of(end, "record_stall_ns", 0));
     health->throttled = integer_of(end, "throttled_ns", -1);
     const char *reason = json_string_value(json_object_get(end, "reason"));

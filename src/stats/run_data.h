@@ -36,6 +36,7 @@ struct client_health {
     bool known;
     int64_t lag_p99;     /* ns of model time; -1 unknown */
     int64_t stamp_delay_p99; /* the same: our time stamps minus the kernel's */
+    int64_t pause;       /* ns of model time: the longest for which the client stood still; 0 also when unknown */
     int64_t record_stall; /* ns of model time without a new request, since the records were not taken; 0 also when unknown */
     double cpu;          /* the busiest worker's share of one CPU; NAN unknown */
     int64_t throttled;   /* wall ns inside the level; -1 unknown */

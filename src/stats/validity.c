@@ -11,6 +11,8 @@
 #define LAG_SHARE_OF_GAP 0.10
 #define CPU_MAX 0.90
 #define RECORD_STALL_MAX 0.01 /* share of the level */
+#define PAUSE_MAX 0.01        /* share of the window; and */
+#define PAUSE_MIN_NS 1e8      /* of wall time: shorter ones are what a busy machine does */
 #define DELIVERED_MIN 0.95
 #define CLIENT_FAILURES_MAX 0.01
 #define P95_SAMPLES_MIN 72
@@ -38,9 +40,25 @@ static double record_stall_of(const struct client_health *health)
     return (double)health->record_stall;
 }
 
+static double pause_of(const struct client_health *health)
+{
+    return (double)health->pause;
+}
+
 static double throttled_of(const struct client_health *health)
 {
     return (double)health->throttled;
+}
+
+/* The loop's percentiles are of its turns: of one long pause, in which everything waited, they tell nothing. */
+static void judge_pause(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan,
+                        struct arena *arena)
+{
+    double pause = (double)level->health.pause, window = (double)(level->bounds.window_end - level->bounds.window_start);
+    if (pause > PAUSE_MAX * window && pause > PAUSE_MIN_NS * plan->server.time_scale)
+        level_add_reason(out, VALIDITY_INVALID, "client stopped",
+                         arena_printf(arena, "the client stood still for %.3g s, and all that came meanwhile was seen too late%s", pause / 1e9,
+                                      shards_worst(data, level, pause_of, arena)));
 }
 
 /* Of shards, what is known of some is judged all the same. */
@@ -271,6 +289,7 @@ void validity_judge(struct level_summary *out, const struct run_data *data, cons
                     const struct sla *sla, struct arena *arena)
 {
     judge_client(out, data, level, arena);
+    judge_pause(out, data, level, plan, arena);
     judge_delivery(out, data, level, plan, arena);
     judge_failures(out, data, level, arena);
     judge_samples(out, plan, sla, arena);

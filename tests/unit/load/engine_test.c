@@ -49,11 +49,31 @@ static void test_closed_loop_keeps_its_streams_busy(void **state)
     assert_int_equal(bench->ends[0].reason, LEVEL_MAX_SECONDS);
     assert_int_equal(bench->ends[0].slip.max, 0);
     assert_int_equal(bench->ends[0].lag.max, 0);
+    assert_int_equal(bench->ends[0].pause_ns, 0);
     assert_int_equal(bench->tick_tokens, 1600);
     assert_int_equal(bench->n_sum, 1600);
     assert_true(bench->flushes >= 120);
     assert_string_equal(bench->seen_url, "http://server/v1/completions");
     bench_free(bench);
+}
+
+/* SIGSTOP, or a machine without a CPU for us: whether it came while tokens were waited for, or while they were handled. */
+static void test_a_process_that_stood_still_is_told(void **state)
+{
+    (void)state;
+    for (int waiting = 0; waiting < 2; waiting++) {
+        struct bench *bench = bench_new("concurrent", 5);
+        if (waiting) {
+            bench->fake.stopped_from = 1030 * NS_PER_S;
+            bench->fake.stopped_for = 5 * NS_PER_S;
+        } else {
+            bench->hang_from = 30 * NS_PER_S;
+            bench->hang_for = 5 * NS_PER_S;
+        }
+        assert_int_equal(bench_run(bench), 0);
+        assert_in_range(bench->ends[0].pause_ns, 4900 * NS_PER_MS, 5 * NS_PER_S);
+        bench_free(bench);
+    }
 }
 
 static void test_spread_start(void **state)
@@ -751,6 +771,7 @@ int main(void)
         cmocka_unit_test(test_an_open_loop_opens_what_it_will_need),
         cmocka_unit_test(test_a_server_that_does_not_answer_holds_up_no_level),
         cmocka_unit_test(test_closed_loop_keeps_its_streams_busy),
+        cmocka_unit_test(test_a_process_that_stood_still_is_told),
         cmocka_unit_test(test_spread_start),
         cmocka_unit_test(test_max_requests_bounds_a_level_by_its_last_end),
         cmocka_unit_test(test_max_requests_cancels_nobody),

@@ -38,6 +38,7 @@ static const struct level_end END = {
     .cpu = (const double[]){0.25, 0.5},
     .workers = 2,
     .switches = {12, 3},
+    .pause_ns = 6,
     .record_stall_ns = 5,
     .connections_warmed = 8,
     .throttled_ns = 77,
@@ -215,7 +216,7 @@ static void test_the_journal_tells_the_levels_and_ticks(void **state)
                    "{\"tick\":{\"t\":100001000,\"tokens\":12}}\n"
                    "{\"tick\":{\"t\":200001000,\"tokens\":7}}\n"
                    "{\"level_end\":{\"connections_warmed\":8,\"context_switches\":{\"involuntary\":3,\"voluntary\":12},\"cpu\":[0.25,0.5],\"drawn\":10,\"end\":61000,\"index\":1,\"kind\":\"poisson\","
-                   "\"lag_ns\":{\"max\":30,\"p50\":10,\"p99\":20},\"load\":2.5,\"reason\":\"max_seconds\",\"record_stall_ns\":5,\"repeat\":3,\"sent\":9,"
+                   "\"lag_ns\":{\"max\":30,\"p50\":10,\"p99\":20},\"load\":2.5,\"pause_ns\":6,\"reason\":\"max_seconds\",\"record_stall_ns\":5,\"repeat\":3,\"sent\":9,"
                    "\"slip_ns\":{\"max\":60,\"p50\":40,\"p99\":50},\"stamp_delay_ns\":{\"max\":90,\"p50\":70,\"p99\":80},\"start\":1000,\"throttled_ns\":77,\"unit\":\"req/s\"}}\n");
 }
 
@@ -235,7 +236,7 @@ static void test_the_journal_tells_what_is_unknown(void **state)
     assert_int_equal(sink->level_end(sink, &end, NULL), 0);
     assert_journal(bench,
                    "{\"level_end\":{\"connections_warmed\":8,\"context_switches\":{\"involuntary\":null,\"voluntary\":null},\"cpu\":[null],\"drawn\":10,\"end\":61000,\"index\":1,\"kind\":\"poisson\","
-                   "\"lag_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"load\":2.5,\"reason\":\"target_refuses\",\"record_stall_ns\":5,\"repeat\":3,\"sent\":9,"
+                   "\"lag_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"load\":2.5,\"pause_ns\":6,\"reason\":\"target_refuses\",\"record_stall_ns\":5,\"repeat\":3,\"sent\":9,"
                    "\"slip_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"stamp_delay_ns\":{\"max\":null,\"p50\":null,\"p99\":null},\"start\":1000,\"throttled_ns\":null,\"unit\":\"req/s\"}}\n");
 }
 

@@ -150,6 +150,28 @@ static void test_late_stamps_are_told_and_a_slow_disk_is_suspect(void **state)
     arena_free(arena);
 }
 
+/* In 100 s: 1 s is what a p99 can bear. A short level bears 0.1 s of wall time. */
+static void test_a_client_that_stood_still_is_invalid(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    bench.level.health.pause = NS_PER_S;
+    assert_null(judge(&bench, arena, "client stopped"));
+    bench.level.health.pause = NS_PER_S + NS_PER_MS;
+    const struct validity_reason *reason = judge(&bench, arena, "client stopped");
+    assert_string_equal(reason->text, "the client stood still for 1 s, and all that came meanwhile was seen too late");
+    assert_int_equal(reason->verdict, VALIDITY_INVALID);
+    bench.level.bounds.window_end = 2 * NS_PER_S;
+    bench.plan->server.time_scale = 11;
+    assert_null(judge(&bench, arena, "client stopped"));
+    bench.plan->server.time_scale = 9;
+    assert_non_null(judge(&bench, arena, "client stopped"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
 static void test_a_stopped_level_is_cut_off(void **state)
 {
     (void)state;
@@ -190,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_places_were_free),
         cmocka_unit_test(test_the_cap_must_explain_most_of_it),
         cmocka_unit_test(test_late_stamps_are_told_and_a_slow_disk_is_suspect),
+        cmocka_unit_test(test_a_client_that_stood_still_is_invalid),
         cmocka_unit_test(test_a_stopped_level_is_cut_off),
         cmocka_unit_test(test_metrics_of_a_part_of_the_window),
     };

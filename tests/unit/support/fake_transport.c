@@ -161,17 +161,17 @@ static int fake_wait(struct transport *transport, int64_t deadline, struct error
     struct fake_transport *fake = (struct fake_transport *)transport;
     if (fake->broken_from && fake->time.now >= fake->broken_from)
         return error_set(err, ERROR_INTERNAL, "cannot wait for the network");
-    if (fake->count == 0 || fake->events[fake->count - 1].time > deadline) {
-        if (deadline > fake->time.now)
-            fake->time.now = deadline;
-    } else {
-        int64_t time = fake->events[fake->count - 1].time;
-        if (time > fake->time.now)
-            fake->time.now = time;
-        while (fake->count > 0 && fake->events[fake->count - 1].time <= time) {
-            struct fake_event event = fake->events[--fake->count];
-            handle(fake, &event);
-        }
+    bool quiet = fake->count == 0 || fake->events[fake->count - 1].time > deadline;
+    int64_t until = quiet ? deadline : fake->events[fake->count - 1].time;
+    if (fake->stopped_for && until >= fake->stopped_from) {
+        until += fake->stopped_for;
+        fake->stopped_for = 0;
+    }
+    if (until > fake->time.now)
+        fake->time.now = until;
+    while (fake->count > 0 && fake->events[fake->count - 1].time <= until) {
+        struct fake_event event = fake->events[--fake->count];
+        handle(fake, &event);
     }
     if (fake->after_wait)
         fake->after_wait(fake->context, fake->time.now);

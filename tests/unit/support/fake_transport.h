@@ -38,6 +38,7 @@ struct fake_transport {
     size_t count, capacity;
     uint64_t sequence;
     int64_t broken_from;    /* of its own clock: every wait fails from then on; 0: never */
+    int64_t stopped_from, stopped_for; /* of its own clock: the wait that would be over then takes so much longer; 0: none does */
     /* Called after each wait; a test may set its stop flag here. */
     void (*after_wait)(void *context, int64_t now);
 };
