@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/command_kube.h"
 #include "cmd/roibench/prepare_data.h"
 #include "cmd/roibench/prepare_kube.h"
 #include "cmd/roibench/prepare_learn.h"

@@ -1,64 +1,15 @@
 #include "cmd/roibench/prepare_kube.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
-#include "base/mem.h"
+#include "cmd/roibench/command_kube.h"
 #include "kube/context.h"
 #include "kube/discovery.h"
 #include "net/http_client.h"
 
 #define HARDWARE_MAX ((size_t)1024)
 #define PREDICTOR "-predictor."
-
-static bool is_on(const struct options *options)
-{
-    return strcmp(options_text(options, "kube"), "on") == 0;
-}
-
-/* --- which API --------------------------------------------------------------------------------- */
-
-static int open_client(const struct app *app, const char *url, const char *account, struct kube_client **client, struct error *err)
-{
-    bool secure = strncmp(url, "https:", 6) == 0; /* a token never travels in the clear */
-    cleanup_free char *token = file_join(account, "token"), *ca_file = file_join(account, "ca.crt");
-    const struct kube_settings settings = {
-        .url = url,
-        .token_file = secure && file_exists(token) ? token : NULL,
-        .ca_file = secure && file_exists(ca_file) ? ca_file : NULL,
-        .clock = app->clock,
-        .stop = app->stop,
-    };
-    *client = kube_client_new(&settings, err);
-    return *client ? 0 : -1;
-}
-
-int command_kube_open(const struct app *app, const struct options *options, struct kube_client **client, struct error *err)
-{
-    const char *account = options_text(options, "kube-account"), *given = options_text(options, "kube-api");
-    const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
-    cleanup_free char *token = file_join(account, "token");
-    *client = NULL;
-    if (strcmp(options_text(options, "kube"), "off") == 0)
-        return 0;
-    bool in_pod = host && host[0] && file_exists(token);
-    if (!given && !in_pod && is_on(options))
-        return error_set(err, ERROR_USAGE, "--kube on: this is no pod with a service account (KUBERNETES_SERVICE_HOST is %s, %s is %s). --kube-api URL "
-                         "names an API, such as that of kubectl proxy", host && host[0] ? "set" : "not set", token, file_exists(token) ? "there" : "not there");
-    if (!given && !in_pod)
-        return 0;
-    cleanup_free char *url = given ? mem_strdup(given) : kube_url(host, port && port[0] ? port : "443");
-    while (strlen(url) > 0 && url[strlen(url) - 1] == '/')
-        url[strlen(url) - 1] = '\0';
-    if (open_client(app, url, account, client, err) == 0)
-        return 0;
-    if (given || is_on(options))
-        return error_wrap(err, given ? "--kube-api" : "--kube on");
-    log_warning(&app->log, "Kubernetes is not asked: %s", err->text);
-    return 0;
-}
 
 /* --- where the model is ------------------------------------------------------------------------ */
 
@@ -105,7 +56,7 @@ int prepare_kube_find_target(const struct app *app, const struct options *option
         log_info(&app->log, "%s %s in namespace %s is at %s", service.kind, name, namespace, plan->target);
         return 0;
     }
-    if (is_on(options) || service.kind) /* it is there, but not ready */
+    if (command_kube_is_on(options) || service.kind) /* it is there, but not ready */
         return -1;
     plan->kubernetes = kubernetes_facts_new(plan->arena, namespace, name);
     kubernetes_note(plan->kubernetes, plan->arena, err->text);
@@ -189,7 +140,7 @@ int prepare_kube_learn(const struct app *app, const struct options *options, str
         fill_deployment(plan);
         return 0;
     }
-    if (is_on(options))
+    if (command_kube_is_on(options))
         return -1;
     kubernetes_note(plan->kubernetes, plan->arena, err->text);
     log_info(&app->log, "nothing is learned of the deployment: %s", err->text);

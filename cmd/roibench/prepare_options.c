@@ -1,6 +1,6 @@
 /* The options of `prepare`. */
 #include "cmd/roibench/command.h"
-#include "cmd/roibench/prepare_kube.h"
+#include "cmd/roibench/command_kube.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "plan/find.h"
 #include "plan/language.h"

@@ -3,6 +3,7 @@
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
+#include "cmd/roibench/command_kube.h"
 #include "cmd/roibench/run_session.h"
 #include "cmd/roibench/self_test.h"
 #include "load/engine.h"
@@ -30,6 +31,7 @@ static const struct option_row run_options[] = {
     {.type = OPTION_FLAG, .name = "self-test",
      .help = "measure this machine instead of a server: how many tokens a second it takes, and what it adds to TTFT"},
     COMMAND_NET_OPTIONS,
+    COMMAND_KUBE_OPTIONS,
     {.type = OPTION_END},
 };
 

@@ -11,8 +11,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "cmd/roibench/command_kube.h"
 #include "cmd/roibench/process_costs.h"
 #include "cmd/roibench/progress.h"
+#include "cmd/roibench/run_kube.h"
 #include "load/clock_offset.h"
 #include "load/engine.h"
 #include "load/limits.h"
@@ -41,6 +43,7 @@ struct run_session {
     int64_t started;  /* realtime ns */
     char *pair_id;    /* of the two runs that take turns; NULL: none */
     struct command_net net;
+    struct kube_client *kube; /* NULL: not asked */
     struct clock_check clock; /* of a shard */
     struct record_writer *writer;
     struct engine_worker *workers;
@@ -354,6 +357,9 @@ int run_session_begin(struct run_session *session, struct error *err)
     make_urls(session);
     if (command_net_read(app, session->given.options, &session->net, err) < 0 || check_connection(session, err) < 0)
         return -1;
+    bool has_pods = session->plan->kubernetes && session->plan->kubernetes->pod_count > 0;
+    if (has_pods && command_kube_open(app, session->given.options, &session->kube, err) < 0)
+        return -1;
     look_at_clock(session);
     if (open_workers(session, err) < 0 || (options_flag(session->given.options, "warm-model") && warm(session, err) < 0))
         return -1;
@@ -383,6 +389,13 @@ static int close_all(struct run_session *session, int status, struct error *err)
         *err = closing;
         status = -1;
     }
+    /* After a signal nobody waits for an answer. */
+    if (session->engine && session->writer && !*session->app->stop &&
+        run_kube_note_changes(session->app, session->kube, session->plan, session->writer, &closing) < 0 && status == 0) {
+        *err = closing;
+        status = -1;
+    }
+    kube_client_free(session->kube);
     if (scraper_free(session->scraper, &closing) < 0 && status == 0) {
         *err = closing;
         status = -1;

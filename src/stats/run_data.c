@@ -1,6 +1,7 @@
 #include "stats/run_data.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -502,6 +503,9 @@ static int on_journal(void *context, const json_t *line, struct error *err)
     const struct reading *reading = context;
     const json_t *tick = json_object_get(line, "tick"), *end = json_object_get(line, "level_end");
     const json_t *start = json_object_get(line, "level_start");
+    const char *changes = json_string_value(json_object_get(json_object_get(line, "kubernetes"), "changes"));
+    if (changes)
+        snprintf(reading->data->pods_changed, PODS_CHANGED_SIZE, "%s", changes);
     if (tick)
         read_tick(reading, tick);
     if (start)

@@ -22,6 +22,7 @@
 #include "stats/server_data.h"
 #include "stats/steady.h"
 
+#define PODS_CHANGED_SIZE 1024
 #define TIME_LIMIT (INT64_MAX / 4) /* of scaled times, so that differences fit */
 
 /* What tokens.bin.gz gives a level. */
@@ -83,6 +84,7 @@ struct run_data {
     int scrapes_shard;      /* whose they are, where several shards have some; else NO_SHARD */
     struct tick *ticks;     /* ascending */
     size_t tick_count, tick_cap;
+    char pods_changed[PODS_CHANGED_SIZE]; /* what became of the model's pods since the plan was made; "": nothing, or nobody looked */
     char truncated[RUN_FILE_NAME_SIZE]; /* name of a file that was cut off; "": none */
 };
 

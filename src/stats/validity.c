@@ -285,6 +285,13 @@ static void judge_server(struct level_summary *out, const struct run_data *data,
         level_add_reason(out, VALIDITY_SUSPECT, "other traffic", sums->disagreement);
 }
 
+static void judge_pods(struct level_summary *out, const struct run_data *data, struct arena *arena)
+{
+    if (data->pods_changed[0])
+        level_add_reason(out, VALIDITY_SUSPECT, "pods changed",
+                         arena_printf(arena, "the model's pods are not those that prepare saw: %s", data->pods_changed));
+}
+
 void validity_judge(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan,
                     const struct sla *sla, struct arena *arena)
 {
@@ -298,4 +305,5 @@ void validity_judge(struct level_summary *out, const struct run_data *data, cons
     shards_judge(out, data, level, arena);
     judge_coverage(out, arena);
     judge_server(out, data, level);
+    judge_pods(out, data, arena);
 }

@@ -70,6 +70,30 @@ plan() { # JQ-FILTER
         "arguments: --max-model-len=8192 (a) against --max-model-len=4096 (b)"
 }
 
+@test "run looks at the pods again: one that was restarted makes its levels suspect" {
+    start_simulator --preset instant --model mistral
+    start_api
+    serve_mistral
+    prepare --model mistral --kube-api "$API" --profile concurrent --rate 1 --run-id same
+    sed -i 's/"max_seconds": 5/"max_seconds": 1/' ws/same/plan.json
+    cp -r ws/same ws/changed
+    cp -r ws/same ws/unknown
+    for id in changed unknown; do sed -i "s/\"run_id\": \"same\"/\"run_id\": \"$id\"/" ws/$id/plan.json; done
+    "$ROIBENCH" run --workspace ws --run-id same --quiet --kube-api "$API"
+    sed -i 's/"restartCount": 1/"restartCount": 2/' "$API_FOLDER/$PODS.json"
+    run --separate-stderr "$ROIBENCH" run --workspace ws --run-id changed --quiet --kube-api "$API"
+    assert_success
+    [[ $stderr == *"no longer those that prepare saw: pod mistral-predictor-6f7d9c5b8-2xk4p was restarted"* ]]
+    echo 403 >"$API_FOLDER/$PODS.status"
+    run --separate-stderr "$ROIBENCH" run --workspace ws --run-id unknown --quiet --kube-api "$API"
+    assert_success
+    [[ $stderr == *"whether the model's pods were restarted is not known"*"resources: [pods], verbs: [list]"* ]]
+    for id in same changed unknown; do "$ROIBENCH" summarize --workspace ws --run-id $id --quiet; done
+    grep -q "pod mistral-predictor-6f7d9c5b8-2xk4p was restarted" ws/changed/report.md
+    run ! grep "pods changed" ws/same/report.md ws/unknown/report.md
+    assert_equal "$(tail -n 1 ws/same/journal.jsonl)" '{"kubernetes":{"changes":null,"unknown":null}}'
+}
+
 @test "hardware and GPUs that were told stay" {
     start_simulator --preset instant --model mistral
     start_api

@@ -114,6 +114,18 @@ export KUBERNETES_SERVICE_HOST=127.0.0.1
     assert_equal "$(plan '.deployment.gpus')" 2
 }
 
+@test "a pod that is restarted during the run makes it suspect" {
+    KUBERNETES_SERVICE_PORT=$API_PORT prepare --model mistral --profile concurrent --rate 1 --run-id restarted
+    assert_success
+    pod=$(plan '.kubernetes.pods[0].name')
+    sed -i 's/"max_seconds": 5/"max_seconds": 1/' "$BATS_TEST_TMPDIR/ws/restarted/plan.json"
+    kubectl -n private-ai get pod "$pod" -o json | jq '{status: (.status | .containerStatuses[].restartCount += 1)}' >"$BATS_TEST_TMPDIR/status.json"
+    kubectl -n private-ai patch pod "$pod" --subresource=status --type=merge --patch-file "$BATS_TEST_TMPDIR/status.json"
+    KUBERNETES_SERVICE_PORT=$API_PORT "$ROIBENCH" run --workspace "$BATS_TEST_TMPDIR/ws" --kube-account "$ACCOUNT" --kube on
+    "$ROIBENCH" summarize --workspace "$BATS_TEST_TMPDIR/ws"
+    grep "pod $pod was restarted" "$BATS_TEST_TMPDIR/ws/restarted/report.md"
+}
+
 @test "where the Role does not reach: forbidden, by the API's own words, and what would permit it" {
     KUBERNETES_SERVICE_PORT=$API_PORT prepare --model mistral --namespace elsewhere --kube on
     assert_failure 3

@@ -12,6 +12,7 @@
 
 #include "record/record_writer.h"
 #include "stats/compare.h"
+#include "stats/run_data.h"
 #include "support/temp_folder.h"
 
 #define SCALE 10 /* of the simulated server: ten model seconds in one of the wall */
@@ -301,6 +302,25 @@ static void test_nothing_ended(void **state)
     run_summary_free(summary);
 }
 
+static void test_the_journal_tells_of_pods(void **state)
+{
+    struct record_writer *writer = begin(*state, "a");
+    char longer[2 * PODS_CHANGED_SIZE];
+    memset(longer, 'x', sizeof longer);
+    longer[sizeof longer - 1] = '\0';
+    add_request(writer, 0, 1000, 1100, 2000, FAILURE_NONE);
+    add_journal(writer, json_pack("{s:{s:n,s:s}}", "kubernetes", "changes", "unknown", "forbidden"));
+    add_journal(writer, json_pack("{s:s}", "kubernetes", "no object"));
+    add_journal(writer, json_pack("{s:{s:s}}", "kubernetes", "changes", longer));
+    finish(writer);
+    struct run_summary *summary = summarize(*state, "a");
+    const struct validity_summary *validity = &summary->levels[0].validity;
+    const struct validity_reason *last = &validity->reasons[validity->count - 1];
+    assert_string_equal(last->tag, "pods changed");
+    assert_true(strlen(last->text) < PODS_CHANGED_SIZE + 100);
+    run_summary_free(summary);
+}
+
 static void test_comparison(void **state)
 {
     struct record_writer *writer = begin(*state, "a");
@@ -447,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_requests_that_a_stop_cut_are_not_infinitely_late, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_levels_that_were_never_reached, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_nothing_ended, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_the_journal_tells_of_pods, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_comparison, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_what_makes_workloads_differ, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_deployments_are_compared, make_folder, remove_folder),

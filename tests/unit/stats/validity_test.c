@@ -205,6 +205,21 @@ static void test_metrics_of_a_part_of_the_window(void **state)
     arena_free(arena);
 }
 
+static void test_pods_that_changed(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    assert_null(judge(&bench, arena, "pods changed"));
+    snprintf(bench.data.pods_changed, sizeof bench.data.pods_changed, "pod a was restarted");
+    const struct validity_reason *reason = judge(&bench, arena, "pods changed");
+    assert_int_equal(reason->verdict, VALIDITY_SUSPECT);
+    assert_string_equal(reason->text, "the model's pods are not those that prepare saw: pod a was restarted");
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_a_client_that_stood_still_is_invalid),
         cmocka_unit_test(test_a_stopped_level_is_cut_off),
         cmocka_unit_test(test_metrics_of_a_part_of_the_window),
+        cmocka_unit_test(test_pods_that_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
