@@ -121,7 +121,8 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
         markdown_text(out, facts->scenario);
         buf_append_text(out, ", ");
     }
-    buf_printf(out, "%s (prompt + output), %s endpoint\n", facts->tokens, facts->endpoint);
+    buf_printf(out, "%s (prompt + output), %s endpoint%s\n", facts->tokens, facts->endpoint,
+               facts->free_answers ? "; the server does not keep answers to a length: they end where the model ends them, and count as they came" : "");
     load_fact(out, summary);
     buf_append_text(out, "- Run:      ");
     markdown_text(out, facts->run_id);

@@ -84,6 +84,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .run_id = arena_strdup(arena, plan->run_id),
         .model = arena_strdup(arena, plan->model),
         .target = arena_strdup(arena, plan->target),
+        .free_answers = !plan->server.ignore_eos,
         .insecure = plan->insecure,
         .other_targets = plan->other_target_count,
         .server = server_text(arena, &plan->server),

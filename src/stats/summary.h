@@ -19,6 +19,7 @@
 
 struct run_facts {
     const char *run_id, *model, *target;
+    bool free_answers;         /* the server does not heed ignore_eos: answers may be shorter than asked */
     bool insecure;             /* nobody verified that the target is who it says */
     size_t other_targets;      /* that were asked in turn with this one */
     const char *server;        /* "vllm 0.11.0", "simulator of preset l4-int4": for people */

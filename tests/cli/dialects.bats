@@ -67,6 +67,8 @@ assert_measured_rightly() {
     assert_equal "$(field metrics)" true
     assert_measured_rightly
     assert_equal "$(of_records reused)" false
+    "$ROIBENCH" summarize --workspace ws --quiet >report
+    run ! grep -qF 'answers to a length' report
     # The prompt cache is switched off by the client.
     curl -sS "$SIM/sim/truth" | grep -F '"cached_tokens":0,'
     zcat ws/r/metrics.jsonl.gz | grep -qF llamacpp:requests_processing
@@ -163,6 +165,8 @@ assert_measured_rightly() {
         assert_equal "$(field method)" usage
         assert_equal "$(field continuous_usage)" false
         assert_measured_rightly
+        "$ROIBENCH" summarize --workspace ws --quiet >report
+        grep -qF 'does not keep answers to a length' report
     done
     post /v1/chat/completions '{"messages":[{"role":"user","content":"a"}],"max_tokens":4,"stream":true}'
     assert_equal "$(grep -c '^data:{.*"delta":{"role":"assistant","content":"' <<<"$output")" 4
