@@ -100,10 +100,14 @@ static int learn_lengths(const struct app *app, const struct probe *probe, struc
     if (status < 0)
         return -1;
     log_debug(&app->log, "prompt lengths learned by %" PRId64 " requests (%s)", counter.asked, plan->calibration.method);
-    double bits = material_head_bits(material, plan->workload.prompt.min);
+    int64_t own = plan->workload.prompt.min - plan->workload.shared_prefix_tokens;
+    if (plan->workload.shared_prefix_tokens > 0 && own <= material->overhead)
+        return error_set(err, ERROR_USAGE, "--shared-prefix-tokens: a prefix of %" PRId64 " tokens, and %" PRId64 " of the chat template and the opening, leave "
+                         "nothing of a prompt of %" PRId64, plan->workload.shared_prefix_tokens, material->overhead, plan->workload.prompt.min);
+    double bits = material_head_bits(material, own);
     if (bits < HEAD_BITS_ENOUGH)
         log_warning(&app->log, "prompts of %" PRId64 " tokens have room for %.0f bits only that tell them apart: some may be alike, and be "
-                    "served from a prefix cache", plan->workload.prompt.min, floor(bits));
+                    "served from a prefix cache", own, floor(bits));
     return 0;
 }
 

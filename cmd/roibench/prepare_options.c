@@ -114,6 +114,10 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_CHOICE, .name = "too-long", .argument = "WHAT", .help = "rows that do not fit into the model's context with their answer are left out, "
      "shortened, or refused", .choices = "skip|trim|refuse", .default_text = "skip"},
     {.type = OPTION_FLAG, .name = "allow-prefix-cache", .help = "nothing of the nonce's is put before prompts: caches may know them from earlier runs"},
+    {.type = OPTION_INTEGER, .name = "shared-prefix-tokens", .argument = "N", .min = 1, .max = PLAN_TOKENS_MAX,
+     .help = "so many tokens of each prompt, as of a system prompt, are the same in all, for prefix caches to find; default: none"},
+    {.type = OPTION_INTEGER, .name = "shared-prefix-groups", .argument = "G", .min = 1, .max = PLAN_GROUPS_MAX,
+     .help = "there are so many such prefixes, and a request has one of them; default 1"},
     {.type = OPTION_CHOICE, .name = "language", .argument = "CODE", .help = "that prompts are made in", .choices = LANGUAGE_NAMES,
      .default_text = LANGUAGE_DEFAULT},
     {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},

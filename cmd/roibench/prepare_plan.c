@@ -270,6 +270,20 @@ static int fill_data(const struct options *options, struct plan *plan, struct er
     return 0;
 }
 
+static int fill_prefix(const struct options *options, struct workload *workload, struct error *err)
+{
+    workload->shared_prefix_tokens = options_integer(options, "shared-prefix-tokens", 0);
+    workload->shared_prefix_groups = options_integer(options, "shared-prefix-groups", 1);
+    if (workload->shared_prefix_tokens == 0 && options_given(options, "shared-prefix-groups"))
+        return error_set(err, ERROR_USAGE, "--shared-prefix-groups says how many prefixes there are: give --shared-prefix-tokens, how long they are");
+    if (workload->shared_prefix_tokens > 0 && prepare_data_is_file(options))
+        return error_set(err, ERROR_USAGE, "--shared-prefix-tokens is for prompts that are made: those of --data are as the file has them");
+    if (workload->shared_prefix_tokens > 0 && workload->shared_prefix_tokens >= workload->prompt.min)
+        return error_set(err, ERROR_USAGE, "--shared-prefix-tokens: a prefix of %lld tokens leaves nothing of a prompt of %lld",
+                         (long long)workload->shared_prefix_tokens, (long long)workload->prompt.min);
+    return 0;
+}
+
 static int fill_workload(const struct options *options, struct plan *plan, struct error *err)
 {
     struct workload *workload = &plan->workload;
@@ -330,7 +344,8 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     plan->repeat = options_integer(options, "repeat", 1);
     if (fill_arrivals(options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
         check_arrivals(options, plan, err) < 0 || fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 ||
-        fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0)
+        fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0 ||
+        fill_prefix(options, &plan->workload, err) < 0)
         return -1;
     return fill_nonce(options, plan, err);
 }

@@ -143,7 +143,6 @@ static int64_t draw_text(const struct material *material, int64_t tokens, int64_
     int64_t k = 0;
     struct drawing drawing = {.material = material, .left = tokens, .head_words = head_words, .affordable = material->word_count};
     drawing.sums = material->words[0].cost > 1 ? reachable_sums(material) : UINT64_MAX;
-    buf_append_text(out, MATERIAL_OPENING);
     for (; drawing.left > 0; k++) {
         const struct material_word *sign = draw_sign(&drawing, tail), *word = sign ? sign : draw_word(&drawing, head, tail);
         if (!word)
@@ -162,11 +161,18 @@ static int64_t draw_text(const struct material *material, int64_t tokens, int64_
 int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out,
                            struct material_mark *marks)
 {
+    buf_append_text(out, MATERIAL_OPENING);
     return draw_text(material, tokens, MATERIAL_HEAD_WORDS, head, tail, out, marks);
+}
+
+int64_t material_draw_more(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out)
+{
+    return draw_text(material, tokens, MATERIAL_HEAD_WORDS, head, tail, out, NULL);
 }
 
 int64_t material_draw_evenly(const struct material *material, int64_t tokens, struct random *random, struct buf *out, struct material_mark *marks)
 {
+    buf_append_text(out, MATERIAL_OPENING);
     return draw_text(material, tokens, INT64_MAX, random, random, out, marks);
 }
 

@@ -53,7 +53,9 @@ struct buf;
 #define MATERIAL_HEAD_BITS 64 /* what the heads of prompts should differ by */
 int64_t material_draw_text(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out,
                            struct material_mark *marks);
-/* Likewise, but all words as likely as each other and no sentences: rare words meet more of the others than in a text. */
+/* Goes on behind a text that was drawn before: no opening. */
+int64_t material_draw_more(const struct material *material, int64_t tokens, struct random *head, struct random *tail, struct buf *out);
+/* As material_draw_text, but all words as likely as each other and no sentences: rare words meet more of the others than in a text. */
 int64_t material_draw_evenly(const struct material *material, int64_t tokens, struct random *random, struct buf *out, struct material_mark *marks);
 /* ids[0..tokens), as material_draw_text. */
 void material_draw_ids(const struct material *material, int64_t tokens, struct random *head, struct random *tail, int32_t *ids);

@@ -54,7 +54,7 @@ struct plan *plan_new(void)
         .profile = "",
         .sweep_arrivals = "poisson",
         .repeat = 1,
-        .workload = {.scenario = "", .language = LANGUAGE_DEFAULT, .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
+        .workload = {.scenario = "", .shared_prefix_groups = 1, .language = LANGUAGE_DEFAULT, .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
         .limits = {.max_error_rate = 1, .max_micro_usd = -1},
         .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
         .calibration = {.method = ""},
@@ -170,7 +170,11 @@ void plan_describe(const struct plan *plan, struct buf *out)
     describe_data(&plan->workload.data, out);
     buf_append_text(out, "; prompts of ");
     token_lengths_describe(&plan->workload.prompt, out);
-    buf_append_text(out, " tokens, answers of ");
+    buf_append_text(out, " tokens");
+    if (plan->workload.shared_prefix_tokens > 0)
+        buf_printf(out, " (%lld of a prefix that %s)", (long long)plan->workload.shared_prefix_tokens,
+                   plan->workload.shared_prefix_groups == 1 ? "all share" : "groups share");
+    buf_append_text(out, ", answers of ");
     token_lengths_describe(&plan->workload.output, out);
     buf_append_text(out, "; each level at most ");
     if (limits->max_seconds_ns > 0)

@@ -24,6 +24,7 @@
 #define PLAN_STREAMS_MAX 1000000
 #define PLAN_NONCE_SIZE 33 /* 32 hex digits */
 #define PLAN_TOKENS_MAX ((int64_t)1 << 22) /* of one prompt, and of one answer */
+#define PLAN_GROUPS_MAX 1000000
 #define PLAN_BLOCK_TOKENS 512 /* that a hash id of a trace stands for: as in Mooncake's traces */
 #define PLAN_SECONDS_MAX 1e6 /* of any duration; at the smallest scale its wall time is 10^18 ns, to which a clock's time can be added */
 #define PLAN_REPEATS_MAX 1000
@@ -119,6 +120,8 @@ struct workload {
     struct token_lengths prompt, output; /* of data: what its rows have */
     bool allow_prefix_cache;             /* prompts begin alike in every run of a seed; else the nonce decides their first tokens */
     struct workload_data data;
+    int64_t shared_prefix_tokens;        /* of text, behind the template, that prompts of a group have in common; 0: none */
+    int64_t shared_prefix_groups;        /* at least 1: how many such prefixes there are, each as likely as the others */
     const char *language; /* of plan/language.h: that prompts are made in */
 };
 

@@ -164,6 +164,10 @@ static void read_workload(struct json_reader *reader, const json_t *root, struct
     token_lengths_read(reader, object, "output_tokens", plan->arena, &plan->workload.output);
     plan->workload.allow_prefix_cache = json_get_bool_or(reader, object, "allow_prefix_cache", false);
     read_data(reader, object, plan);
+    plan->workload.shared_prefix_tokens = integer_within_or(reader, object, "shared_prefix_tokens", 1, PLAN_TOKENS_MAX, 0);
+    plan->workload.shared_prefix_groups = integer_within_or(reader, object, "shared_prefix_groups", 1, PLAN_GROUPS_MAX, 1);
+    if (!reader->failed && plan->workload.shared_prefix_tokens >= plan->workload.prompt.min)
+        json_fail(reader, "shared_prefix_tokens", "expected fewer than the shortest prompt has");
     plan->workload.language = keep(plan, json_get_text_or(reader, object, "language", LANGUAGE_DEFAULT));
     if (!reader->failed && !language_find(plan->workload.language))
         json_fail(reader, "language", "expected one of " LANGUAGE_NAMES ", got \"%.40s\"", plan->workload.language);

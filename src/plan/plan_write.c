@@ -204,6 +204,8 @@ json_t *plan_to_json(const struct plan *plan)
     token_lengths_write(&plan->workload.output, workload, "output_tokens");
     json_set_bool(workload, "allow_prefix_cache", plan->workload.allow_prefix_cache);
     write_data(workload, &plan->workload.data);
+    set_known(workload, "shared_prefix_tokens", plan->workload.shared_prefix_tokens, 0);
+    json_set_integer(workload, "shared_prefix_groups", plan->workload.shared_prefix_groups);
     json_set_text(workload, "language", plan->workload.language);
     write_limits(root, &plan->limits);
     write_deployment(root, &plan->deployment);

@@ -91,18 +91,49 @@ void prompts_free(struct prompts *prompts)
     free(prompts);
 }
 
-static void draw_prompt(struct prompts *prompts, int64_t tokens, struct random *head, struct random *tail,
-                        struct openai_request *request)
+/* What a prompt's parts are drawn from. */
+struct sources {
+    struct random head, tail, prefix_head, prefix_tail;
+    int64_t prefix_tokens;
+};
+
+/* Of a prefix, everything depends on its group: it is the same in all levels. */
+static void derive_sources(const struct prompts *prompts, uint64_t where, int64_t i, struct sources *sources)
 {
-    if (prompts->material.ids) {
-        MEM_GROW(prompts->ids, prompts->id_capacity, (size_t)tokens);
-        material_draw_ids(&prompts->material, tokens, head, tail, prompts->ids);
-        request->token_ids = prompts->ids;
-        request->token_count = (size_t)tokens;
+    const struct workload *workload = &prompts->plan->workload;
+    uint64_t seed = prompts->plan->seed, heads = workload->allow_prefix_cache ? seed : prompts->nonce;
+    random_derive(&sources->head, heads, "head", where, (uint64_t)i);
+    random_derive(&sources->tail, seed, "body", where, (uint64_t)i);
+    sources->prefix_tokens = workload->shared_prefix_tokens;
+    if (sources->prefix_tokens == 0)
         return;
-    }
+    struct random groups;
+    random_derive(&groups, seed, "prefix-group", where, (uint64_t)i);
+    uint64_t group = random_below(&groups, (uint64_t)workload->shared_prefix_groups);
+    random_derive(&sources->prefix_head, heads, "prefix-head", group, 0);
+    random_derive(&sources->prefix_tail, seed, "prefix", group, 0);
+}
+
+static void draw_ids(struct prompts *prompts, int64_t tokens, struct sources *sources, struct openai_request *request)
+{
+    MEM_GROW(prompts->ids, prompts->id_capacity, (size_t)tokens);
+    material_draw_ids(&prompts->material, sources->prefix_tokens, &sources->prefix_head, &sources->prefix_tail, prompts->ids);
+    material_draw_ids(&prompts->material, tokens - sources->prefix_tokens, &sources->head, &sources->tail, prompts->ids + sources->prefix_tokens);
+    request->token_ids = prompts->ids;
+    request->token_count = (size_t)tokens;
+}
+
+static void draw_text(struct prompts *prompts, int64_t tokens, struct sources *sources, struct openai_request *request)
+{
+    const struct material *material = &prompts->material;
+    int64_t left = tokens - material->overhead;
     buf_reset(&prompts->text);
-    material_draw_text(&prompts->material, tokens - prompts->material.overhead, head, tail, &prompts->text, NULL);
+    if (sources->prefix_tokens > 0) {
+        left -= material_draw_text(material, sources->prefix_tokens, &sources->prefix_head, &sources->prefix_tail, &prompts->text, NULL);
+        material_draw_more(material, left, &sources->head, &sources->tail, &prompts->text);
+    } else {
+        material_draw_text(material, left, &sources->head, &sources->tail, &prompts->text, NULL);
+    }
     request->text = buf_text(&prompts->text);
     request->text_length = prompts->text.len;
 }
@@ -113,10 +144,9 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
     const struct plan *plan = prompts->plan;
     const struct server_identity *server = &plan->server;
     uint64_t where = ((uint64_t)(unsigned)level << 32) | (uint64_t)(unsigned)repeat;
-    struct random sizes, head, tail;
+    struct random sizes;
+    struct sources sources;
     random_derive(&sizes, plan->seed, "lengths", where, (uint64_t)i);
-    random_derive(&head, plan->workload.allow_prefix_cache ? plan->seed : prompts->nonce, "head", where, (uint64_t)i);
-    random_derive(&tail, plan->seed, "body", where, (uint64_t)i);
     struct openai_request request = {
         .model = plan->model,
         .chat = plan->workload.endpoint == ENDPOINT_CHAT,
@@ -125,7 +155,7 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
         .stream = true,
         .include_usage = server->usage,
         .continuous_usage = server->usage && server->continuous_usage,
-        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0 && !plan->workload.allow_prefix_cache,
+        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0 && !plan->workload.allow_prefix_cache && plan->workload.shared_prefix_tokens == 0,
     };
     if (prompts->data) {
         if (dataset_body_fill(prompts->data, level, repeat, i, &request, lengths, err) < 0)
@@ -133,7 +163,8 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
     } else {
         lengths->prompt_tokens = token_lengths_draw(&plan->workload.prompt, &sizes);
         lengths->output_tokens = token_lengths_draw(&plan->workload.output, &sizes);
-        draw_prompt(prompts, lengths->prompt_tokens, &head, &tail, &request);
+        derive_sources(prompts, where, i, &sources);
+        (prompts->material.ids ? draw_ids : draw_text)(prompts, lengths->prompt_tokens, &sources, &request);
     }
     request.max_tokens = lengths->output_tokens;
     buf_reset(out);

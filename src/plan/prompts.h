@@ -6,6 +6,7 @@
  *   text       words whose marginal token counts were measured, drawn so that the sum is exact, behind a fixed overhead (chat template, BOS).
  * The first tokens of every prompt are drawn from (nonce, level, repeat, i), so no prefix cache serves what an earlier prompt left
  * there; the body's rest from (seed, level, repeat, i). Lengths are drawn from (seed, level, repeat, i).
+ * A shared prefix is drawn from (seed, nonce, group), the group from (seed, level, repeat, i): it stands before that head.
  *
  * prompts.jsonl.gz: first line {"schema":"roibench/prompts/v1",...}, then the material, one JSON object a line. */
 #ifndef ROIBENCH_PLAN_PROMPTS_H

@@ -206,11 +206,14 @@ static void judge_samples(struct level_summary *out, const struct plan *plan, co
 
 static void judge_cache(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct plan *plan)
 {
+    int64_t shared = plan->calibration.template_tokens + plan->workload.shared_prefix_tokens;
     for (size_t k = 0; k < level->record_count; k++) {
         if (data->member[level->records[k]] &&
-            data->file.records[level->records[k]].cached_tokens > plan->calibration.template_tokens) {
+            data->file.records[level->records[k]].cached_tokens > shared) {
             level_add_reason(out, VALIDITY_SUSPECT, "cached prompts",
-                             "the server found more of a prompt in its cache than the shared template");
+                             plan->workload.shared_prefix_tokens > 0
+                                 ? "the server found more of a prompt in its cache than the shared template and prefix"
+                                 : "the server found more of a prompt in its cache than the shared template");
             return;
         }
     }

@@ -57,3 +57,60 @@ lengths() { # RUN FIELD: of its requests' records, one a line
     assert_failure 2
     [[ $stderr == *"1 tokens are too few"*"at least "* ]]
 }
+
+run_it() { # RUN: carries it out
+    run timeout 60 "$ROIBENCH" run --workspace ws --run-id "$1"
+    assert_success
+}
+
+@test "two nights with one seed: nothing is found in the cache; with --allow-prefix-cache all of it is" {
+    start_simulator --preset instant --model tiny --prefix-caching on --enable-prompt-tokens-details
+    local night common=(--profile concurrent --rate 1 --max-requests 40 --prompt-tokens 200 --output-tokens 2 --seed 7)
+    for night in first second; do
+        prepare --run-id $night "${common[@]}"
+        assert_success
+        run_it $night
+        assert_equal "$(lengths $night cached_tokens | sort -nu | xargs)" 0
+    done
+    for night in third fourth; do
+        prepare --run-id $night "${common[@]}" --allow-prefix-cache
+        assert_success
+        run_it $night
+    done
+    assert_equal "$(lengths third cached_tokens | sort -nu | xargs)" 0
+    assert_equal "$(lengths fourth cached_tokens | sort -nu | xargs)" 192
+}
+
+@test "a shared prefix is what the cache finds, by /tokenize and by ids, and the report expects it" {
+    start_simulator --preset instant --model tiny --prefix-caching on --enable-prompt-tokens-details
+    local endpoint
+    for endpoint in chat completions; do
+        prepare --run-id $endpoint --endpoint $endpoint --profile concurrent --rate 1 --max-requests 90 --prompt-tokens 300 --output-tokens 2 \
+            --shared-prefix-tokens 160 --shared-prefix-groups 2
+        assert_success
+        run_it $endpoint
+        assert_equal "$(lengths $endpoint prompt_tokens | sort -nu | xargs)" 300
+        assert_equal "$(lengths $endpoint cached_tokens | sort -nu | xargs)" "0 160"
+        assert_equal "$(lengths $endpoint cached_tokens | grep -cx 0)" 1 # the other prefix is known from the request that prepare timed
+        run "$ROIBENCH" summarize --workspace ws --run-id $endpoint
+        assert_success
+        refute_output --partial "in its cache"
+    done
+}
+
+@test "a shared prefix that does not fit: one sentence, exit 2" {
+    start_simulator --preset instant --model tiny
+    prepare --shared-prefix-groups 3
+    assert_failure 2
+    [[ $stderr == *"--shared-prefix-groups"*"give --shared-prefix-tokens"* ]]
+    prepare --shared-prefix-tokens 300 --prompt-tokens 300 --output-tokens 2
+    assert_failure 2
+    [[ $stderr == *"a prefix of 300 tokens leaves nothing of a prompt of 300"* ]]
+    prepare --shared-prefix-tokens 297 --prompt-tokens 300 --output-tokens 2
+    assert_failure 2
+    [[ $stderr == *"chat template"*"leave nothing of a prompt of 300"* ]]
+    echo '{"prompt":"a"}' >rows.jsonl
+    prepare --shared-prefix-tokens 3 --data rows.jsonl
+    assert_failure 2
+    [[ $stderr == *"--shared-prefix-tokens is for prompts that are made"* ]]
+}

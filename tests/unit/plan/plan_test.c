@@ -58,7 +58,8 @@ static struct plan *whole_plan(void)
     plan->find = FIND_BREAKING;
     plan->refine = 4;
     plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {256, 0, 256, 256},
-                                       .output = {100, 20, 10, 200}, .language = "de"};
+                                       .output = {100, 20, 10, 200}, .shared_prefix_tokens = 100,
+                                       .shared_prefix_groups = 3, .language = "de"};
     plan->limits = (struct limits){.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 1500 * NS_PER_MS, .stall_timeout_ns = 60 * NS_PER_S,
                                    .max_concurrency = 512, .warmup = {.kind = TRIM_SHARE, .share = 0.1},
                                    .cooldown = {.kind = TRIM_TIME, .ns = 5 * NS_PER_S}, .min_requests = 100,

@@ -172,6 +172,54 @@ static void test_heads_are_the_nonces_and_the_rest_is_the_seeds(void **state)
     plan_free(seed);
 }
 
+/* Prompts of a group begin alike, in every level; the next words tell them apart; the length is what was asked. */
+static void test_a_shared_prefix(void **state)
+{
+    (void)state;
+    enum { PREFIX = 30, REQUESTS = 200 };
+    struct plan *plan = make_plan(ENDPOINT_CHAT), *other = make_plan(ENDPOINT_CHAT);
+    plan->workload.shared_prefix_tokens = other->workload.shared_prefix_tokens = PREFIX;
+    plan->workload.shared_prefix_groups = other->workload.shared_prefix_groups = 2;
+    other->nonce[31] = '0';
+    struct material words = make_words(52), again = make_words(52), kept = make_words(52);
+    for (size_t k = 0; k < 52; k++) /* all of one token: a prefix is PREFIX words of three letters */
+        words.words[k].cost = again.words[k].cost = kept.words[k].cost = 1;
+    struct prompts *prompts = prompts_new(plan, &words), *another = prompts_new(other, &again);
+    const size_t length = strlen(MATERIAL_OPENING) + 3 * (size_t)PREFIX, head = 3 * (size_t)MATERIAL_HEAD_WORDS;
+    char *prefixes[2] = {NULL}, *foreign = body_of(another, 0, 0, 0), *heads[REQUESTS];
+    int counts[2] = {0};
+    for (int k = 0; k < REQUESTS; k++) {
+        char *body = body_of(prompts, k % 3, 0, k);
+        char *prefix = mem_strndup(text_in(body), length);
+        int group = !prefixes[0] || strcmp(prefixes[0], prefix) == 0 ? 0 : 1;
+        json_t *root = json_loads(body, 0, NULL);
+        const char *text = json_string_value(json_object_get(json_array_get(json_object_get(root, "messages"), 0), "content"));
+        assert_int_equal(cost_of(&kept, text), 60 - OVERHEAD);
+        heads[k] = mem_strndup(text + length, head);
+        for (int before = 0; before < k; before++)
+            assert_string_not_equal(heads[before], heads[k]);
+        json_decref(root);
+        if (!prefixes[group])
+            prefixes[group] = mem_strdup(prefix);
+        assert_string_equal(prefixes[group], prefix);
+        assert_memory_not_equal(text_in(foreign), prefix, length);
+        counts[group]++;
+        free(prefix);
+        free(body);
+    }
+    assert_in_range(counts[0], REQUESTS / 3, REQUESTS - REQUESTS / 3);
+    for (int k = 0; k < REQUESTS; k++)
+        free(heads[k]);
+    free(prefixes[0]);
+    free(prefixes[1]);
+    free(foreign);
+    prompts_free(prompts);
+    prompts_free(another);
+    material_free(&kept);
+    plan_free(plan);
+    plan_free(other);
+}
+
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -482,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_ids_are_drawn_from_the_material),
         cmocka_unit_test(test_a_body_depends_on_nothing_that_was_drawn_before),
         cmocka_unit_test(test_heads_are_the_nonces_and_the_rest_is_the_seeds),
+        cmocka_unit_test(test_a_shared_prefix),
         cmocka_unit_test(test_no_two_heads_are_alike),
         cmocka_unit_test(test_the_entropy_of_a_head),
         cmocka_unit_test(test_every_sum_that_costs_allow_is_reached),
