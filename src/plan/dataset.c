@@ -66,11 +66,26 @@ struct dataset_counts dataset_counts(const struct dataset *dataset)
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
+/* What a file says of itself may stand in a message: as one line of text. */
+static void make_clean(char *text)
+{
+    for (size_t left = strlen(text); left > 0;) {
+        size_t width = utf8_character((const unsigned char *)text, left);
+        if (width == 0 || (unsigned char)*text < ' ')
+            *text = width == 0 ? '?' : ' ';
+        width = width == 0 ? 1 : width;
+        text += width;
+        left -= width;
+    }
+}
+
 /* "data.jsonl: line 3, column 7: expected ..."; 0 when it is only counted. */
 static int refuse_at(struct dataset *dataset, uint64_t line, uint64_t column, const char *reason, struct error *err)
 {
-    if (dataset->bad++ == 0)
+    if (dataset->bad++ == 0) {
         snprintf(dataset->first_bad, sizeof dataset->first_bad, "line %" PRIu64 ", column %" PRIu64 ": %.1800s", line, column, reason);
+        make_clean(dataset->first_bad);
+    }
     if (dataset->settings.skip_bad)
         return 0;
     return error_set(err, ERROR_USAGE, "%s: %s. %" PRId64 " row%s before it %s good; --skip-bad counts such rows and leaves them out", dataset->name,
@@ -152,8 +167,6 @@ static json_t *parse_json(struct dataset *dataset, int *status, struct error *er
         return json;
     if (!damage) {
         snprintf(reason, sizeof reason, "expected JSON: %.200s%s", told.text, advice(dataset, &told));
-        for (char *c = reason; *c; c++)
-            *c = (unsigned char)*c < ' ' ? ' ' : *c;
         offset = told.position > 0 ? (size_t)told.position - 1 : 0;
         damage = reason;
     }
@@ -345,7 +358,7 @@ static void recognise_format(struct dataset *dataset)
 /* Text that is no data at all would be read as CSV: the first row says it better than every row after it. */
 static int check_columns(struct dataset *dataset, struct error *err)
 {
-    struct error reason;
+    struct error reason = {0};
     struct dataset_row row = {.output_tokens = -1};
     json_t *names;
     if (dataset->container != DATASET_CSV)
@@ -355,6 +368,7 @@ static int check_columns(struct dataset *dataset, struct error *err)
         json_object_set_new_nocheck(names, dataset->columns[k], json_string("1"));
     int status = dataset->format->read(&dataset->settings.columns, names, &row, &reason);
     json_decref(names);
+    make_clean(reason.text);
     return status == 0 ? 0
                        : error_set(err, ERROR_USAGE, "%s: line 1: %s (read as CSV; --data-format forces another format)", dataset->name, reason.text);
 }

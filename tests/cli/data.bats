@@ -59,15 +59,15 @@ run_all() {
     start_simulator --preset instant --model tiny --prefix-caching on --enable-prompt-tokens-details
     local k
     for k in 1 2 3 4 5 6 7 8; do printf '{"prompt":"%s","max_tokens":2}\n' "$k $(printf 'word%s ' {1..80})"; done >texts
-    local night
-    for night in 1 2; do
+    local nights
+    for ((nights = 0; nights < 2; nights++)); do
         rm -rf ws
         requests=8 prepare --data texts
         assert_success
         "$ROIBENCH" run --workspace ws --quiet
         ! zcat ws/r/records.jsonl.gz | grep -q '"cached_tokens":[1-9]'
     done
-    for night in 1 2; do
+    for ((nights = 0; nights < 2; nights++)); do
         rm -rf ws
         requests=8 prepare --data texts --allow-prefix-cache
         assert_success
@@ -193,7 +193,7 @@ run_all() {
     printf '["one", "two", "three"]' >a.json
     prepare --data a.json
     assert_success
-    head -c 100 ws/r/data.jsonl >cut && mv cut ws/r/data.jsonl
+    truncate -s 100 ws/r/data.jsonl
     run --separate-stderr "$ROIBENCH" run --workspace ws --quiet
     assert_failure 2
     [[ $stderr == *"data.jsonl and data.index do not belong together"* ]]

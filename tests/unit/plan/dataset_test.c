@@ -12,7 +12,10 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "plan/dataset.h"
+#include "support/mutate.h"
+#include "support/properties_dataset.h"
 #include "support/temp_folder.h"
 
 #define SHOWN_MAX ((size_t)1 << 20)
@@ -289,9 +292,34 @@ static void test_files_and_gzip(void **state)
     temp_folder_remove(folder);
 }
 
+/* The seeds of the fuzzer, broken in some thousand ways. */
+static void test_broken_files_keep_the_properties(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {
+        "\x01\xFE[{\"prompt\": \"a\", \"max_tokens\": 7},\n \"b\"]",
+        "\x05\xFF{\"text\":\"gr\xC3\xBC\\u00df\",\"output_tokens\":\"12\"}\n\n\"b\"\n{\"instruction\":\"Do\",\"input\":\"this\"}\n",
+        "\x02\xFFprompt,max_tokens\r\n\"a, \"\"b\"\"\nc\",5\r\n# d,6\n",
+        "\x07\xFF[{\"conversations\":[{\"from\":\"human\",\"value\":\"Hi\"},{\"from\":\"gpt\",\"value\":\"Hello\"}]}]",
+        "\x04\xFF{\"timestamp\": 27482, \"input_length\": 6955, \"output_length\": 52, \"hash_ids\": [46, 47]}",
+    };
+    struct random random;
+    struct buf broken = BUF_INIT(SHOWN_MAX);
+    random_seed(&random, 6);
+    for (size_t k = 0; k < sizeof seeds / sizeof seeds[0]; k++) {
+        for (int round = 0; round < 400; round++) {
+            mutate(&random, seeds[k], strlen(seeds[k]), &broken);
+            property_dataset((const uint8_t *)buf_text(&broken), broken.len);
+            property_dataset_line((const uint8_t *)buf_text(&broken), broken.len);
+        }
+    }
+    buf_free(&broken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_broken_files_keep_the_properties),
         cmocka_unit_test(test_rows_of_columns),
         cmocka_unit_test(test_rows_of_known_formats),
         cmocka_unit_test(test_what_is_wrong_is_said_with_its_place),
