@@ -36,6 +36,23 @@ const char *markdown_ttft(const struct level_summary *level, char *buffer)
     return buffer;
 }
 
+#define LOAD_SIZE (UNITS_TEXT_SIZE + 64)
+
+/* "5 streams"; of a level that was repeated, "5 streams (2 of 3)". buffer holds LOAD_SIZE. */
+static const char *load_text(const struct run_summary *summary, const struct level_summary *level, char *buffer)
+{
+    char load[UNITS_TEXT_SIZE];
+    int place = 0, repeats = 0;
+    for (size_t k = 0; k < summary->level_count; k++) {
+        repeats += summary->levels[k].index == level->index;
+        place += summary->levels[k].index == level->index && summary->levels[k].repeat <= level->repeat;
+    }
+    int length = snprintf(buffer, LOAD_SIZE, "%s %s", units_format_load(level->load, load), level->unit);
+    if (repeats > 1)
+        snprintf(buffer + length, (size_t)(LOAD_SIZE - length), " (%d of %d)", place, repeats);
+    return buffer;
+}
+
 /* ---- what was measured ---- */
 
 static void fact(struct buf *out, const char *what, const char *text)
@@ -167,11 +184,11 @@ void markdown_levels(struct buf *out, const struct run_summary *summary)
         {"total tok/s", true},  {"output tok/s", true}, {"requests", true},   {"errors", true},        {"class", false},
         {"decided by", false},  {"measurement", false}, {0}};
     struct table table;
-    char text[MARKDOWN_TTFT_SIZE];
+    char text[MARKDOWN_TTFT_SIZE], load[LOAD_SIZE];
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
-        table_printf(&table, "%s %s", units_format_load(level->load, text), level->unit);
+        table_printf(&table, "%s", load_text(summary, level, load));
         table_printf(&table, "%s", markdown_ttft(level, text));
         table_number(&table, level->latency[LATENCY_TPOT].percentile[P95], 1);
         table_number(&table, level->latency[LATENCY_TPOT_WITH_FIRST].percentile[P95], 1);
@@ -222,14 +239,14 @@ static void add_cooldown(struct buf *out, const struct steady_cut *cut)
 
 void markdown_windows(struct buf *out, const struct run_summary *summary)
 {
-    char load[UNITS_TEXT_SIZE];
+    char load[LOAD_SIZE];
     bool any = false;
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
         bool warmup = was_looked_for(&level->warmup), cooldown = was_looked_for(&level->cooldown);
         if (!warmup && !cooldown)
             continue;
-        buf_printf(out, "- %s %s: ", units_format_load(level->load, load), level->unit);
+        buf_printf(out, "- %s: ", load_text(summary, level, load));
         if (warmup)
             add_warmup(out, &level->warmup);
         if (warmup && cooldown)
@@ -348,14 +365,14 @@ void markdown_server(struct buf *out, const struct run_summary *summary, const c
         {"Load", true},          {"running", true},       {"queue", true},           {"queue max", true},  {"KV cache", true},
         {"KV max", true},        {"TTFT mean ms", true},  {"ITL mean ms", true},     {"output tokens", true}, {0}};
     struct table table;
-    char text[UNITS_TEXT_SIZE];
+    char load[LOAD_SIZE];
     if (!has_server(summary))
         return;
     buf_printf(out, "%s The server's own word\n\nOf its metrics over each window; pairs are the server's count / ours.\n\n", heading);
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct server_summary *server = &summary->levels[k].server;
-        table_printf(&table, "%s %s", units_format_load(summary->levels[k].load, text), summary->levels[k].unit);
+        table_printf(&table, "%s", load_text(summary, &summary->levels[k], load));
         table_number(&table, server->running.mean, 1);
         table_number(&table, server->queue_depth.mean, 2);
         table_number(&table, server->queue_depth.max, 0);
@@ -378,11 +395,11 @@ static bool has_failures(const struct run_summary *summary)
     return false;
 }
 
-static void add_failures(struct table *table, const struct level_summary *level)
+static void add_failures(struct table *table, const struct run_summary *summary, const struct level_summary *level)
 {
-    char load[UNITS_TEXT_SIZE];
+    char load[LOAD_SIZE];
     for (size_t k = 0; k < level->failure_count; k++) {
-        table_printf(table, "%s %s", units_format_load(level->load, load), level->unit);
+        table_printf(table, "%s", load_text(summary, level, load));
         table_printf(table, "%s", level->failures[k].name);
         table_number(table, (double)level->failures[k].count, 0);
         table_printf(table, "%s", level->failures[k].blame);
@@ -398,7 +415,7 @@ void markdown_failures(struct buf *out, const struct run_summary *summary, const
     buf_printf(out, "%s What failed\n\n", heading);
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++)
-        add_failures(&table, &summary->levels[k]);
+        add_failures(&table, summary, &summary->levels[k]);
     table_end(&table, out);
 }
 
@@ -422,7 +439,7 @@ static const struct level_summary *first_with(const struct run_summary *summary,
 /* One line a reason; what several levels have in common is said once, with the first level's numbers. */
 static void add_reasons(struct buf *out, const struct run_summary *summary)
 {
-    char load[UNITS_TEXT_SIZE];
+    char load[LOAD_SIZE];
     size_t others;
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
@@ -430,8 +447,7 @@ static void add_reasons(struct buf *out, const struct run_summary *summary)
             const struct validity_reason *reason = &level->validity.reasons[r];
             if (first_with(summary, reason->tag, &others) != level)
                 continue;
-            buf_printf(out, "- %s: %s; at %s %s", validity_name(reason->verdict), reason->text, units_format_load(level->load, load),
-                       level->unit);
+            buf_printf(out, "- %s: %s; at %s", validity_name(reason->verdict), reason->text, load_text(summary, level, load));
             if (others > 0)
                 buf_printf(out, ", and alike at %zu more level%s", others, others == 1 ? "" : "s");
             buf_append_char(out, '\n');
@@ -442,11 +458,11 @@ static void add_reasons(struct buf *out, const struct run_summary *summary)
 /* Those that are no reason by themselves: the others have been told. */
 static void add_disagreements(struct buf *out, const struct run_summary *summary)
 {
-    char load[UNITS_TEXT_SIZE];
+    char load[LOAD_SIZE];
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
         if (level->server.sums.disagreement && level->server.sums.output_tokens <= level->server.sums.client_output_tokens)
-            buf_printf(out, "- at %s %s %s\n", units_format_load(level->load, load), level->unit, level->server.sums.disagreement);
+            buf_printf(out, "- at %s %s\n", load_text(summary, level, load), level->server.sums.disagreement);
     }
 }
 

@@ -162,8 +162,8 @@ static void add_operating_points(struct buf *out, const struct comparison *compa
             add_roi_row(&table, comparison, k, (enum operating_point)at);
     table_end(&table, out);
     buf_append_text(out, "The ratio is that of total tok/s per $/h. Only figures of one operating point can be compared: published ratios often "
-                         "mix two of them. \">=\": no higher load was tested. Every figure comes from one run of each deployment: without repeats no interval is printed "
-                         "on a ratio.\n\n");
+                         "mix two of them. \">=\": no higher load was tested. Every figure comes from one level of each deployment (where a load was "
+                         "measured several times, the worst): no interval is printed on a ratio.\n\n");
 }
 
 static void add_pair(struct buf *out, const struct comparison *comparison, const struct roi_pair *pair)

@@ -39,6 +39,13 @@ static const char *limits_text(struct arena *arena, const struct limits *limits)
     return arena_printf(arena, "%s or %lld requests a level", duration, requests);
 }
 
+/* Orders of the repeats differ, and points are of the worst one: it is a part of how a load was measured. */
+static const char *repeated_text(struct arena *arena, const struct plan *plan)
+{
+    const char *limits = limits_text(arena, &plan->limits);
+    return plan->repeat > 1 ? arena_printf(arena, "%s, %lld times each", limits, (long long)plan->repeat) : limits;
+}
+
 static const char *lengths_text(struct arena *arena, const struct token_lengths *lengths)
 {
     cleanup_buf struct buf text = BUF_INIT(TOKEN_LENGTHS_TEXT_MAX);
@@ -98,7 +105,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .endpoint = endpoint_name(plan->workload.endpoint),
         .tokens = arena_printf(arena, "%s + %s tokens", lengths_text(arena, &plan->workload.prompt),
                                lengths_text(arena, &plan->workload.output)),
-        .limits = limits_text(arena, &plan->limits),
+        .limits = repeated_text(arena, plan),
         .warmup = trim_text(arena, &plan->limits.warmup),
         .cooldown = trim_text(arena, &plan->limits.cooldown),
         .drain = duration_text(arena, plan->limits.drain_ns),

@@ -55,13 +55,14 @@ class Run:
         if shard is not None:
             header.update(shard=shard, shards=shards, clock={"offset_ns": ahead * MS, "error_ns": 3 * MS, "synchronized": shard != 1})
         self.records.append(dict(header, levels=plan_document["levels"]))
+        self.repeat = 0
 
     def ns(self, ms):
         return round(ms * MS / self.scale)
 
     def request(self, index, i, intended, sent, ttft, gaps, **changes):
         """gaps: ms between arrivals of one token each; ttft None: no token came"""
-        record = {"id": f"{index}.0.{i}", "level": index, "repeat": 0, "shard": self.shard or 0, "stream": changes.pop("stream", i % 3), "i": i,
+        record = {"id": f"{index}.{self.repeat}.{i}", "level": index, "repeat": self.repeat, "shard": self.shard or 0, "stream": changes.pop("stream", i % 3), "i": i,
                   "intended": self.ns(intended)}
         end = changes.pop("end", None)
         if sent is not None:
@@ -78,7 +79,7 @@ class Run:
         return (record["end"] * self.scale) / MS
 
     def level_start(self, spec, start, measure_start):
-        self.journal.append({"level_start": dict(spec, repeat=0, start=self.ns(start), measure_start=self.ns(measure_start))})
+        self.journal.append({"level_start": dict(spec, repeat=self.repeat, start=self.ns(start), measure_start=self.ns(measure_start))})
 
     def fail(self, index, i, sent, end, **changes):
         """A request that brought no token; sent None: it never was."""
@@ -90,7 +91,7 @@ class Run:
         self.fail(index, i, sent, end, outcome="incomplete", error="cancelled", status=None, **changes)
 
     def level_end(self, spec, start, end, window_start, window_end, drawn, lag_ms=0.05, cpu=0.03, reason="max_seconds"):
-        bounds = dict(spec, repeat=0, start=self.ns(start), end=self.ns(end))
+        bounds = dict(spec, repeat=self.repeat, start=self.ns(start), end=self.ns(end))
         self.records.append({"level_end": dict(bounds, window_start=self.ns(window_start), window_end=self.ns(window_end))})
         lag = {"p50": self.ns(lag_ms / 2), "p99": self.ns(lag_ms), "max": self.ns(2 * lag_ms)}
         self.journal.append({"level_end": dict(bounds, drawn=drawn, sent=drawn, lag_ns=lag, slip_ns=lag, cpu=[cpu], throttled_ns=0,
@@ -253,6 +254,26 @@ def equal_loads():
     run.write()
 
 
+def repeated():
+    """Two levels three times, in orders of their own: the higher one breaks the second time, and the third time half of its requests fail."""
+    levels = streams((2, 4))
+    run = Run("repeated", plan("thrice", "model-thrice", levels, repeat=3))
+    start = 1000
+    for run.repeat, order in enumerate(((0, 1), (1, 0), (0, 1))):
+        for index in order:
+            spec = levels[index]
+            run.level_start(spec, start, start)
+            ttft = 200.0 if index == 0 else (300.0, 2500.0, 350.0)[run.repeat]
+            for i in range(24):
+                if index == 1 and run.repeat == 2 and i % 2:
+                    run.fail(index, i, start + 300 * i, start + 300 * i + 50, stream=i % spec["load"])
+                else:
+                    run.request(index, i, start + 300 * i, start + 300 * i, ttft + i, [20.0] * 7, stream=i % spec["load"])
+            run.level_end(spec, start, start + LENGTH, start, start + LENGTH, 24)
+            start += 12_000
+    run.write()
+
+
 def stopped():
     """The first level's drain ends with two requests cancelled; SIGTERM in the middle of the second. Of what it cancels, one had waited
     for 0.7 s and is left out, one for 2.4 s and is late whatever would have become of it; a third had its first token."""
@@ -346,6 +367,7 @@ def main():
     all_failed()
     without_members()
     equal_loads()
+    repeated()
     stopped()
     steady()
     in_shards()

@@ -119,7 +119,7 @@ def check_level(where, got, bounds, records, run):
     open_loop = bounds["unit"] == "req/s"
     start, end = bounds["window_start"], bounds["window_end"]
     seconds = (end - start) * run["scale"] / 1e9
-    stopped = run["reasons"].get(bounds["index"]) in ("stopped", "target_refuses")
+    stopped = run["reasons"].get(which(bounds)) in ("stopped", "target_refuses")
     compare(where + ".window.start_s", got["window"]["start_s"], start * run["scale"] / 1e9)
     compare(where + ".window.end_s", got["window"]["end_s"], end * run["scale"] / 1e9)
 
@@ -189,7 +189,7 @@ def check_level(where, got, bounds, records, run):
         mean = sum(sends) / len(sends)
         compare(where + ".synchrony", got["synchrony"], math.fsum((n - mean) ** 2 for n in sends) / len(sends) / mean)
     ttft_p95 = rank(censored, 950) if censored else None
-    if run["reasons"].get(bounds["index"]) == "saturated":
+    if run["reasons"].get(which(bounds)) == "saturated":
         ttft_p95 = math.inf  # how long the level lasted says how large it became
     values = {"ttft": ttft_p95, "user_tps": user_tps, "error_rate": error_rate}
     for name, series, limit in GAUGES:
@@ -289,13 +289,17 @@ def common(ends):
                 window_start=max(end["window_start"] for end in ends), window_end=min(end["window_end"] for end in ends))
 
 
+def which(level):
+    return level["index"], level["repeat"]
+
+
 def check_run(where, folder, got):
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         plan = json.load(file)
     records, journal, scrapes = read_parts(folder)
     run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": scrapes,
            "ticks": [line["tick"] for line in journal if "tick" in line],
-           "reasons": {line["level_end"]["index"]: line["level_end"]["reason"] for line in journal if "level_end" in line}}
+           "reasons": {which(line["level_end"]): line["level_end"]["reason"] for line in journal if "level_end" in line}}
     for path in glob.glob(os.path.join(folder, "tokens*.tsv")):
         run["tokens"] = run["tokens"] or {}
         with open(path, encoding="utf-8") as file:
@@ -303,17 +307,17 @@ def check_run(where, folder, got):
                 name, *gaps = line.split()
                 run["tokens"][name] = [int(gap) for gap in gaps]
     found = [line["level_end"] for line in records if "level_end" in line]
-    ends = {end["index"]: common([other for other in found if other["index"] == end["index"]]) for end in found}
-    starts = {line["level_start"]["index"]: line["level_start"] for line in journal if "level_start" in line}
+    ends = {which(end): common([other for other in found if which(other) == which(end)]) for end in found}
+    starts = {which(line["level_start"]): line["level_start"] for line in journal if "level_start" in line}
     for level in got["levels"]:
-        own = [r for r in records if r.get("level") == level["index"]]
-        bounds = ends.get(level["index"])
+        own = [r for r in records if (r.get("level"), r.get("repeat")) == which(level)]
+        bounds = ends.get(which(level))
         if not bounds:
             spec = next(spec for spec in plan["levels"] if spec["index"] == level["index"])
-            bounds = planned_bounds(spec, starts[level["index"]], own, plan["limits"])
+            bounds = planned_bounds(dict(spec, repeat=level["repeat"]), starts[which(level)], own, plan["limits"])
         if {"auto": True} in (plan["limits"]["warmup"], plan["limits"]["cooldown"]):
-            bounds = steady_bounds(bounds, own, plan["limits"], run["reasons"].get(level["index"]))
-        check_level(f"{where}[{level['index']}]", level, bounds, own, run)
+            bounds = steady_bounds(bounds, own, plan["limits"], run["reasons"].get(which(level)))
+        check_level(f"{where}{list(which(level))}", level, bounds, own, run)
 
 
 def main():
