@@ -239,23 +239,6 @@ static void answer_info(struct simulator *simulator, struct httpd_request *reque
     simulator_reply_scratch(simulator, request, 200);
 }
 
-static void append_histogram(const struct simulator *simulator, const char *name, enum metrics_histogram which, struct buf *out)
-{
-    const struct metrics_buckets *buckets = &simulator->metrics.histograms[which];
-    uint64_t sum = 0;
-    buf_printf(out, "# TYPE %s histogram\n", name);
-    for (size_t k = 0; k <= buckets->count; k++) {
-        sum += buckets->counts[k];
-        buf_printf(out, "%s_bucket{le=\"", name);
-        if (k < buckets->count)
-            promwrite_number(out, buckets->bounds[k]);
-        else
-            buf_append_text(out, "+Inf");
-        buf_printf(out, "\"} %" PRIu64 "\n", sum);
-    }
-    buf_printf(out, "%s_sum %.17g\n%s_count %" PRIu64 "\n", name, buckets->sum, name, sum);
-}
-
 /* The series that the model can feed. The bounds of their buckets are vLLM's. */
 static void answer_metrics(struct simulator *simulator, struct httpd_request *request)
 {
@@ -278,7 +261,7 @@ static void answer_metrics(struct simulator *simulator, struct httpd_request *re
                PRIu64 "\n# TYPE tgi_queue_size gauge\ntgi_queue_size %zu\n# TYPE tgi_batch_current_size gauge\ntgi_batch_current_size %zu\n",
                simulator->truth.received, ended, scheduler_waiting(simulator->scheduler), scheduler_running(simulator->scheduler));
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
-        append_histogram(simulator, rows[k].name, rows[k].which, out);
+        metrics_write_histogram(metrics, rows[k].which, rows[k].name, "", out);
     simulator_reply(simulator, request, 200, "text/plain; charset=utf-8", out->data, out->len);
 }
 

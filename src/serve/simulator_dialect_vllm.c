@@ -1,4 +1,6 @@
 /* vLLM's dialect: what is no token. Its bodies are in simulator_task.c, its answers in simulator_chunk.c. */
+#include "serve/simulator_dialect_vllm.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ static void answer_models(struct simulator *simulator, struct httpd_request *req
     simulator_reply_scratch(simulator, request, 200);
 }
 
-static void answer_health(struct simulator *simulator, struct httpd_request *request)
+void vllm_answer_health(struct simulator *simulator, struct httpd_request *request)
 {
     simulator_reply(simulator, request, 200, NULL, "", 0);
 }
@@ -59,12 +61,12 @@ static void answer_metrics(struct simulator *simulator, struct httpd_request *re
                     simulator->scratch.len);
 }
 
-static void answer_tokenize(struct simulator *simulator, struct httpd_request *request)
+void vllm_answer_tokenize(struct simulator *simulator, struct httpd_request *request)
 {
     simulator_answer_json(simulator, request, simulator_tokenize);
 }
 
-static void answer_detokenize(struct simulator *simulator, struct httpd_request *request)
+void vllm_answer_detokenize(struct simulator *simulator, struct httpd_request *request)
 {
     simulator_answer_json(simulator, request, simulator_detokenize);
 }
@@ -73,10 +75,10 @@ static const struct dialect_route routes[] = {
     {"/v1/chat/completions", "POST", true, simulator_answer_chat},
     {"/v1/completions", "POST", true, simulator_answer_completions},
     {"/v1/models", "GET", true, answer_models},
-    {"/tokenize", "POST", true, answer_tokenize},
-    {"/detokenize", "POST", true, answer_detokenize},
+    {"/tokenize", "POST", true, vllm_answer_tokenize},
+    {"/detokenize", "POST", true, vllm_answer_detokenize},
     {"/load", "GET", true, answer_load},
-    {"/health", "GET", true, answer_health},
+    {"/health", "GET", true, vllm_answer_health},
     {"/version", "GET", false, answer_version},
     {"/metrics", "GET", false, answer_metrics},
     {NULL, NULL, false, NULL},
@@ -87,7 +89,7 @@ static bool is_open(const char *path)
     return strncmp(path, "/v1/", 4) != 0;
 }
 
-static void headers(struct httpd_request *request, int status, const char *type)
+void vllm_headers(struct httpd_request *request, int status, const char *type)
 {
     (void)status;
     httpd_reply_header(request, "server", "roibench-simulate");
@@ -95,7 +97,7 @@ static void headers(struct httpd_request *request, int status, const char *type)
         httpd_reply_header(request, "content-type", type);
 }
 
-static void refuse(struct simulator *simulator, struct httpd_request *request, int status, const char *allowed)
+void vllm_refuse(struct simulator *simulator, struct httpd_request *request, int status, const char *allowed)
 {
     if (allowed)
         httpd_reply_header(request, "allow", allowed);
@@ -128,14 +130,14 @@ static void open_stream(struct answer *answer, struct buf *out)
     }
 }
 
-static void tokens(struct generation *generation, struct buf *out)
+void vllm_tokens(struct generation *generation, struct buf *out)
 {
     if (!generation->answer->opened)
         open_stream(generation->answer, out);
     chunk_tokens(generation, out);
 }
 
-static void end(struct answer *answer, struct buf *out)
+void vllm_end(struct answer *answer, struct buf *out)
 {
     if (answer->task.include_usage)
         chunk_usage(answer, out);
@@ -150,12 +152,12 @@ const struct dialect dialect_vllm = {
     .json_only = true,
     .routes = routes,
     .is_open = is_open,
-    .headers = headers,
-    .refuse = refuse,
+    .headers = vllm_headers,
+    .refuse = vllm_refuse,
     .error = error,
     .read = task_read,
     .head = chunk_head,
-    .tokens = tokens,
-    .end = end,
+    .tokens = vllm_tokens,
+    .end = vllm_end,
     .whole = chunk_whole,
 };

@@ -394,6 +394,24 @@ static void append_cache_config(const struct page *page)
                identity->block_size, identity->prefix_caching ? "True" : "False", identity->kv_blocks * identity->block_size, identity->kv_blocks);
 }
 
+void metrics_write_histogram(const struct metrics *metrics, enum metrics_histogram which, const char *name, const char *labels, struct buf *out)
+{
+    const struct metrics_buckets *buckets = &metrics->histograms[which];
+    uint64_t sum = 0;
+    buf_printf(out, "# TYPE %s histogram\n", name);
+    for (size_t k = 0; k <= buckets->count; k++) {
+        sum += buckets->counts[k];
+        buf_printf(out, "%s_bucket{%s%sle=\"", name, labels, labels[0] ? "," : "");
+        if (k < buckets->count)
+            promwrite_number(out, buckets->bounds[k]);
+        else
+            buf_append_text(out, "+Inf");
+        buf_printf(out, "\"} %" PRIu64 "\n", sum);
+    }
+    const char *open = labels[0] ? "{" : "", *close = labels[0] ? "}" : "";
+    buf_printf(out, "%s_sum%s%s%s %.17g\n%s_count%s%s%s %" PRIu64 "\n", name, open, labels, close, buckets->sum, name, open, labels, close, sum);
+}
+
 void metrics_write(const struct metrics *metrics, const struct metrics_identity *identity,
                    const struct scheduler *scheduler, struct buf *out)
 {

@@ -76,6 +76,8 @@ struct metrics_identity {
     bool prefix_caching;
     struct process_stats process;
 };
+/* Appends one histogram under another server's name, with its type; labels without braces, "" none. */
+void metrics_write_histogram(const struct metrics *metrics, enum metrics_histogram which, const char *name, const char *labels, struct buf *out);
 /* Appends the whole page. */
 void metrics_write(const struct metrics *metrics, const struct metrics_identity *identity,
                    const struct scheduler *scheduler, struct buf *out);

@@ -296,3 +296,27 @@ assert_measured_rightly() {
     run --separate-stderr timeout 60 "$ROIBENCH" prepare --target "$SIM/v1" --profile synchronous --dry-run --json
     assert_line --partial '"prefix_caching": null'
 }
+
+@test "sglang: chat and completions, its metrics in the report" {
+    start_simulator --dialect sglang --preset l4-int4 --time-scale 50 --model tiny --enable-prompt-tokens-details
+    for endpoint in chat completions; do
+        rm -rf ws
+        measure $endpoint
+        assert_equal "$(field kind)" sglang
+        assert_equal "$(field version)" 0.5.2-simulated
+        assert_equal "$(field ignore_eos)" true
+        assert_equal "$(field continuous_usage)" true
+        assert_equal "$(field prefix_caching)" true
+        assert_equal "$(field method)" "$([[ $endpoint == chat ]] && echo tokenize || echo token_ids)"
+        assert_measured_rightly
+        "$ROIBENCH" summarize --workspace ws --quiet >report
+        run jq -e '.levels[0].server | .queue_depth.mean == 0 and .running.mean != null and .kv_cache.mean != null and
+            .sums.output_tokens == .sums.client_output_tokens and .sums.ttft_mean_ms > 0 and .sums.itl_mean_ms > 0' ws/r/summary.json
+        assert_success
+    done
+    post /v1/completions '{"prompt":"a","max_tokens":-1}'
+    assert_line --partial '{"object":"error","message":"'
+    ask /metrics
+    assert_line 'sglang:num_running_reqs{model_name="tiny"} 0.0'
+    assert_line --regexp 'sglang:time_to_first_token_seconds_bucket\{model_name="tiny",le="\+Inf"\} [1-9]'
+}
