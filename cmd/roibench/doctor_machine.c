@@ -77,7 +77,7 @@ static void look_at_memory(struct doctor *doctor)
 
 static void look_at_files(struct doctor *doctor, const struct headroom *room)
 {
-    int64_t needed = doctor->streams + HEADROOM_FILES_BESIDE + (int64_t)doctor->workers * HEADROOM_FILES_A_WORKER;
+    int64_t needed = headroom_files(doctor->streams, doctor->target_count, doctor->workers);
     if (room->files_max < 0)
         doctor_tell(doctor, HEALTH_WARNING, "open files", "the limit cannot be found out");
     else if (room->files_max < needed)

@@ -182,7 +182,7 @@ static size_t connections_of(const struct run_session *session)
 static int open_workers(struct run_session *session, struct error *err)
 {
     size_t streams = connections_of(session);
-    if (headroom_make(MACHINE, session->plan->target, streams, session->worker_count, err) < 0)
+    if (headroom_make(MACHINE, (const char *const *)session->urls, session->url_count, streams, session->worker_count, err) < 0)
         return -1;
     session->workers = mem_calloc((size_t)session->worker_count, sizeof *session->workers);
     for (int w = 0; w < session->worker_count; w++) {

@@ -199,7 +199,7 @@ static int load_server(struct part *part, const struct plan *plan, int worker_co
 {
     const char *url = self_test_server_url(part->server);
     /* Every stream has both its ends in this process. */
-    if (headroom_make(MACHINE, url, 2 * (size_t)plan->limits.max_concurrency, worker_count, err) < 0)
+    if (headroom_make(MACHINE, &url, 1, 2 * (size_t)plan->limits.max_concurrency, worker_count, err) < 0)
         return error_wrap(err, "both ends of the streams are in this process");
     struct engine_worker *workers = open_transports(part, worker_count, err);
     if (!workers)

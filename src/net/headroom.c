@@ -100,30 +100,40 @@ void headroom_look(const char *root, const char *url, struct headroom *room)
     room->ports_in_use = count_in_use(root, "tcp", range, port) + count_in_use(root, "tcp6", range, port);
 }
 
-static int raise_files(size_t streams, int workers, struct error *err)
+int64_t headroom_files(int64_t streams, size_t targets, int workers)
 {
-    rlim_t wanted = (rlim_t)streams + HEADROOM_FILES_BESIDE + (rlim_t)workers * HEADROOM_FILES_A_WORKER;
+    return streams * (int64_t)(targets > 1 ? targets : 1) + HEADROOM_FILES_BESIDE + (int64_t)workers * HEADROOM_FILES_A_WORKER;
+}
+
+static int raise_files(size_t streams, size_t targets, int workers, struct error *err)
+{
+    rlim_t wanted = (rlim_t)headroom_files((int64_t)streams, targets, workers);
     struct rlimit limit;
+    char to_each[48] = "";
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read the limit of open files");
     if (limit.rlim_cur >= wanted)
         return 0;
     if (limit.rlim_max >= wanted && setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = wanted, .rlim_max = limit.rlim_max}) == 0)
         return 0;
+    if (targets > 1)
+        snprintf(to_each, sizeof to_each, " to each of %zu targets", targets);
     return error_set(err, ERROR_INTERNAL,
-                     "%zu streams need %llu open files, and the limit is %llu. Raise it (ulimit -n, or the container runtime's setting) "
+                     "%zu streams%s need %llu open files, and the limit is %llu. Raise it (ulimit -n, or the container runtime's setting) "
                      "or prepare with fewer streams (--max-concurrency)",
-                     streams, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+                     streams, to_each, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
 }
 
-int headroom_make(const char *root, const char *url, size_t streams, int workers, struct error *err)
+int headroom_make(const char *root, const char *const *urls, size_t url_count, size_t streams, int workers, struct error *err)
 {
-    struct headroom room;
-    headroom_look(root, url, &room);
-    if (room.ports >= 0 && room.ports - room.ports_in_use < (int64_t)streams)
-        return error_set(err, ERROR_INTERNAL,
-                         "%zu streams need a local port each, and %lld of %lld are free (TIME_WAIT holds one for a minute). Widen "
-                         "net.ipv4.ip_local_port_range, wait, or prepare with fewer streams (--max-concurrency)",
-                         streams, (long long)(room.ports - room.ports_in_use), (long long)room.ports);
-    return raise_files(streams, workers, err);
+    for (size_t k = 0; k < url_count; k++) {
+        struct headroom room;
+        headroom_look(root, urls[k], &room);
+        if (room.ports >= 0 && room.ports - room.ports_in_use < (int64_t)streams)
+            return error_set(err, ERROR_INTERNAL,
+                             "%zu streams need a local port each, and %lld of %lld are free (TIME_WAIT holds one for a minute). Widen "
+                             "net.ipv4.ip_local_port_range, wait, or prepare with fewer streams (--max-concurrency)",
+                             streams, (long long)(room.ports - room.ports_in_use), (long long)room.ports);
+    }
+    return raise_files(streams, url_count, workers, err);
 }

@@ -21,9 +21,12 @@ struct headroom {
 /* root: "" for this machine; tests hand in a folder with a proc/ in it. */
 void headroom_look(const char *root, const char *url, struct headroom *room);
 
-/* Makes room for `streams` connections to the address of url, by `workers` transports: raises the process's soft limit of open files as
- * far as they need it, where the hard limit allows that. ERROR_INTERNAL when it does not, or there are fewer free local ports than
- * streams; then the limit is left as it was. */
-int headroom_make(const char *root, const char *url, size_t streams, int workers, struct error *err);
+/* Open files that a load needs: streams that go to several targets in turn keep a connection to each. */
+int64_t headroom_files(int64_t streams, size_t targets, int workers);
+
+/* Makes room for `streams` connections to the address of each URL, by `workers` transports: raises the process's soft limit of open files
+ * as far as they need it, where the hard limit allows that. ERROR_INTERNAL when it does not, or there are fewer free local ports towards
+ * one of them than streams; then the limit is left as it was. */
+int headroom_make(const char *root, const char *const *urls, size_t url_count, size_t streams, int workers, struct error *err);
 
 #endif

@@ -283,6 +283,14 @@ as_nobody() {
     [ ! -e ws/r/records.jsonl.gz ]
 }
 
+@test "streams that go to several targets need a descriptor for each" {
+    start_simulator --preset instant --model tiny
+    prepare --target "${SIM/127.0.0.1/localhost}/v1" --profile concurrent --rate 100 --max-requests 400
+    run --separate-stderr bash -c "ulimit -n 200; exec '$ROIBENCH' run --workspace ws --workers 2"
+    assert_failure 1
+    [[ $stderr == *"100 streams to each of 2 targets need 272 open files, and the limit is 200. Raise it"* ]]
+}
+
 @test "the server dies in the only level: what came is kept, and the failures are told" {
     start_simulator --preset instant --model tiny
     prepare --profile concurrent --rate 2 --max-seconds 1
