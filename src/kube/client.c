@@ -110,6 +110,7 @@ struct kube_request {
     const char *verb;
     const struct kube_resource *resource;
     const char *query; /* "?limit=50", or "" */
+    const struct buf *body; /* of a POST; NULL: a GET */
 };
 
 static void append_escaped(struct buf *out, const char *text)
@@ -212,11 +213,18 @@ static enum kube_outcome judge(const struct kube_client *client, const struct ku
     return KUBE_FAILED;
 }
 
-static bool may_pass(const struct http_response *response)
+/* Is it worth another try? What may have been done is not done twice. */
+static bool may_pass(const struct kube_request *request, const struct http_response *response)
 {
-    if (response->status == 0)
-        return response->trouble == HTTP_CONNECT || response->trouble == HTTP_BROKEN;
-    return response->status == 429 || (response->status >= 500 && response->status <= 599);
+    bool refused = response->status == 429 || response->trouble == HTTP_CONNECT;
+    return refused || (!request->body && (response->status / 100 == 5 || response->trouble == HTTP_BROKEN));
+}
+
+static int send_request(struct kube_client *client, const struct kube_request *request, const char *url, struct http_response *response, struct error *err)
+{
+    if (!request->body)
+        return http_client_get(client->http, url, TIMEOUT_NS, response, err);
+    return http_client_post(client->http, url, buf_text(request->body), request->body->len, TIMEOUT_NS, response, err);
 }
 
 static enum kube_outcome try_once(struct kube_client *client, const struct kube_request *request, json_t **object, bool *again,
@@ -233,9 +241,9 @@ static enum kube_outcome try_once(struct kube_client *client, const struct kube_
         error_set(err, ERROR_TARGET, "the API's URL is longer than %zu bytes", URL_MAX);
         return KUBE_FAILED;
     }
-    if (http_client_get(client->http, buf_text(&url), TIMEOUT_NS, &response, err) == 0)
+    if (send_request(client, request, buf_text(&url), &response, err) == 0)
         outcome = judge(client, request, &response, object, err);
-    *again = outcome == KUBE_FAILED && may_pass(&response);
+    *again = outcome == KUBE_FAILED && may_pass(request, &response);
     *retry_after_ns = response.retry_after_ns;
     http_response_free(&response);
     return outcome;
@@ -306,5 +314,96 @@ enum kube_outcome kube_list(struct kube_client *client, const struct kube_resour
         return KUBE_OK;
     json_decref(*items);
     *items = NULL;
+    return outcome;
+}
+
+enum kube_outcome kube_create(struct kube_client *client, const struct kube_resource *resource, const json_t *object, json_t **created, struct error *err)
+{
+    cleanup_buf struct buf body = BUF_INIT(KUBE_LINE_MAX);
+    json_append_compact(object, &body);
+    const struct kube_request request = {.verb = "create", .resource = resource, .query = "", .body = &body};
+    if (!body.overflowed)
+        return ask(client, &request, created, err);
+    error_set(err, ERROR_TARGET, "the object to create is larger than %zu bytes", KUBE_LINE_MAX);
+    return KUBE_FAILED;
+}
+
+/* ---- watching ---- */
+
+struct watching {
+    kube_event *event;
+    void *context;
+    struct buf line;
+    char fault[MESSAGE_MAX]; /* what the API, or the line, had wrong; "" nothing */
+};
+
+/* {"type":"MODIFIED","object":{...}} */
+static bool take_line(struct watching *watching)
+{
+    json_t *line = json_loadb(buf_text(&watching->line), watching->line.len, 0, NULL);
+    const char *type = json_string_value(json_object_get(line, "type"));
+    const json_t *object = json_object_get(line, "object");
+    bool go_on = false;
+    if (!type || !json_is_object(object)) {
+        snprintf(watching->fault, sizeof watching->fault, "a line is no event");
+    } else if (strcmp(type, "ERROR") == 0) {
+        const char *message = json_string_value(json_object_get(object, "message"));
+        snprintf(watching->fault, sizeof watching->fault, "%s", message ? message : "an error without a message");
+    } else {
+        go_on = strcmp(type, "BOOKMARK") == 0 || watching->event(watching->context, type, object);
+    }
+    json_decref(line);
+    buf_reset(&watching->line);
+    return go_on;
+}
+
+static bool take_bytes(void *context, const char *bytes, size_t length)
+{
+    struct watching *watching = context;
+    for (const char *end; (end = memchr(bytes, '\n', length)); length -= (size_t)(end + 1 - bytes), bytes = end + 1) {
+        if (buf_append(&watching->line, bytes, (size_t)(end - bytes)) < 0)
+            break;
+        if (watching->line.len > 0 && !take_line(watching))
+            return false;
+    }
+    if (buf_append(&watching->line, bytes, length) == 0)
+        return true;
+    snprintf(watching->fault, sizeof watching->fault, "a line is longer than %zu bytes", KUBE_LINE_MAX);
+    return false;
+}
+
+static void append_watch_query(struct buf *query, const char *name, const char *version, int64_t wait_ns)
+{
+    int64_t seconds = (wait_ns + NS_PER_S - 1) / NS_PER_S;
+    buf_printf(query, "?watch=true&timeoutSeconds=%lld&resourceVersion=", (long long)(seconds > 0 ? seconds : 1));
+    append_escaped(query, version);
+    if (name) {
+        buf_append_text(query, "&fieldSelector=metadata.name%3D");
+        append_escaped(query, name);
+    }
+}
+
+enum kube_outcome kube_watch(struct kube_client *client, const struct kube_resource *resource, const char *version, int64_t wait_ns, kube_event *event,
+                             void *context, struct error *err)
+{
+    cleanup_buf struct buf query = BUF_INIT(URL_MAX), url = BUF_INIT(URL_MAX), what = BUF_INIT(ERROR_TEXT_MAX);
+    struct watching watching = {.event = event, .context = context, .line = BUF_INIT(KUBE_LINE_MAX)};
+    struct kube_resource all = *resource; /* one object is watched as a list of one */
+    struct http_response response;
+    append_watch_query(&query, resource->name, version, wait_ns);
+    all.name = NULL;
+    const struct kube_request request = {.verb = "watch", .resource = &all, .query = buf_text(&query)};
+    append_url(&url, client, &request);
+    append_what(&what, &request);
+    if (renew(client, err) < 0)
+        return KUBE_FAILED;
+    int status = http_client_stream(client->http, buf_text(&url), wait_ns + TIMEOUT_NS, take_bytes, &watching, &response, err);
+    enum kube_outcome outcome = status < 0 ? KUBE_FAILED : response.status / 100 == 2 ? KUBE_OK : refuse(client, &request, &response, err);
+    if (outcome == KUBE_OK && watching.fault[0]) {
+        error_set(err, ERROR_TARGET, "Kubernetes ends it: %s: %s", buf_text(&what), watching.fault);
+        outcome = KUBE_FAILED;
+    }
+    buf_free(&watching.line);
+    http_response_free(&response);
     return outcome;
 }

@@ -20,6 +20,7 @@
 #define KUBE_ACCOUNT_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount" /* token, ca.crt, namespace: the same in every pod */
 #define KUBE_TRIES 4
 #define KUBE_PAGE 50
+#define KUBE_LINE_MAX ((size_t)4 << 20)
 #define KUBE_LIST_MAX 1000 /* objects of one list */
 
 struct kube_settings {
@@ -57,5 +58,14 @@ enum kube_outcome kube_get(struct kube_client *client, const struct kube_resourc
 /* *items is a new array of all pages together; labels: "a=b,c=d" or NULL. More than KUBE_LIST_MAX objects: KUBE_FAILED. */
 enum kube_outcome kube_list(struct kube_client *client, const struct kube_resource *resource, const char *labels, json_t **items,
                             struct error *err);
+/* Makes the object; *created is what the API made of it. A try is repeated only where the API cannot have taken it (429, no connection). */
+enum kube_outcome kube_create(struct kube_client *client, const struct kube_resource *resource, const json_t *object, json_t **created, struct error *err);
+
+/* type: "ADDED", "MODIFIED", "DELETED"; object is borrowed. false ends the watch. */
+typedef bool kube_event(void *context, const char *type, const json_t *object);
+/* What happens to the object (name NULL: to all) after `version`, the metadata.resourceVersion that was read before, for at most wait_ns. KUBE_OK: the time is
+ * over, or the event's function ended it. Is not tried again: whoever watches must look anew anyhow. Lines are KUBE_LINE_MAX long at most. */
+enum kube_outcome kube_watch(struct kube_client *client, const struct kube_resource *resource, const char *version, int64_t wait_ns, kube_event *event,
+                             void *context, struct error *err);
 
 #endif

@@ -11,6 +11,8 @@
 #define LISTED_MAX 20
 #define LIST_MAX ((size_t)2048)
 #define PAUSE_NS (2 * NS_PER_S)
+#define WATCH_NS (10 * NS_PER_S)
+#define PAUSE_LEAST_NS (200 * NS_PER_MS) /* however often something happens */
 #define TELL_EVERY_NS (10 * NS_PER_S)
 
 static const struct {
@@ -84,6 +86,30 @@ static enum kube_outcome give_up(const struct kube_service *service, const char 
     return KUBE_FAILED;
 }
 
+static bool end_watch(void *context, const char *type, const json_t *object)
+{
+    (void)context;
+    (void)type;
+    (void)object;
+    return false;
+}
+
+/* Until something happens to the service; where watching is not permitted, a while. */
+static void pause_until_change(const struct kube_waiting *waiting, const char *namespace, const char *name, const struct kube_service *service, int64_t end)
+{
+    const char *version = json_string_value(json_object_get(json_object_get(service->object, "metadata"), "resourceVersion"));
+    int64_t now = clock_now(waiting->clock);
+    for (size_t kind = 0; version && kind < KIND_COUNT; kind++) {
+        const struct kube_resource resource = {GROUP, kinds[kind].version, kinds[kind].plural, namespace, name};
+        if (strcmp(kinds[kind].kind, service->kind) == 0 &&
+            kube_watch(waiting->client, &resource, version, now + WATCH_NS < end ? WATCH_NS : end - now, end_watch, NULL, NULL) == KUBE_OK) {
+            clock_sleep_until(waiting->clock, now + PAUSE_LEAST_NS);
+            return;
+        }
+    }
+    clock_sleep_until(waiting->clock, now + PAUSE_NS < end ? now + PAUSE_NS : end);
+}
+
 enum kube_outcome kube_await_service(const struct kube_waiting *waiting, const char *namespace, const char *name, struct arena *arena,
                                      struct kube_service *service, struct error *err)
 {
@@ -99,10 +125,12 @@ enum kube_outcome kube_await_service(const struct kube_waiting *waiting, const c
                      service->ready ? "it has no address" : service->why_not);
             told = now;
         }
+        bool over = now >= end || *waiting->stop;
+        if (!over)
+            pause_until_change(waiting, namespace, name, service, end);
         json_decref(service->object);
         service->object = NULL;
-        if (now >= end || *waiting->stop)
+        if (over)
             return give_up(service, namespace, name, now - started, err);
-        clock_sleep_until(clock, now + PAUSE_NS < end ? now + PAUSE_NS : end);
     }
 }

@@ -33,6 +33,9 @@ struct http_exchange {
     struct http_response *response;
     long (*read)(void *context, char *bytes, size_t size);
     void *read_context;
+    bool (*take)(void *context, const char *bytes, size_t length); /* NULL: the body is collected */
+    void *take_context;
+    bool taken_enough;
     uint64_t left;            /* bytes still to be read */
     const char *own_message;  /* why a callback of ours gave up; NULL: none did */
     enum http_trouble own_trouble;
@@ -82,7 +85,13 @@ void http_response_free(struct http_response *response)
 static size_t http_client_take(char *bytes, size_t size, size_t count, void *context)
 {
     struct http_exchange *exchange = context;
+    long status = 0;
 
+    curl_easy_getinfo(exchange->client->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (exchange->take && status / 100 == 2) {
+        exchange->taken_enough = !exchange->take(exchange->take_context, bytes, size * count);
+        return exchange->taken_enough ? CURL_WRITEFUNC_ERROR : size * count;
+    }
     if (buf_append(&exchange->response->body, bytes, size * count) == 0)
         return size * count;
     exchange->own_message = "the response is larger than 32 MiB";
@@ -269,7 +278,7 @@ static int http_client_exchange(struct http_exchange *exchange, struct error *er
     const CURLcode code = http_client_drive(exchange->client);
 
     http_client_note(exchange);
-    if (code == CURLE_OK)
+    if (code == CURLE_OK || exchange->taken_enough)
         return 0;
     http_client_explain(exchange, code);
 
@@ -283,6 +292,17 @@ CLEANUP_DEFINE(struct curl_slist, curl_slist_free_all)
 int http_client_get(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err)
 {
     struct http_exchange exchange = {.client = client, .method = "GET", .url = url, .response = response};
+    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
+
+    http_client_prepare(&exchange, headers);
+    http_client_limit(client->easy, timeout_ns);
+    return http_client_exchange(&exchange, err);
+}
+
+int http_client_stream(struct http_client *client, const char *url, int64_t timeout_ns, bool (*take)(void *context, const char *bytes, size_t length),
+                       void *context, struct http_response *response, struct error *err)
+{
+    struct http_exchange exchange = {.client = client, .method = "GET", .url = url, .response = response, .take = take, .take_context = context};
     cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
 
     http_client_prepare(&exchange, headers);

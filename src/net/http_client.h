@@ -70,6 +70,11 @@ int http_client_get(struct http_client *client, const char *url, int64_t timeout
 int http_client_post(struct http_client *client, const char *url, const char *body, size_t length, int64_t timeout_ns,
                      struct http_response *response, struct error *err);
 
+/* GET of a body that has no end of its own: of a 2xx response `take` gets the bytes as they come, and response->body stays empty. false ends
+ * it, which is as good as an end. timeout_ns as above. Returns and errors as above. */
+int http_client_stream(struct http_client *client, const char *url, int64_t timeout_ns, bool (*take)(void *context, const char *bytes, size_t length),
+                       void *context, struct http_response *response, struct error *err);
+
 /* HEAD: the status and headers that a GET would give, no body. Errors as above. */
 int http_client_head(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err);
 

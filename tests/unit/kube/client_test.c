@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,6 +203,107 @@ static void test_no_api_of_kubernetes(void **state)
     }
 }
 
+/* ---- creating and watching ---- */
+
+static void test_creates(void **state)
+{
+    (void)state;
+    struct kube_api api;
+    json_t *object = json_pack("{s:s}", "kind", "Pod"), *created;
+    KUBE_API_START(&api, {PODS, 429, "{}", 1, NULL}, {PODS, 201, OBJECT, 1, NULL}, {PODS, 503, "{}", 0, NULL});
+    assert_int_equal(kube_create(api.client, &pods, object, &created, &api.err), KUBE_OK);
+    assert_int_equal(api.asked, 2);
+    assert_non_null(strstr(tiny_server_request(api.server), "POST " PODS " "));
+    assert_non_null(strstr(tiny_server_request(api.server), "{\"kind\":\"Pod\"}"));
+    assert_string_equal(json_string_value(json_object_get(json_object_get(created, "metadata"), "name")), "mistral");
+    json_decref(created);
+    assert_int_equal(kube_create(api.client, &pods, object, &created, &api.err), KUBE_FAILED); /* it may have been made: not again */
+    assert_int_equal(api.asked, 3);
+    assert_string_equal(api.err.text, "Kubernetes answers HTTP 503: create pods in namespace private-ai");
+    json_decref(object);
+    kube_api_stop(&api);
+}
+
+#define WATCH PODS "?watch=true&timeoutSeconds=5&resourceVersion=41"
+#define EVENT(type, name) "{\"type\":\"" type "\",\"object\":{\"metadata\":{\"name\":\"" name "\"}}}\n"
+
+struct seen {
+    char text[256];
+    int until; /* events after which it is enough */
+};
+
+static bool see(void *context, const char *type, const json_t *object)
+{
+    struct seen *seen = context;
+    size_t length = strlen(seen->text);
+    snprintf(seen->text + length, sizeof seen->text - length, "%s %s;", type, json_string_value(json_object_get(json_object_get(object, "metadata"), "name")));
+    return --seen->until > 0;
+}
+
+static enum kube_outcome watch(struct kube_api *api, const char *body, struct seen *seen)
+{
+    KUBE_API_START(api, {WATCH, 200, body, 0, NULL});
+    enum kube_outcome outcome = kube_watch(api->client, &pods, "41", 5 * NS_PER_S, see, seen, &api->err);
+    kube_api_stop(api);
+    return outcome;
+}
+
+static void test_watches(void **state)
+{
+    (void)state;
+    struct kube_api api;
+    struct seen all = {.until = 10}, two = {.until = 2}, none = {.until = 1};
+    const char *events = EVENT("ADDED", "a") "\n" EVENT("BOOKMARK", "b") EVENT("MODIFIED", "c") EVENT("DELETED", "d") "{\"type\":\"cut";
+    assert_int_equal(watch(&api, events, &all), KUBE_OK);
+    assert_string_equal(all.text, "ADDED a;MODIFIED c;DELETED d;");
+    assert_int_equal(watch(&api, events, &two), KUBE_OK);
+    assert_string_equal(two.text, "ADDED a;MODIFIED c;");
+    assert_int_equal(watch(&api, "", &none), KUBE_OK);
+    assert_string_equal(none.text, "");
+}
+
+static void test_a_watch_that_goes_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *text;
+    } rows[] = {{EVENT("ADDED", "a") "{\"type\":\"ERROR\",\"object\":{\"message\":\"too old resource version\"}}\n", ": too old resource version"},
+                {"{\"type\":\"ERROR\",\"object\":{}}\n", ": an error without a message"},
+                {"<html>\n", ": a line is no event"},
+                {"{\"type\":\"ADDED\",\"object\":7}\n", ": a line is no event"}};
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        struct kube_api api;
+        struct seen seen = {.until = 10};
+        assert_int_equal(watch(&api, rows[k].body, &seen), KUBE_FAILED);
+        assert_non_null(strstr(api.err.text, "watch pods in namespace private-ai"));
+        assert_non_null(strstr(api.err.text, rows[k].text));
+    }
+}
+
+static void test_a_line_without_an_end(void **state)
+{
+    (void)state;
+    struct kube_api api;
+    struct seen seen = {.until = 10};
+    char *line = mem_alloc(KUBE_LINE_MAX + 100);
+    memset(line, ' ', KUBE_LINE_MAX + 99);
+    assert_int_equal(watch(&api, line, &seen), KUBE_FAILED);
+    assert_non_null(strstr(api.err.text, "a line is longer than"));
+    free(line);
+}
+
+static void test_a_watch_of_one_that_is_forbidden(void **state)
+{
+    (void)state;
+    struct kube_api api;
+    struct seen seen = {.until = 10};
+    KUBE_API_START(&api, {WATCH "&fieldSelector=metadata.name%3Dmistral", 403, "{\"message\":\"no\"}", 0, NULL});
+    assert_int_equal(kube_watch(api.client, &pod, "41", 5 * NS_PER_S, see, &seen, &api.err), KUBE_FORBIDDEN);
+    assert_non_null(strstr(api.err.text, "watch pods in namespace private-ai: no. A rule"));
+    assert_non_null(strstr(api.err.text, "verbs: [watch]"));
+    kube_api_stop(&api);
+}
+
 static void test_hostile_lists(void **state)
 {
     (void)state;
@@ -252,6 +354,11 @@ int main(void)
         cmocka_unit_test(test_nobody_is_there),
         cmocka_unit_test(test_the_token_is_read_again),
         cmocka_unit_test(test_no_api_of_kubernetes),
+        cmocka_unit_test(test_creates),
+        cmocka_unit_test(test_watches),
+        cmocka_unit_test(test_a_watch_that_goes_wrong),
+        cmocka_unit_test(test_a_line_without_an_end),
+        cmocka_unit_test(test_a_watch_of_one_that_is_forbidden),
         cmocka_unit_test(test_hostile_lists),
         cmocka_unit_test(test_names_and_addresses),
     };

@@ -114,6 +114,20 @@ static void test_waits_until_it_is_ready_and_has_an_address(void **state)
     assert_int_equal(api.time.now - started, 6 * NS_PER_S);
 }
 
+/* A watch that ends tells of a change at once; one that ends again and again is not asked without a pause. */
+static void test_a_watch_shortens_the_wait(void **state)
+{
+    (void)state;
+    KUBE_API_START(&api, {BETA "/mistral", 200, "{\"metadata\":{\"resourceVersion\":\"7\"}}", 2, NULL},
+                   {BETA "?watch=true&timeoutSeconds=10&resourceVersion=7&fieldSelector=metadata.name%3Dmistral", 200,
+                    "{\"type\":\"MODIFIED\",\"object\":{}}\n", 0, NULL},
+                   {BETA "/mistral", 200, FOLDER "inferenceservice.json", 0, NULL});
+    int64_t started = api.time.now;
+    assert_int_equal(await(60 * NS_PER_S), KUBE_OK);
+    assert_int_equal(api.time.now - started, 400 * NS_PER_MS);
+    assert_int_equal(api.asked, 5);
+}
+
 static void test_waits_no_longer_than_asked(void **state)
 {
     (void)state;
@@ -213,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_none_lists_what_there_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forbidden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waits_until_it_is_ready_and_has_an_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_watch_shortens_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waits_no_longer_than_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_context, setup, teardown),
         cmocka_unit_test_setup_teardown(test_context_of_the_other_kind, setup, teardown),

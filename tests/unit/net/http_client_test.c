@@ -66,6 +66,91 @@ static void test_get(void **state)
     tiny_server_stop(server);
 }
 
+static void test_retry_after(void **state)
+{
+    static const struct {
+        const char *header;
+        int64_t ns;
+    } rows[] = {{"Retry-After: 3\r\n", 3 * NS_PER_S}, {"", -1}, {"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", -1}, {"Retry-After: -5\r\n", -1},
+                {"Retry-After: 99999999999\r\n", RETRY_AFTER_MAX_S * NS_PER_S}, {"Retry-After: 99999999999999999999999\r\n", -1}};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        char *text = mem_printf("HTTP/1.1 429 X\r\n%sContent-Length: 0\r\n\r\n", rows[k].header);
+        struct tiny_server *server = tiny_server_start(serve_answers, text);
+        struct http_client *client = new_client(&(struct net_settings){0});
+        struct http_response response;
+        struct error err = {0};
+
+        assert_int_equal(http_client_get(client, tiny_server_url(server), LIMIT_NS, &response, &err), 0);
+        assert_int_equal(response.retry_after_ns, rows[k].ns);
+        http_response_free(&response);
+        http_client_free(client);
+        tiny_server_stop(server);
+        free(text);
+    }
+}
+
+/* --- a body without an end --- */
+
+static void serve_forever(struct tiny_server *server, void *context)
+{
+    const int fd = tiny_accept(server);
+
+    tiny_read_request(fd);
+    tiny_send(fd, context);
+    tiny_send(fd, "one\n");
+    tiny_wait_gone(fd);
+    tiny_close(fd);
+}
+
+static bool take_one(void *context, const char *bytes, size_t length)
+{
+    struct buf *taken = context;
+
+    buf_append(taken, bytes, length);
+    return taken->len < 4;
+}
+
+static void test_a_stream_ends_when_it_is_enough(void **state)
+{
+    static char head[] = "HTTP/1.1 200 OK\r\n\r\n";
+    struct tiny_server *server = tiny_server_start(serve_forever, head);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    struct buf taken = BUF_INIT((size_t)100);
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(http_client_stream(client, tiny_server_url(server), LIMIT_NS, take_one, &taken, &response, &err), 0);
+    assert_int_equal(response.status, 200);
+    assert_string_equal(buf_text(&taken), "one\n");
+    assert_int_equal(response.body.len, 0);
+    http_response_free(&response);
+    http_client_free(client);
+    tiny_server_stop(server);
+    buf_free(&taken);
+}
+
+/* What is no success is collected as ever: it says why. */
+static void test_a_stream_that_is_refused(void **state)
+{
+    static char text[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    struct buf taken = BUF_INIT((size_t)100);
+    struct http_response response;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(http_client_stream(client, tiny_server_url(server), LIMIT_NS, take_one, &taken, &response, &err), 0);
+    assert_string_equal(buf_text(&response.body), "no");
+    assert_int_equal(taken.len, 0);
+    http_response_free(&response);
+    http_client_free(client);
+    tiny_server_stop(server);
+}
+
 static void test_post(void **state)
 {
     static char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
@@ -421,6 +506,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get),
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_a_stream_ends_when_it_is_enough),
+        cmocka_unit_test(test_a_stream_that_is_refused),
         cmocka_unit_test(test_post),
         cmocka_unit_test(test_post_says_what_it_sends),
         cmocka_unit_test(test_redirects_are_told_not_followed),

@@ -1,5 +1,6 @@
 #include "support/properties.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "record/record.h"
 #include "wire/csv_reader.h"
 #include "wire/http_chunks.h"
+#include "wire/kubernetes.h"
 #include "wire/openai.h"
 #include "wire/promtext.h"
 #include "wire/sse.h"
@@ -277,4 +279,50 @@ void property_csv(const uint8_t *data, size_t size)
             must(fields[k] >= text && fields[k] + strlen(fields[k]) <= text + size);
     }
     free(text);
+}
+
+/* --- Kubernetes --- */
+
+static bool is_clean(const char *text)
+{
+    bool clean = strlen(text) <= KUBERNETES_TEXT_MAX;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        clean = clean && !iscntrl(*c);
+    return clean;
+}
+
+static void read_object(struct kubernetes_facts *facts, const json_t *object, struct arena *arena)
+{
+    const char *why;
+    kubernetes_read_service(facts, object, arena);
+    must(is_clean(kubernetes_service_url(object, arena)));
+    must(kubernetes_service_ready(object, arena, &why) || is_clean(why));
+    kubernetes_read_pods(facts, json_object_get(object, "items"), arena);
+    for (size_t k = 0; k < facts->node_count; k++)
+        kubernetes_read_node(facts, facts->nodes[k].name, object, arena);
+    for (size_t k = 0; k < facts->argument_count; k++)
+        must(!iscntrl((unsigned char)facts->arguments[k][0]));
+}
+
+void property_kubernetes(const uint8_t *data, size_t size)
+{
+    struct arena *arena = arena_new();
+    struct kubernetes_facts *facts = kubernetes_facts_new(arena, "namespace", "name");
+    json_t *object = json_loadb((const char *)data, size, 0, NULL), *once = json_object(), *twice = json_object();
+    struct json_reader reader = {.file = "plan.json"};
+    cleanup_buf struct buf text = BUF_INIT((size_t)1 << 20);
+    read_object(facts, object, arena);
+    kubernetes_facts_write(once, facts);
+    const struct kubernetes_facts *again = kubernetes_facts_read(&reader, once, arena);
+    must(again != NULL);
+    kubernetes_facts_write(twice, again);
+    must(json_equal(once, twice));
+    kubernetes_describe(facts, &text);
+    kubernetes_describe_arguments(facts, &text);
+    kubernetes_describe_own_arguments(facts, again, &text);
+    must(!text.overflowed);
+    json_decref(object);
+    json_decref(once);
+    json_decref(twice);
+    arena_free(arena);
 }

@@ -25,5 +25,7 @@ void property_promtext(const uint8_t *data, size_t size);
 void property_record_line(const uint8_t *data, size_t size);
 /* Fields lie inside the text, end, and there are no more than asked for; reading ends. */
 void property_csv(const uint8_t *data, size_t size);
+/* An object of Kubernetes' API, whatever it is: its facts are clean lines within their ceilings, and plan.json gives them back. */
+void property_kubernetes(const uint8_t *data, size_t size);
 
 #endif
