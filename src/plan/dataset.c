@@ -331,6 +331,8 @@ static int recognise_container(struct dataset *dataset, struct error *err)
         at++;
     if (at == length)
         return error_set(err, ERROR_USAGE, "%s %s: expected rows with prompts", dataset->name, length == 0 ? "is empty" : "begins with nothing but blanks");
+    if (bytes[at] == '\0')
+        return error_set(err, ERROR_USAGE, "%s begins with a NUL byte: this is no text", dataset->name);
     dataset->container = container_of(bytes[at], dataset->format);
     row_splitter_set_kind(dataset->splitter, kinds[dataset->container]);
     return 0;

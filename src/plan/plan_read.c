@@ -144,10 +144,10 @@ static void read_data(struct json_reader *reader, const json_t *workload, struct
     data->file = keep(plan, json_get_text(reader, object, "file"));
     data->format = keep(plan, json_get_text(reader, object, "format"));
     data->rows = integer_within(reader, object, "rows", 1, DATASET_ROWS_MAX);
-    data->bad = json_get_integer_or(reader, object, "bad", 0);
-    data->too_long = json_get_integer_or(reader, object, "too_long", 0);
-    data->trimmed = json_get_integer_or(reader, object, "trimmed", 0);
-    data->counted = json_get_integer_or(reader, object, "counted", 0);
+    data->bad = integer_within_or(reader, object, "bad", 0, INT64_MAX, 0);
+    data->too_long = integer_within_or(reader, object, "too_long", 0, INT64_MAX, 0);
+    data->trimmed = integer_within_or(reader, object, "trimmed", 0, INT64_MAX, 0);
+    data->counted = integer_within_or(reader, object, "counted", 0, INT64_MAX, 0);
     data->block_tokens = integer_within(reader, object, "block_tokens", 1, PLAN_TOKENS_MAX);
     data->shuffled = one_of(reader, object, "order", orders) == 1;
     json_leave(reader, mark);

@@ -222,7 +222,11 @@ static void note_run(struct run_summary *summary, const struct run_data *data, c
         add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");
     if (!data->has_metrics)
         add_note(summary, "the server's own metrics were not recorded: queue and KV cache have no class");
-    if (!plan->calibration.exact)
+    const struct workload_data *rows = &plan->workload.data;
+    if (rows->counted < rows->rows)
+        add_note(summary, arena_printf(summary->arena, "%lld of %lld rows of %s have an estimate for a length: what is said of prompts is what the server counted",
+                                       (long long)(rows->rows - rows->counted), (long long)rows->rows, rows->file));
+    else if (!plan->calibration.exact)
         add_note(summary, "the server did not count every checked prompt as long as asked: prompt lengths are not exact");
     if (summary->facts.simulated)
         add_note(summary, arena_printf(summary->arena, "measured against a simulator, time scale %g: all times are model time",

@@ -245,6 +245,10 @@ static void test_hostile_rows_are_counted(void **state)
     check_made(&text, "1 'a'|3 'b'| (1 bad: line 2, column 1: expected JSON");
 
     buf_reset(&text);
+    buf_append(&text, " \0", 2);
+    check_made(&text, "! file begins with a NUL byte: this is no text");
+
+    buf_reset(&text);
     buf_append(&text, "prompt\na\0b\nc", 12);
     check_made(&text, "3 'c'| (1 bad: line 2, column 1: expected text, found a NUL byte)");
     buf_free(&text);

@@ -59,7 +59,9 @@ static struct plan *whole_plan(void)
     plan->refine = 4;
     plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {256, 0, 256, 256},
                                        .output = {100, 20, 10, 200}, .shared_prefix_tokens = 100,
-                                       .shared_prefix_groups = 3, .language = "de"};
+                                       .shared_prefix_groups = 3, .language = "de", .allow_prefix_cache = true,
+                                       .data = {.file = "a.jsonl", .format = "jsonl", .rows = 90, .bad = 1, .too_long = 2, .trimmed = 3, .counted = 4,
+                                                .block_tokens = 16, .shuffled = true}};
     plan->limits = (struct limits){.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 1500 * NS_PER_MS, .stall_timeout_ns = 60 * NS_PER_S,
                                    .max_concurrency = 512, .warmup = {.kind = TRIM_SHARE, .share = 0.1},
                                    .cooldown = {.kind = TRIM_TIME, .ns = 5 * NS_PER_S}, .min_requests = 100,
@@ -100,6 +102,11 @@ static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **st
     assert_int_equal(read->deployment.price_micro_usd, 850000);
     assert_true(read->server.time_scale == 10 && read->server.metrics && !read->server.token_ids);
     assert_int_equal(read->workload.output.stddev, 20);
+    const struct workload_data *data = &read->workload.data;
+    assert_true(read->workload.allow_prefix_cache && data->shuffled);
+    assert_string_equal(data->file, "a.jsonl");
+    assert_string_equal(data->format, "jsonl");
+    assert_true(data->rows == 90 && data->bad == 1 && data->too_long == 2 && data->trimmed == 3 && data->counted == 4 && data->block_tokens == 16);
     assert_int_equal(read->calibration.e2e_ns, 12345);
     assert_string_equal(read->target, "http://127.0.0.1:8000/v1");
     assert_int_equal(read->other_target_count, 2);
@@ -258,6 +265,10 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused("workload", "output_tokens", "max", "4194305", "workload.output_tokens.max", "to 4194304");
     assert_refused("workload", "prompt_tokens", "mean", "4194305", "workload.prompt_tokens.mean", "to 4194304");
     assert_refused("workload", "prompt_tokens", "stddev", "4194305", "workload.prompt_tokens.stddev", "to 4194304");
+    assert_refused("workload", "data", "rows", "0", "workload.data.rows", "from 1");
+    assert_refused("workload", "data", "block_tokens", "0", "workload.data.block_tokens", "from 1");
+    assert_refused("workload", "data", "order", "\"random\"", "workload.data.order", "shuffled");
+    assert_refused("workload", "data", "counted", "-1", "workload.data.counted", "from 0");
     assert_refused("limits", NULL, "max_seconds", "null", "limits.max_seconds", "needs an end");
     assert_refused("limits", NULL, "max_seconds", "1000001", "limits.max_seconds", "from 0 to 1e+06");
     assert_refused("limits", NULL, "max_concurrency", "0", "limits.max_concurrency", "from 1");
