@@ -105,7 +105,7 @@ null'
     cp -r "$W/run-a" "$BATS_TEST_TMPDIR/before"
     summarize --quiet
     assert_success
-    for file in summary.json report.md summary.csv; do
+    for file in summary.json report.md report.html summary.csv; do
         cmp "$W/run-a/$file" "$BATS_TEST_TMPDIR/before/$file"
     done
 }
@@ -116,6 +116,20 @@ null'
     run ls "$BATS_TEST_TMPDIR/out"
     assert_output summary.json
     [ ! -e "$W/run-a/summary.json" ]
+}
+
+@test "report.html has the verdict, the charts and every table, and asks the network for nothing" {
+    sed -i 's#"model-run-a"#"<script>alert(1)</script>"#' "$W/run-a/plan.json"
+    summarize --quiet
+    assert_success
+    local page=$W/run-a/report.html
+    grep -q '<strong>Run 1 streams in production' "$page"
+    (($(grep -c '<svg' "$page") >= 3))
+    assert_equal "$(grep -c '<table>' "$page")" "$(grep -cE '^\| :?-+' "$W/run-a/report.md")"
+    grep -q '&lt;script&gt;alert(1)' "$page"
+    run ! grep -q '<script>alert' "$page"
+    run ! grep -qE '(src|href)=|url\(|@import' "$page"
+    (($(stat -c %s "$page") < 1000000))
 }
 
 @test "--price and --gpus replace what the plan says" {

@@ -288,12 +288,14 @@ static void for_each_case(void (*check)(const char *name))
     free(entries);
 }
 
+/* HTML has the words of Markdown and charts of the same numbers (html_test): its style would be in every case. */
 static void check_reports(const char *name)
 {
     struct golden golden;
     open_case(&golden, name, NULL);
     for (const struct report_format *format = report_formats; format->name; format++)
-        check_format(&golden, format);
+        if (strcmp(format->name, "html") != 0)
+            check_format(&golden, format);
     close_case(&golden);
 }
 

@@ -1,0 +1,14 @@
+/* HTML out of our own Markdown, and text that means nothing in HTML. */
+#ifndef ROIBENCH_REPORT_HTML_H
+#define ROIBENCH_REPORT_HTML_H
+
+#include "base/buf.h"
+
+/* Somebody else's text, in an element or in an attribute between double quotes. */
+void html_text(struct buf *out, const char *text);
+
+/* What the Markdown reports are made of becomes elements: headings, lists, tables (columns of numbers aligned and marked for
+ * sorting), paragraphs, **bold**, and what markdown_text escaped. Everything else is text; nothing of it becomes markup. */
+void html_from_markdown(struct buf *out, const char *markdown);
+
+#endif

@@ -1,0 +1,137 @@
+/* HTML out of our Markdown: elements where we meant them, and nothing of anybody else's text becomes one. Charts of odd numbers. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "report/chart.h"
+#include "report/html.h"
+#include "report/table.h"
+
+#define TEXT_MAX ((size_t)1 << 20)
+
+static void expect_html(const char *markdown, const char *html)
+{
+    struct buf out = BUF_INIT(TEXT_MAX);
+    html_from_markdown(&out, markdown);
+    assert_string_equal(out.len ? buf_text(&out) : "", html);
+    buf_free(&out);
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    expect_html("", "");
+    expect_html("# A title\n\nOne line\nand another.\n\nA **bold** word.\n",
+                "<h1>A title</h1>\n<p>One line\nand another.</p>\n<p>A <strong>bold</strong> word.</p>\n");
+    expect_html("## Two\n- a: 1\n- b < 2\n### Three", "<h2>Two</h2>\n<ul>\n<li>a: 1</li>\n<li>b &lt; 2</li>\n</ul>\n<h3>Three</h3>\n");
+    expect_html("text\n- item\ntext\n", "<p>text</p>\n<ul>\n<li>item</li>\n</ul>\n<p>text</p>\n");
+    expect_html("**never closed\n", "<p><strong>never closed</strong></p>\n");
+}
+
+static void test_tables(void **state)
+{
+    (void)state;
+    expect_html("| Load | class |\n| ---: | ----- |\n|    5 | a \\| b |\n",
+                "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\" class=\"number\">Load</th><th scope=\"col\">class</th></tr></thead>\n"
+                "<tbody>\n<tr><td class=\"number\">5</td><td>a | b</td></tr>\n</tbody></table></div>\n");
+    /* cut off behind its head */
+    expect_html("| Load |", "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">Load</th></tr></thead>\n<tbody>\n</tbody></table></div>\n");
+}
+
+/* What a server calls itself goes through markdown_text, and then through this. */
+static void test_other_people_s_text_stays_text(void **state)
+{
+    static const char *const hostile[] = {
+        "<script>alert(1)</script>", "a|b", "**bold**", "[link](http://x)", "`code`", "\\", "&lt;b&gt;", "\" onload=\"x", "a\nb | c\n# d", "<!--", "]]>",
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof hostile / sizeof *hostile; k++) {
+        struct buf markdown = BUF_INIT(TEXT_MAX), out = BUF_INIT(TEXT_MAX);
+        buf_append_text(&markdown, "- Model: ");
+        markdown_text(&markdown, hostile[k]);
+        html_from_markdown(&out, buf_text(&markdown));
+        const char *text = buf_text(&out);
+        assert_memory_equal(text, "<ul>\n<li>Model: ", 16);
+        const char *first = strchr(text + 16, '<');
+        assert_string_equal(first, "</li>\n</ul>\n"); /* the first element behind it is ours, and the last */
+        buf_free(&markdown);
+        buf_free(&out);
+    }
+    struct buf out = BUF_INIT(TEXT_MAX);
+    html_text(&out, "<a href=\"x\">&'");
+    assert_string_equal(buf_text(&out), "&lt;a href=&quot;x&quot;&gt;&amp;'");
+    buf_free(&out);
+}
+
+static size_t count(const char *text, const char *what)
+{
+    size_t found = 0;
+    for (; (text = strstr(text, what)); text++)
+        found++;
+    return found;
+}
+
+static void test_a_chart_shows_every_number_that_is_one(void **state)
+{
+    struct chart *chart = calloc(1, sizeof *chart);
+    struct buf out = BUF_INIT(TEXT_MAX);
+    (void)state;
+    *chart = (struct chart){.title = "A < B", .x_title = "streams", .y_title = "ms", .y_unit = "ms"};
+    struct chart_series *series = chart_add_series(chart, "p95 <b>");
+    chart_add_point(series, 1, 10);
+    chart_add_point(series, 2, NAN);
+    chart_add_point(series, 3, INFINITY);
+    chart_add_point(series, 4, 30);
+    chart_add_limit(chart, 50, "near");
+    chart_add_limit(chart, 5000, "far");
+    chart_write(chart, &out);
+    assert_int_equal(count(buf_text(&out), "<circle"), 2);
+    assert_non_null(strstr(buf_text(&out), "p95 &lt;b&gt;: 30.00 ms at 4 streams"));
+    assert_non_null(strstr(buf_text(&out), "aria-label=\"A &lt; B\""));
+    assert_non_null(strstr(buf_text(&out), ">near<"));
+    assert_null(strstr(buf_text(&out), ">far<"));
+    assert_int_equal(count(buf_text(&out), "nan"), 0);
+    assert_int_equal(count(buf_text(&out), "inf"), 0);
+    buf_free(&out);
+    free(chart);
+}
+
+static void test_charts_of_nothing_and_of_too_much(void **state)
+{
+    struct chart *chart = calloc(1, sizeof *chart);
+    struct buf out = BUF_INIT(TEXT_MAX);
+    (void)state;
+    *chart = (struct chart){.title = "t", .x_title = "x", .y_title = "y", .y_unit = ""};
+    chart_write(chart, &out);
+    chart_add_series(chart, "empty");
+    chart_write(chart, &out);
+    assert_int_equal(out.len, 0);
+    for (int k = 0; k < CHART_SERIES_MAX + 2; k++)
+        chart_add_point(chart_add_series(chart, "zero"), 0, 0);
+    for (int k = 0; k < 2 * CHART_POINTS_MAX; k++)
+        chart_add_point(&chart->series[0], k, 1e-7 * k);
+    chart_write(chart, &out);
+    assert_int_equal(count(buf_text(&out), "<polyline"), CHART_SERIES_MAX);
+    assert_int_equal(count(buf_text(&out), "<circle"), CHART_POINTS_MAX + CHART_SERIES_MAX - 1);
+    assert_int_equal(count(buf_text(&out), "nan"), 0);
+    buf_free(&out);
+    free(chart);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_other_people_s_text_stays_text),
+        cmocka_unit_test(test_a_chart_shows_every_number_that_is_one),
+        cmocka_unit_test(test_charts_of_nothing_and_of_too_much),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
