@@ -38,9 +38,8 @@ static const char *advice_of(enum http_trouble trouble)
     switch (trouble) {
     case HTTP_DNS: return ". Is the name right, and does DNS answer here?";
     case HTTP_CONNECT: return ". Is the server up, and does a network policy let this pod reach it?";
-    case HTTP_TLS: return ". Give the CA by --cacert";
     case HTTP_TIMEOUT: return ". It does not answer in time: is it starting, or busy?";
-    default: return "";
+    default: return ""; /* of a certificate, the message says what helps */
     }
 }
 
@@ -72,8 +71,12 @@ static void tell_key(struct doctor *doctor, const char *url, const struct http_r
         return;
     }
     doctor_tell(doctor, HEALTH_FINE, "key", "%s", given ? "accepted, or not looked at" : "none given, none asked for");
+    cleanup_free char *location = http_url_redacted(response->location);
     if (response->status == FINE)
         tell_models(doctor, url, response);
+    else if (location[0])
+        doctor_tell(doctor, HEALTH_LACKS, "models", "%s: HTTP %d: redirected to %s, and requests are not sent on. Give the API's root there as the target",
+                    url, response->status, location);
     else
         doctor_tell(doctor, HEALTH_LACKS, "models", "%s: HTTP %d%s", url, response->status,
                     response->status == NOT_FOUND && !strstr(url, "/v1/models") ? ". The target of an OpenAI API ends in /v1" : "");

@@ -145,7 +145,9 @@ int ready_wait(struct probe *probe, const char *model, int64_t wait_ns, struct o
         if (now >= end)
             return give_up(tries, now - started, err);
         if (now - told >= TELL_EVERY_NS || tries == 1) {
-            log_info(probe->log, "waiting for the model: %s", err->text);
+            char at_most[UNITS_TEXT_SIZE];
+            log_info(probe->log, "waiting for the model, %lld s of %s: %s", (long long)((now - started) / NS_PER_S),
+                     units_format_duration(wait_ns, at_most), err->text);
             told = now;
         }
         clock_sleep_until(probe->clock, now + pause < end ? now + pause : end);

@@ -157,6 +157,14 @@ of_plan() { jq --raw-output "$1" "$BATS_TEST_TMPDIR/ws/r/plan.json"; }
     grep -qF 'GET /away/v1/models HTTP/1.1 "Bearer sk-secret"' "$BATS_FILE_TMPDIR/nginx/access.log"
 }
 
+@test "doctor says where a target is redirected, and what is wrong with a certificate" {
+    run --separate-stderr "$ROIBENCH" doctor --workspace "$BATS_TEST_TMPDIR" --target "https://localhost:$TLS_PORT/moved/v1" --cacert "$CA"
+    assert_line --partial "redirected to https://localhost:$TLS_PORT/models/tiny/v1/models"
+    run --separate-stderr "$ROIBENCH" doctor --workspace "$BATS_TEST_TMPDIR" --target "https://localhost:$EXPIRED_PORT/moved/v1" --cacert "$CA"
+    assert_line --partial "certificate has expired"
+    refute_output --partial --cacert
+}
+
 @test "a server that starts behind its gateway is waited for, with progress" {
     local port
     port=$(free_port)
@@ -168,7 +176,7 @@ of_plan() { jq --raw-output "$1" "$BATS_TEST_TMPDIR/ws/r/plan.json"; }
     prepare --target "http://127.0.0.1:$port/v1" --wait 30
     kill "$late"
     assert_success
-    [[ $stderr == *"waiting for the model: "*"refused"* ]]
+    [[ $stderr == *"waiting for the model, 0 s of 30.0 s: "*"refused"* ]]
 }
 
 @test "IPv6" {
