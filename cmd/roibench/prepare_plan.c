@@ -83,6 +83,19 @@ static int fill_arrivals(const struct options *options, struct plan *plan, struc
     return fill_replay(options, plan, err);
 }
 
+/* What a command line asks for and no level will do; a configuration that many plans share may say more than one of them needs. */
+static int check_starts(const struct options *options, const struct plan *plan, struct error *err)
+{
+    bool streams = plan->level_count == 0, finds_rates = plan->level_count == 0 && !options_given(options, "find");
+    for (size_t k = 0; k < plan->level_count; k++)
+        streams = streams || plan->levels[k].unit == LOAD_STREAMS;
+    if (!streams && options_source(options, "stream-start") == OPTION_ARGV)
+        return error_set(err, ERROR_USAGE, "--stream-start goes with streams: --profile concurrent, or --levels concurrent:...");
+    if (!finds_rates && options_source(options, "sweep-arrivals") == OPTION_ARGV)
+        return error_set(err, ERROR_USAGE, "--sweep-arrivals is for a sweep that finds its rates: without --levels, --find or another --profile");
+    return 0;
+}
+
 /* What one kind of level needs, no other takes. */
 static int check_arrivals(const struct options *options, const struct plan *plan, struct error *err)
 {
@@ -101,6 +114,8 @@ static int check_arrivals(const struct options *options, const struct plan *plan
         if (there && rows[k].needed && !given)
             return error_set(err, ERROR_USAGE, "%s levels need --%s", rows[k].kind, rows[k].option);
     }
+    if (check_starts(options, plan, err) < 0)
+        return -1;
     const char *fault = profile_fault(plan);
     return fault ? error_set(err, ERROR_USAGE, "--profile %s: %s", plan->profile, fault) : 0;
 }

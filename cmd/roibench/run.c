@@ -155,6 +155,8 @@ static int run_run(struct app *app, struct options *options, struct error *err)
     if (options_flag(options, "interleave")) {
         if (count != PAIR || settings.start_at != TIME_NEVER)
             return error_set(err, ERROR_USAGE, "--interleave takes the folders of two runs, and neither --shard nor --start-at");
+        if (options_given(options, "run-id") && options_source(options, "run-id") == OPTION_ARGV)
+            return error_set(err, ERROR_USAGE, "--run-id has no meaning beside --interleave DIR_A DIR_B");
         return run_pair(&settings, options, err);
     }
     if (count > 0)

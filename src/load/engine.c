@@ -280,9 +280,8 @@ static int64_t warm_level(struct engine *engine, const struct level *level)
     if (!settings->warm_urls || told_to_stop(settings))
         return 0;
     for (int w = 0; w < workers; w++) {
-        warms[w] = (struct warm){
-            .worker = &engine->workers[w], .connections = share_of(share_of_worker(settings->shard, w, workers), wanted),
-        };
+        struct share share = share_of_worker(settings->shard, w, workers);
+        warms[w] = (struct warm){.worker = &engine->workers[w], .share = share, .connections = share_of(share, wanted)};
         tasks[w] = (struct task){.work = warm_part, .item = &warms[w]};
     }
     do_tasks(engine, tasks, workers);

@@ -84,7 +84,7 @@ struct engine {
     pthread_mutex_t lock;          /* of what follows up to `failed` */
     struct error failure;          /* the first that ends the run; class ERROR_NONE: none */
     char last_error[ENGINE_ERROR_SIZE];
-    int64_t refusals;              /* 4xx so far when nothing else ended yet; -1: something else did */
+    int64_t refusals;              /* 4xx so far, as long as nothing else has ended (answered) */
     int refusal_status;            /* of the newest */
     atomic_bool failed;            /* failure is set */
     atomic_bool refused;           /* so many refusals that the run ends */

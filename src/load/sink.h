@@ -30,7 +30,7 @@ struct level_end {
     struct level level;
     int repeat;
     int64_t start, end, window_start, window_end;
-    int64_t drawn, sent;             /* requests due, and really sent */
+    int64_t drawn, sent;             /* requests due; of these, those that were tried */
     struct lag_summary lag, slip;    /* event loop, of the worker that was latest; sent - intended, of all */
     const double *cpu;               /* share of one CPU that each worker used; NAN: unknown */
     int workers;

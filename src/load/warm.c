@@ -50,7 +50,8 @@ static struct openings *start_all(const struct warm *warm)
     struct openings *all = mem_alloc(sizeof *all + (size_t)warm->connections * sizeof all->items[0]);
     all->left = warm->connections;
     for (int64_t k = 0; k < warm->connections; k++) {
-        all->items[k].transfer = (struct transfer){.handler = &handler, .url = settings->warm_urls[k % settings->url_count]};
+        int64_t number = warm->share.index + k * warm->share.count;
+        all->items[k].transfer = (struct transfer){.handler = &handler, .url = settings->warm_urls[number % settings->url_count]};
         all->items[k].all = all;
         transport_start(warm->worker->transport, &all->items[k].transfer);
     }

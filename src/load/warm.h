@@ -8,6 +8,7 @@
 
 struct warm {
     struct worker *worker;
+    struct share share;  /* in: connections are numbered as streams are, and go to the targets that these will */
     int64_t connections; /* wanted; in: 0 or more */
     int64_t warmed;      /* out: so many GETs were answered */
 };

@@ -270,6 +270,8 @@ OPTIONS
 --profile burst --rate 1 --burst-size 0|--burst-size
 --profile burst --burst-size 5|needs --rate
 --rate 5 --burst-size 5|--burst-size is for burst levels only
+--profile poisson --rate 5 --stream-start together|--stream-start goes with streams
+--levels concurrent:5 --sweep-arrivals constant|--sweep-arrivals is for a sweep that finds its rates
 --profile ramp|--rate 1,20
 --profile ramp --rate 5|--rate 1,20
 --profile ramp --rate 0,0|more than 0

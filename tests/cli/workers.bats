@@ -108,6 +108,18 @@ level_end() { # NAME: its value in the journal's first level_end
     grep -q '"connections_warmed":0' ws/r/journal.jsonl
 }
 
+@test "--warm-connections: towards each of several targets, from each worker, what its streams need" {
+    start_simulator --preset instant --model m
+    local first=$SIM
+    start_simulator --preset instant --model m
+    "$ROIBENCH" prepare --workspace ws --run-id r --target "$first/v1" --target "$SIM/v1" --profile concurrent --rate 8 --max-requests 8 \
+        --stream-start together --prompt-tokens 32 --output-tokens 8 >/dev/null 2>&1
+    run_plan --workers 2 --warm-connections
+    assert_success
+    assert_equal "$(field i | sort -n | uniq -d)" ''
+    assert_equal "$(zcat ws/r/records.jsonl.gz | grep '"i":[0-7],' | grep -c '"connected"')" 0
+}
+
 @test "--interleave: the levels of two plans take turns, and both say so" {
     start_simulator --preset instant
     prepare --profile concurrent --rate 1,2,3 --max-requests 6
@@ -132,6 +144,9 @@ level_end() { # NAME: its value in the journal's first level_end
 @test "--interleave needs two folders, and each of them a plan" {
     start_simulator --preset instant
     prepare --profile concurrent --rate 1 --max-requests 2
+    run --separate-stderr "$ROIBENCH" run ws/r ws/r --interleave --run-id r
+    assert_failure 2
+    [[ $stderr == *"--run-id has no meaning beside --interleave"* ]]
     run --separate-stderr "$ROIBENCH" run ws/r --interleave
     assert_failure 2
     [[ $stderr == *"two runs"* ]]
