@@ -86,7 +86,7 @@ write_objects() {
 }
 
 prepare() { # NAMES...: with the account of the pod
-    run --separate-stderr "$ROIBENCH" prepare --workspace "$BATS_TEST_TMPDIR/ws" --max-seconds 5 --wait 5 --kube-account "$ACCOUNT" "$@"
+    run --separate-stderr "$ROIBENCH" prepare --workspace "$BATS_TEST_TMPDIR/ws" --max-seconds 5 --wait "${WAIT:-5}" --kube-account "$ACCOUNT" "$@"
 }
 
 plan() { jq --raw-output "$1" "$BATS_TEST_TMPDIR"/ws/*/plan.json; }
@@ -152,6 +152,24 @@ export KUBERNETES_SERVICE_HOST=127.0.0.1
     assert_equal "$(plan '.kubernetes | "\(.kind), \(.pods | length) pods, \(.notes[0])"')" "LLMInferenceService, 0 pods, it has no pods"
 }
 
+watches() { kubectl get --raw /metrics | awk '/^apiserver_request_total.*resource="inferenceservices".*verb="WATCH"/ { sum += $NF } END { print sum + 0 }'; }
+
+@test "with the verb watch, a service is watched until it is ready" {
+    kubectl -n private-ai create role watcher --verb=watch --resource=inferenceservices.serving.kserve.io
+    kubectl -n private-ai create rolebinding watcher --role=watcher --serviceaccount=private-ai:default
+    echo '{"apiVersion":"serving.kserve.io/v1beta1","kind":"InferenceService","metadata":{"name":"late","namespace":"private-ai"},"spec":{}}' | kubectl apply -f -
+    before=$(watches)
+    (
+        sleep 3
+        kubectl -n private-ai patch inferenceservice late --subresource=status --type=merge --patch \
+            "{\"status\":{\"address\":{\"url\":\"http://127.0.0.1:$SIM_PORT\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}"
+    ) 3>&- &
+    KUBERNETES_SERVICE_PORT=$API_PORT WAIT=60 prepare --model mistral --inference-service late --kube on
+    assert_success
+    [[ $stderr == *"waiting for InferenceService late"* ]]
+    (($(watches) > before))
+}
+
 @test "a token that nobody knows, and a CA that is another's" {
     mkdir "$BATS_TEST_TMPDIR/account"
     echo nonsense >"$BATS_TEST_TMPDIR/account/token"
@@ -171,7 +189,7 @@ export KUBERNETES_SERVICE_HOST=127.0.0.1
     done | kubectl apply -f - >/dev/null
     KUBERNETES_SERVICE_PORT=$API_PORT prepare --model mistrl --kube on
     assert_failure 3
-    [[ $stderr == *"many-1, "*" and 102 more"* ]] # 120, mistral and llm; 20 are named
+    [[ $stderr == *"late, many-1, "*" and 103 more"* ]] # 120, late, mistral and llm; 20 are named
 }
 
 @test "kubectl proxy from a desk: no token is needed, none is sent" {
