@@ -123,7 +123,7 @@ null'
     summarize --quiet
     assert_success
     local page=$W/run-a/report.html
-    grep -q '<strong>Run 1 streams in production' "$page"
+    grep -q '<p><strong>Run 1 stream.* in production' "$page"
     (($(grep -c '<svg' "$page") >= 3))
     assert_equal "$(grep -c '<table>' "$page")" "$(grep -cE '^\| :?-+' "$W/run-a/report.md")"
     grep -q '&lt;script&gt;alert(1)' "$page"
