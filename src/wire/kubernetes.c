@@ -1,7 +1,6 @@
 #include "wire/kubernetes.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,20 +8,23 @@
 #include "base/units.h"
 #include "base/utf8.h"
 
+#define KEY_SIZE 64 /* of a path below */
 #define DIGEST_MARK "sha256:"
 #define READY "Ready"
 #define IMAGE_SHOWN 19 /* "sha256:" and 12 digits tell images apart */
 
 /* ---- objects of a peer ---- */
 
-/* The member below the keys, NULL-terminated; NULL: it is not there, or one of them is no object. */
-static const json_t *below(const json_t *object, ...)
+/* The member of that path, as in "status/address/url"; NULL: it is not there, or what is above it is no object. */
+static const json_t *below(const json_t *object, const char *path)
 {
-    va_list keys;
-    va_start(keys, object);
-    for (const char *key; (key = va_arg(keys, const char *));)
+    while (object && *path) {
+        char key[KEY_SIZE];
+        size_t length = strcspn(path, "/");
+        snprintf(key, sizeof key, "%.*s", (int)length, path);
         object = json_object_get(object, key);
-    va_end(keys);
+        path += length + (path[length] == '/');
+    }
     return object;
 }
 
@@ -94,16 +96,16 @@ void kubernetes_note(struct kubernetes_facts *facts, struct arena *arena, const 
 
 const char *kubernetes_service_url(const json_t *service, struct arena *arena)
 {
-    const json_t *status = below(service, "status", NULL), *address = below(status, "address", "url", NULL);
+    const json_t *status = below(service, "status"), *address = below(status, "address/url");
     const char *url = text_of(address, arena);
     if (!url[0])
-        url = text_of(below(json_array_get(below(status, "addresses", NULL), 0), "url", NULL), arena);
-    return url[0] ? url : text_of(below(status, "url", NULL), arena);
+        url = text_of(below(json_array_get(below(status, "addresses"), 0), "url"), arena);
+    return url[0] ? url : text_of(below(status, "url"), arena);
 }
 
 bool kubernetes_service_ready(const json_t *service, struct arena *arena, const char **why)
 {
-    const json_t *conditions = below(service, "status", "conditions", NULL), *ready = element(conditions, "type", READY), *other;
+    const json_t *conditions = below(service, "status/conditions"), *ready = element(conditions, "type", READY), *other;
     size_t k;
     *why = "it has no condition Ready yet";
     if (!ready)
@@ -123,13 +125,13 @@ bool kubernetes_service_ready(const json_t *service, struct arena *arena, const 
 
 void kubernetes_read_service(struct kubernetes_facts *facts, const json_t *service, struct arena *arena)
 {
-    const json_t *predictor = below(service, "spec", "predictor", NULL), *spec = below(service, "spec", NULL);
-    facts->runtime = text_of(below(predictor, "model", "runtime", NULL), arena);
+    const json_t *predictor = below(service, "spec/predictor"), *spec = below(service, "spec");
+    facts->runtime = text_of(below(predictor, "model/runtime"), arena);
     if (!facts->runtime[0])
-        facts->runtime = text_of(below(service, "status", "servingRuntimeName", NULL), arena);
-    int64_t replicas = count_of(below(spec, "replicas", NULL), -1);
-    facts->min_replicas = count_of(below(predictor, "minReplicas", NULL), replicas);
-    facts->max_replicas = count_of(below(predictor, "maxReplicas", NULL), replicas);
+        facts->runtime = text_of(below(service, "status/servingRuntimeName"), arena);
+    int64_t replicas = count_of(below(spec, "replicas"), -1);
+    facts->min_replicas = count_of(below(predictor, "minReplicas"), replicas);
+    facts->max_replicas = count_of(below(predictor, "maxReplicas"), replicas);
 }
 
 /* ---- pods ---- */
@@ -137,9 +139,9 @@ void kubernetes_read_service(struct kubernetes_facts *facts, const json_t *servi
 /* A resource's name and how many: limits, which for such resources are the requests too. */
 static int64_t gpus_of(const json_t *container, struct arena *arena, const char **resource)
 {
-    static const char *const kinds[] = {"limits", "requests"};
+    static const char *const kinds[] = {"resources/limits", "resources/requests"};
     for (size_t kind = 0; kind < 2; kind++) {
-        const json_t *list = below(container, "resources", kinds[kind], NULL), *amount;
+        const json_t *list = below(container, kinds[kind]), *amount;
         const char *name;
         json_object_foreach((json_t *)list, name, amount)
         {
@@ -161,7 +163,7 @@ static int64_t gpus_of(const json_t *container, struct arena *arena, const char 
 static const json_t *model_container(const json_t *pod, struct arena *arena)
 {
     static const char *const names[] = {"kserve-container", "main"};
-    const json_t *containers = below(pod, "spec", "containers", NULL), *container;
+    const json_t *containers = below(pod, "spec/containers"), *container;
     const char *resource;
     size_t k;
     for (size_t name = 0; name < 2; name++)
@@ -176,7 +178,7 @@ static const json_t *model_container(const json_t *pod, struct arena *arena)
 static const json_t *container_status(const json_t *pod, const json_t *container)
 {
     const char *name = json_string_value(json_object_get(container, "name"));
-    return name ? element(below(pod, "status", "containerStatuses", NULL), "name", name) : NULL;
+    return name ? element(below(pod, "status/containerStatuses"), "name", name) : NULL;
 }
 
 /* "docker-pullable://quay.io/x@sha256:..." and "quay.io/x@sha256:..." -> "sha256:..." */
@@ -192,7 +194,7 @@ static void add_arguments(struct kubernetes_facts *facts, const json_t *containe
     bool secret_next = false;
     facts->argument_count = 0;
     for (size_t key = 0; key < 2; key++) {
-        const json_t *list = below(container, keys[key], NULL), *argument;
+        const json_t *list = below(container, keys[key]), *argument;
         size_t k;
         json_array_foreach((json_t *)list, k, argument)
             if (facts->argument_count < KUBERNETES_ARGUMENTS_MAX)
@@ -203,7 +205,7 @@ static void add_arguments(struct kubernetes_facts *facts, const json_t *containe
 static void take_template(struct kubernetes_facts *facts, const json_t *pod, struct arena *arena)
 {
     const json_t *container = model_container(pod, arena);
-    facts->image = text_of(below(container, "image", NULL), arena);
+    facts->image = text_of(below(container, "image"), arena);
     facts->image_digest = digest_of(container_status(pod, container), arena);
     facts->gpus_per_pod = gpus_of(container, arena, &facts->gpu_resource);
     add_arguments(facts, container, arena);
@@ -237,11 +239,11 @@ static struct kubernetes_pod *add_pod(struct kubernetes_facts *facts, const json
     const json_t *container = model_container(pod, arena);
     struct kubernetes_pod *row = &facts->pods[facts->pod_count++];
     *row = (struct kubernetes_pod){
-        .name = text_of(below(pod, "metadata", "name", NULL), arena),
-        .uid = text_of(below(pod, "metadata", "uid", NULL), arena),
-        .node = text_of(below(pod, "spec", "nodeName", NULL), arena),
-        .restarts = count_of(below(container_status(pod, container), "restartCount", NULL), 0),
-        .ready = is_true(element(below(pod, "status", "conditions", NULL), "type", READY)),
+        .name = text_of(below(pod, "metadata/name"), arena),
+        .uid = text_of(below(pod, "metadata/uid"), arena),
+        .node = text_of(below(pod, "spec/nodeName"), arena),
+        .restarts = count_of(below(container_status(pod, container), "restartCount"), 0),
+        .ready = is_true(element(below(pod, "status/conditions"), "type", READY)),
     };
     add_node(facts, row->node);
     return row;
@@ -250,8 +252,8 @@ static struct kubernetes_pod *add_pod(struct kubernetes_facts *facts, const json
 /* A pod that has ended, or is about to, serves nobody. */
 static bool is_over(const json_t *pod)
 {
-    const char *phase = json_string_value(below(pod, "status", "phase", NULL));
-    return below(pod, "metadata", "deletionTimestamp", NULL) || (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0));
+    const char *phase = json_string_value(below(pod, "status/phase"));
+    return below(pod, "metadata/deletionTimestamp") || (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0));
 }
 
 void kubernetes_read_pods(struct kubernetes_facts *facts, const json_t *pods, struct arena *arena)
@@ -298,7 +300,7 @@ void kubernetes_read_node(struct kubernetes_facts *facts, const char *name, cons
     static const char *const types[] = {"node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type", NULL};
     static const char *const products[] = {"nvidia.com/gpu.product", "amd.com/gpu.product-name", "beta.amd.com/gpu.product-name",
                                            "gpu.intel.com/product", NULL};
-    const json_t *labels = below(node, "metadata", "labels", NULL);
+    const json_t *labels = below(node, "metadata/labels");
     for (size_t k = 0; k < facts->node_count; k++)
         if (strcmp(facts->nodes[k].name, name) == 0) {
             facts->nodes[k].instance_type = first_label(labels, types, arena);
