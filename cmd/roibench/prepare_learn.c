@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "plan/calibrate.h"
 #include "plan/prompts.h"
@@ -20,6 +21,7 @@
 #define CHECK_TOKENIZE_MAX 32768   /* tokens of a prompt that is counted by /tokenize, */
 #define CHECK_USAGE_MAX 1024       /* and by a request, which costs a prefill: a longer one is counted when it is timed */
 #define TOKEN_TIME_MAX NS_PER_S    /* a request that takes longer than this for each token of its answer is given up */
+#define TURN_WORDS 40 /* tokens of a message by which turns are learned */
 #define WORDS_MAX ((size_t)16 << 10)
 #define HEAD_BITS_ENOUGH 48        /* of a million prompts, two begin alike in one run of five hundred */
 #define REFUSAL_TIMEOUT_NS (10 * NS_PER_S) /* a server that refuses does so at once */
@@ -91,6 +93,41 @@ static int learn_words(struct counter *counter, struct plan *plan, struct materi
     return 0;
 }
 
+static void append_message(const struct material *material, const char *role, int64_t tokens, struct random *random, struct buf *out)
+{
+    cleanup_buf struct buf text = BUF_INIT(WORDS_MAX);
+    material_draw_text(material, tokens, random, random, &text, NULL);
+    buf_printf(out, "%s{\"role\":\"%s\",\"content\":", out->len > 0 ? "," : "\"messages\":[", role);
+    json_append_quoted(out, buf_text(&text), text.len);
+    buf_append_char(out, '}');
+}
+
+/* What the template puts around an answer and the message behind it: it is counted once more with others. */
+static int learn_turns(struct counter *counter, struct plan *plan, const struct material *material, struct error *err)
+{
+    int64_t counted[2];
+    for (int k = 0; k < 2; k++) {
+        cleanup_buf struct buf messages = BUF_INIT(WORDS_MAX);
+        struct random random;
+        int64_t tokens = TURN_WORDS * (k + 1);
+        random_derive(&random, plan->seed, "calibrate-turns", (uint64_t)k, 0);
+        append_message(material, "user", tokens, &random, &messages);
+        append_message(material, "assistant", tokens, &random, &messages);
+        append_message(material, "user", tokens, &random, &messages);
+        buf_append_char(&messages, ']');
+        int64_t all = counter_count_member(counter, buf_text(&messages), messages.len, err);
+        if (all < 0)
+            return -1;
+        counted[k] = all - material->overhead - 3 * tokens;
+    }
+    plan->calibration.exact = plan->calibration.exact && counted[0] == counted[1] && counted[0] >= 0;
+    plan->calibration.turn_tokens = counted[0] > 0 ? counted[0] : 0;
+    if (plan->workload.prompt.min <= plan->calibration.turn_tokens)
+        return error_set(err, ERROR_USAGE, "--prompt-tokens: %" PRId64 " tokens are too few for a later turn: the chat template and the openings alone are %" PRId64
+                         " there", plan->workload.prompt.min, plan->calibration.turn_tokens);
+    return 0;
+}
+
 static int learn_lengths(const struct app *app, const struct probe *probe, struct plan *plan, const struct prepare_data *data,
                          struct material *material, struct error *err)
 {
@@ -98,6 +135,8 @@ static int learn_lengths(const struct app *app, const struct probe *probe, struc
                               .max_completion_tokens = plan->server.max_completion_tokens};
     int status = plan->server.token_ids && !prepare_data_has_texts(data) ? learn_ids(&counter, plan, material, err) : learn_words(&counter, plan, material, err);
     if (status < 0)
+        return -1;
+    if (plan->workload.turns > 1 && plan->workload.endpoint == ENDPOINT_CHAT && learn_turns(&counter, plan, material, err) < 0)
         return -1;
     log_debug(&app->log, "prompt lengths learned by %" PRId64 " requests (%s)", counter.asked, plan->calibration.method);
     int64_t own = plan->workload.prompt.min - plan->workload.shared_prefix_tokens;
@@ -136,7 +175,7 @@ static int ask_too_long(const struct probe *probe, const struct plan *plan, stru
 
 static int check_context(const struct probe *probe, const struct plan *plan, struct error *err)
 {
-    int64_t prompt = plan->workload.prompt.max, output = plan->workload.output.max, room = plan->server.max_model_len;
+    int64_t prompt = plan_max_prompt_tokens(plan), output = plan->workload.output.max, room = plan->server.max_model_len;
     if (room <= 0 || plan->workload.data.file[0] || prompt + output <= room) /* of data, row by row */
         return 0;
     struct error said = {.class = ERROR_NONE};
@@ -185,7 +224,8 @@ static int time_request(const struct app *app, const struct probe *probe, struct
     struct trial trial;
     if (rows)
         prompts_use_rows(prompts, rows);
-    if (prompts_body(prompts, 0, TIMED_REPEAT, 0, &body, &lengths, err) < 0 ||
+    int64_t last_turn = plan->workload.turns > 1 ? (plan->workload.turns - 1) * (int64_t)plan->levels[0].load : 0;
+    if (prompts_body(prompts, 0, TIMED_REPEAT, last_turn, &body, &lengths, err) < 0 ||
         trial_send(probe, body.data, body.len, time_limit(plan, &lengths), &trial, err) < 0)
         return -1;
     plan->calibration.e2e_ns = trial.e2e_ns;

@@ -118,6 +118,8 @@ const struct option_row prepare_options[] = {
      .help = "so many tokens of each prompt, as of a system prompt, are the same in all, for prefix caches to find; default: none"},
     {.type = OPTION_INTEGER, .name = "shared-prefix-groups", .argument = "G", .min = 1, .max = PLAN_GROUPS_MAX,
      .help = "there are so many such prefixes, and a request has one of them; default 1"},
+    {.type = OPTION_INTEGER, .name = "turns", .argument = "T", .min = 1, .max = PLAN_TURNS_MAX,
+     .help = "streams hold conversations of T requests, each carrying what was said before: --prompt-tokens is what a turn adds; default 1"},
     {.type = OPTION_CHOICE, .name = "language", .argument = "CODE", .help = "that prompts are made in", .choices = LANGUAGE_NAMES,
      .default_text = LANGUAGE_DEFAULT},
     {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},

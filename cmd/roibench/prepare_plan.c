@@ -299,6 +299,20 @@ static int fill_prefix(const struct options *options, struct workload *workload,
     return 0;
 }
 
+static int fill_turns(const struct options *options, struct plan *plan, struct error *err)
+{
+    plan->workload.turns = options_integer(options, "turns", 1);
+    bool streams = plan->level_count > 0 && plan->find == FIND_NOTHING;
+    for (size_t k = 0; k < plan->level_count; k++)
+        streams = streams && plan->levels[k].unit == LOAD_STREAMS;
+    if (plan->workload.turns > 1 && !streams)
+        return error_set(err, ERROR_USAGE, "--turns: conversations are held by streams whose number is known: --profile concurrent or synchronous, or "
+                         "--levels concurrent:...; not with --find");
+    if (plan->workload.turns > 1 && prepare_data_is_file(options))
+        return error_set(err, ERROR_USAGE, "--turns is for prompts that are made: those of --data have what was said before in them");
+    return 0;
+}
+
 static int fill_workload(const struct options *options, struct plan *plan, struct error *err)
 {
     struct workload *workload = &plan->workload;
@@ -360,7 +374,7 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     if (fill_arrivals(options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
         check_arrivals(options, plan, err) < 0 || fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 ||
         fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0 ||
-        fill_prefix(options, &plan->workload, err) < 0)
+        fill_prefix(options, &plan->workload, err) < 0 || fill_turns(options, plan, err) < 0)
         return -1;
     return fill_nonce(options, plan, err);
 }

@@ -120,7 +120,7 @@ static void add_record(struct level_run *run, const struct record *record, const
 /* What was sent counts as long as the plan asks for, until the server tells. */
 static int64_t asked_prompt(const struct level_run *run)
 {
-    return run->plan->workload.prompt.mean;
+    return llround(plan_mean_prompt_tokens(run->plan));
 }
 
 static void on_finished(void *context, struct request *request, int64_t absolute)
@@ -174,6 +174,9 @@ void level_send(struct level_run *run, int stream, int64_t i, int64_t target, in
     target %= settings->url_count;
     request_begin(request, run->level.index, run->repeat, stream, i, intended, settings->urls[target]);
     request->record.target = (int)target;
+    struct turn turn = plan_turn(run->plan, stream >= 0 ? (int64_t)run->level.load : 0, i);
+    request->record.conversation = turn.conversation;
+    request->record.turn = turn.turn;
     request->record.shard = settings->shard.index;
     count(&run->worker->counts.sent, 1);
     count(&run->worker->counts.prompt_tokens, asked_prompt(run));

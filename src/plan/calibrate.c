@@ -350,7 +350,8 @@ struct verdict {
     const struct material_word *culprit; /* NULL: none was looked for */
 };
 
-/* Draws and counts CALIBRATE_CHECKS prompts, every other one of words that are all as likely, so that rare ones are checked too; where they are off, not all alike, looks for the word that is to blame. */
+/* Draws and counts CALIBRATE_CHECKS prompts, every other one of words that are all as likely, so that rare ones are checked too; where they
+ * are off, not all alike, looks for the word that is to blame. */
 static int check(struct calibration_work *work, const int64_t *lengths, uint64_t seed, bool repair, struct verdict *verdict)
 {
     struct draw draws[CALIBRATE_CHECKS] = {0};

@@ -52,7 +52,7 @@ struct estimate estimate_level(const struct plan *plan, const struct level *leve
     /* While streams begin one after the other, half of them are at work on average. */
     estimate.requests = first_limit(timed ? rate * (estimate.load_s + estimate.start_s / 2) : NAN, by_count);
     estimate.requests_at_most = timed && (closed || !isinf(by_count));
-    estimate.prompt_tokens = estimate.requests * (double)plan->workload.prompt.mean;
+    estimate.prompt_tokens = estimate.requests * plan_mean_prompt_tokens(plan);
     estimate.output_tokens = estimate.requests * (double)plan->workload.output.mean;
     return estimate;
 }

@@ -54,7 +54,8 @@ struct plan *plan_new(void)
         .profile = "",
         .sweep_arrivals = "poisson",
         .repeat = 1,
-        .workload = {.scenario = "", .shared_prefix_groups = 1, .language = LANGUAGE_DEFAULT, .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
+        .workload = {.scenario = "", .shared_prefix_groups = 1, .turns = 1, .language = LANGUAGE_DEFAULT,
+                     .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
         .limits = {.max_error_rate = 1, .max_micro_usd = -1},
         .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
         .calibration = {.method = ""},
@@ -68,6 +69,27 @@ void plan_free(struct plan *plan)
         return;
     arena_free(plan->arena);
     free(plan);
+}
+
+struct turn plan_turn(const struct plan *plan, int64_t streams, int64_t i)
+{
+    int64_t turns = plan->workload.turns, round = streams > 0 ? i / streams : 0;
+    if (turns <= 1 || streams <= 0)
+        return (struct turn){.conversation = -1, .turn = -1};
+    return (struct turn){.conversation = round / turns * streams + i % streams, .turn = round % turns};
+}
+
+double plan_mean_prompt_tokens(const struct plan *plan)
+{
+    double before = plan->workload.turns > 1 ? (double)(plan->workload.turns - 1) / 2 : 0;
+    return (double)plan->workload.prompt.mean * (1 + before) + (double)plan->workload.output.mean * before;
+}
+
+int64_t plan_max_prompt_tokens(const struct plan *plan)
+{
+    const struct workload *workload = &plan->workload;
+    int64_t before = workload->turns > 1 ? workload->turns - 1 : 0;
+    return (before + 1) * workload->prompt.max + before * workload->output.max;
 }
 
 int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns)
@@ -176,6 +198,8 @@ void plan_describe(const struct plan *plan, struct buf *out)
                    plan->workload.shared_prefix_groups == 1 ? "all share" : "groups share");
     buf_append_text(out, ", answers of ");
     token_lengths_describe(&plan->workload.output, out);
+    if (plan->workload.turns > 1)
+        buf_printf(out, ", in conversations of %lld turns", (long long)plan->workload.turns);
     buf_append_text(out, "; each level at most ");
     if (limits->max_seconds_ns > 0)
         buf_append_text(out, units_format_duration(limits->max_seconds_ns, text));

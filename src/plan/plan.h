@@ -24,6 +24,7 @@
 #define PLAN_STREAMS_MAX 1000000
 #define PLAN_NONCE_SIZE 33 /* 32 hex digits */
 #define PLAN_TOKENS_MAX ((int64_t)1 << 22) /* of one prompt, and of one answer */
+#define PLAN_TURNS_MAX 1000
 #define PLAN_GROUPS_MAX 1000000
 #define PLAN_BLOCK_TOKENS 512 /* that a hash id of a trace stands for: as in Mooncake's traces */
 #define PLAN_SECONDS_MAX 1e6 /* of any duration; at the smallest scale its wall time is 10^18 ns, to which a clock's time can be added */
@@ -122,6 +123,7 @@ struct workload {
     struct workload_data data;
     int64_t shared_prefix_tokens;        /* of text, behind the template, that prompts of a group have in common; 0: none */
     int64_t shared_prefix_groups;        /* at least 1: how many such prefixes there are, each as likely as the others */
+    int64_t turns;                       /* of a conversation that a stream holds, each request carrying what was said before; 1: requests alone */
     const char *language; /* of plan/language.h: that prompts are made in */
 };
 
@@ -154,6 +156,7 @@ struct calibration {
     const char *method;        /* "token_ids", "tokenize", "usage": how prompt lengths were made exact */
     bool exact;                /* the server counted every checked prompt as asked */
     int64_t template_tokens;   /* tokens that the chat template (or BOS) adds to an empty prompt, inside the asked length */
+    int64_t turn_tokens;       /* that the chat template adds to a later turn: around the answer before it and around its message */
     int64_t e2e_ns;            /* wall time of one full-length request, alone; 0 unknown */
 };
 
@@ -201,6 +204,16 @@ json_t *plan_to_json(const struct plan *plan);
 struct plan *plan_read(const char *path, struct error *err);
 /* "6 levels of concurrent: 1, 3, 5, 8, 10, 15 streams; 256 + 256 tokens; 60 s each" for people. Appends to out. */
 void plan_describe(const struct plan *plan, struct buf *out);
+
+/* Request i of a closed-loop level of so many streams: which conversation it belongs to, by a number of the level, and which of its turns it is. */
+struct turn {
+    int64_t conversation;
+    int64_t turn; /* from 0; -1: the plan has no conversations */
+};
+struct turn plan_turn(const struct plan *plan, int64_t streams, int64_t i);
+/* Of a whole conversation's requests, on average, and of its last at most: turns carry all that was said before. */
+double plan_mean_prompt_tokens(const struct plan *plan);
+int64_t plan_max_prompt_tokens(const struct plan *plan);
 
 /* A duration of the plan (model time) as wall time. */
 int64_t plan_wall_ns(const struct plan *plan, int64_t model_ns);

@@ -168,6 +168,12 @@ static void read_workload(struct json_reader *reader, const json_t *root, struct
     plan->workload.shared_prefix_groups = integer_within_or(reader, object, "shared_prefix_groups", 1, PLAN_GROUPS_MAX, 1);
     if (!reader->failed && plan->workload.shared_prefix_tokens >= plan->workload.prompt.min)
         json_fail(reader, "shared_prefix_tokens", "expected fewer than the shortest prompt has");
+    plan->workload.turns = integer_within_or(reader, object, "turns", 1, PLAN_TURNS_MAX, 1);
+    for (size_t k = 0; k < plan->level_count && plan->workload.turns > 1 && !reader->failed; k++)
+        if (plan->levels[k].unit != LOAD_STREAMS)
+            json_fail(reader, "turns", "expected levels of streams: conversations are held by them");
+    if (!reader->failed && plan->workload.turns > 1 && (plan->level_count == 0 || plan->find != FIND_NOTHING))
+        json_fail(reader, "turns", "expected 1: the levels are found while the load runs");
     plan->workload.language = keep(plan, json_get_text_or(reader, object, "language", LANGUAGE_DEFAULT));
     if (!reader->failed && !language_find(plan->workload.language))
         json_fail(reader, "language", "expected one of " LANGUAGE_NAMES ", got \"%.40s\"", plan->workload.language);
@@ -257,6 +263,7 @@ static void read_calibration(struct json_reader *reader, const json_t *root, str
     plan->calibration.method = keep(plan, json_get_text(reader, object, "method"));
     plan->calibration.exact = json_get_bool(reader, object, "exact");
     plan->calibration.template_tokens = integer_within(reader, object, "template_tokens", 0, PLAN_TOKENS_MAX);
+    plan->calibration.turn_tokens = integer_within_or(reader, object, "turn_tokens", 0, PLAN_TOKENS_MAX, 0);
     plan->calibration.e2e_ns = integer_within_or(reader, object, "e2e_ns", 0, INT64_MAX / 4, 0);
     json_leave(reader, mark);
 }

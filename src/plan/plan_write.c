@@ -126,6 +126,8 @@ static void write_calibration(json_t *root, const struct calibration *calibratio
     json_set_text(object, "method", calibration->method);
     json_set_bool(object, "exact", calibration->exact);
     json_set_integer(object, "template_tokens", calibration->template_tokens);
+    if (calibration->turn_tokens > 0)
+        json_set_integer(object, "turn_tokens", calibration->turn_tokens);
     set_known(object, "e2e_ns", calibration->e2e_ns, 0);
 }
 
@@ -206,6 +208,7 @@ json_t *plan_to_json(const struct plan *plan)
     write_data(workload, &plan->workload.data);
     set_known(workload, "shared_prefix_tokens", plan->workload.shared_prefix_tokens, 0);
     json_set_integer(workload, "shared_prefix_groups", plan->workload.shared_prefix_groups);
+    json_set_integer(workload, "turns", plan->workload.turns);
     json_set_text(workload, "language", plan->workload.language);
     write_limits(root, &plan->limits);
     write_deployment(root, &plan->deployment);

@@ -5,11 +5,14 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "plan/dataset_body.h"
 #include "plan/material.h"
 #include "plan/scenario.h"
 #include "wire/openai_request.h"
+
+#define MESSAGES "\"messages\":["
 
 struct prompts {
     const struct plan *plan;
@@ -17,7 +20,7 @@ struct prompts {
     uint64_t nonce;
     struct dataset_body *data; /* NULL: prompts are made */
     /* Used again for each body: one thread, one struct prompts. */
-    struct buf text;
+    struct buf text, member;
     int32_t *ids;
     size_t id_capacity;
 };
@@ -77,6 +80,7 @@ struct prompts *prompts_new(const struct plan *plan, struct material *material)
     *material = (struct material){0};
     prompts->nonce = fold_nonce(plan->nonce);
     prompts->text = BUF_INIT(PROMPT_BODY_MAX);
+    prompts->member = BUF_INIT(PROMPT_BODY_MAX);
     return prompts;
 }
 
@@ -87,6 +91,7 @@ void prompts_free(struct prompts *prompts)
     dataset_body_free(prompts->data);
     material_free(&prompts->material);
     buf_free(&prompts->text);
+    buf_free(&prompts->member);
     free(prompts->ids);
     free(prompts);
 }
@@ -138,6 +143,94 @@ static void draw_text(struct prompts *prompts, int64_t tokens, struct sources *s
     request->text_length = prompts->text.len;
 }
 
+/* A piece of text behind what is there, with an opening of its own where it is a message's. */
+static void draw_piece(struct prompts *prompts, int64_t tokens, bool opening, struct random *head, struct random *tail)
+{
+    if (opening)
+        buf_append_text(&prompts->text, MATERIAL_OPENING);
+    material_draw_more(&prompts->material, tokens, head, tail, &prompts->text);
+}
+
+static void end_message(struct prompts *prompts, const char *role)
+{
+    buf_printf(&prompts->member, "%s{\"role\":\"%s\",\"content\":", prompts->member.len > strlen(MESSAGES) ? "," : MESSAGES, role);
+    json_append_quoted(&prompts->member, buf_text(&prompts->text), prompts->text.len);
+    buf_append_char(&prompts->member, '}');
+    buf_reset(&prompts->text);
+}
+
+/* What is said in the turns before this one is drawn again, each with its own index; so are answers, as long as they were asked for. */
+struct said {
+    struct sources sources;
+    struct random answer;
+    int64_t prompt_tokens, output_tokens;
+};
+
+static void derive_said(const struct prompts *prompts, uint64_t where, int64_t i, struct said *said)
+{
+    const struct workload *workload = &prompts->plan->workload;
+    struct random sizes;
+    random_derive(&sizes, prompts->plan->seed, "lengths", where, (uint64_t)i);
+    random_derive(&said->answer, prompts->plan->seed, "answer", where, (uint64_t)i);
+    derive_sources(prompts, where, i, &said->sources);
+    said->prompt_tokens = token_lengths_draw(&workload->prompt, &sizes);
+    said->output_tokens = token_lengths_draw(&workload->output, &sizes);
+}
+
+/* Turn 0 is a prompt as any other; a later one adds the answer before it and its own message. */
+static void add_turn(struct prompts *prompts, bool first, bool last, struct said *said, int64_t *total, struct openai_request *request)
+{
+    bool ids = prompts->material.ids != NULL;
+    int64_t tokens = said->prompt_tokens, answer = last ? 0 : said->output_tokens;
+    struct random *head = &said->sources.head, *tail = &said->sources.tail;
+    MEM_GROW(prompts->ids, prompts->id_capacity, ids ? (size_t)(*total + tokens + answer) : 1);
+    if (first && ids)
+        draw_ids(prompts, tokens, &said->sources, request);
+    else if (first)
+        draw_text(prompts, tokens, &said->sources, request);
+    else if (ids)
+        material_draw_ids(&prompts->material, tokens, head, tail, prompts->ids + *total);
+    else
+        draw_piece(prompts, tokens - prompts->plan->calibration.turn_tokens, request->chat, head, tail);
+    if (request->chat)
+        end_message(prompts, "user");
+    *total += tokens;
+    if (last)
+        return;
+    if (ids)
+        material_draw_ids(&prompts->material, answer, &said->answer, &said->answer, prompts->ids + *total);
+    else
+        draw_piece(prompts, answer, request->chat, &said->answer, &said->answer);
+    if (request->chat)
+        end_message(prompts, "assistant");
+    *total += answer;
+}
+
+static void draw_conversation(struct prompts *prompts, int level, uint64_t where, int64_t i, struct openai_request *request,
+                              struct prompt_lengths *lengths)
+{
+    int64_t streams = (int64_t)prompts->plan->levels[level].load, turn = plan_turn(prompts->plan, streams, i).turn, total = 0;
+    struct said said = {.output_tokens = 0};
+    buf_reset(&prompts->member);
+    for (int64_t k = 0; k <= turn; k++) {
+        derive_said(prompts, where, i - (turn - k) * streams, &said);
+        add_turn(prompts, k == 0, k == turn, &said, &total, request);
+    }
+    lengths->prompt_tokens = total;
+    lengths->output_tokens = said.output_tokens;
+    if (request->chat) {
+        buf_append_char(&prompts->member, ']');
+        request->member = buf_text(&prompts->member);
+        request->member_length = prompts->member.len;
+    } else if (prompts->material.ids) {
+        request->token_ids = prompts->ids;
+        request->token_count = (size_t)total;
+    } else {
+        request->text = buf_text(&prompts->text);
+        request->text_length = prompts->text.len;
+    }
+}
+
 int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, struct buf *out, struct prompt_lengths *lengths,
                  struct error *err)
 {
@@ -155,11 +248,14 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
         .stream = true,
         .include_usage = server->usage,
         .continuous_usage = server->usage && server->continuous_usage,
-        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0 && !plan->workload.allow_prefix_cache && plan->workload.shared_prefix_tokens == 0,
+        .no_prompt_cache = strcmp(server->kind, "llamacpp") == 0 && !plan->workload.allow_prefix_cache && plan->workload.shared_prefix_tokens == 0 &&
+                           plan->workload.turns <= 1,
     };
     if (prompts->data) {
         if (dataset_body_fill(prompts->data, level, repeat, i, &request, lengths, err) < 0)
             return -1;
+    } else if (plan->workload.turns > 1) {
+        draw_conversation(prompts, level, where, i, &request, lengths);
     } else {
         lengths->prompt_tokens = token_lengths_draw(&plan->workload.prompt, &sizes);
         lengths->output_tokens = token_lengths_draw(&plan->workload.output, &sizes);

@@ -8,6 +8,9 @@
  * there; the body's rest from (seed, level, repeat, i). Lengths are drawn from (seed, level, repeat, i).
  * A shared prefix is drawn from (seed, nonce, group), the group from (seed, level, repeat, i): it stands before that head.
  *
+ * Of conversations, request i of a level of n streams carries what its stream said in requests i - n, i - 2n, ... of the same conversation, and answers
+ * of the lengths that were asked for, drawn from (seed, level, repeat, i): what the server really answered has no part in it.
+ *
  * prompts.jsonl.gz: first line {"schema":"roibench/prompts/v1",...}, then the material, one JSON object a line. */
 #ifndef ROIBENCH_PLAN_PROMPTS_H
 #define ROIBENCH_PLAN_PROMPTS_H

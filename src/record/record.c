@@ -78,6 +78,8 @@ struct record record_empty(void)
         .prompt_tokens = -1,
         .output_tokens = -1,
         .cached_tokens = -1,
+        .conversation = -1,
+        .turn = -1,
         .first_tokens = -1,
     };
 }
@@ -215,5 +217,7 @@ void record_append_json(const struct record *record, struct buf *out)
     buf_append_text(out, record->reused ? "true" : "false");
     append_member(out, "reconnected", record->reconnected);
     append_member(out, "target", record->target);
+    append_count(out, "conversation", record->conversation);
+    append_count(out, "turn", record->turn);
     buf_append_char(out, '}');
 }

@@ -58,6 +58,7 @@ struct record {
     bool reused;
     int reconnected;
     int target;
+    int64_t conversation, turn; /* of a plan with turns, else -1; conversation: a number of the level, turn: from 0 */
 };
 
 /* All times never, tokens unknown; what we count ourselves (chunks, arrivals, coalesced, bytes) is 0. */

@@ -50,6 +50,8 @@ static const struct field fields[] = {
     FIELD(BOOL, "reused", reused),
     FIELD(INT, "reconnected", reconnected),
     FIELD(INT, "target", target),
+    FIELD(COUNT, "conversation", conversation),
+    FIELD(COUNT, "turn", turn),
 };
 
 #define FIELD_ROWS (sizeof fields / sizeof *fields)

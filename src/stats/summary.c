@@ -53,6 +53,17 @@ static const char *lengths_text(struct arena *arena, const struct token_lengths 
     return arena_strdup(arena, buf_text(&text));
 }
 
+static const char *tokens_text(struct arena *arena, const struct workload *workload)
+{
+    const char *prefix = "", *turns = "";
+    if (workload->shared_prefix_tokens > 0)
+        prefix = arena_printf(arena, ", %lld of them shared by %lld groups", (long long)workload->shared_prefix_tokens,
+                              (long long)workload->shared_prefix_groups);
+    if (workload->turns > 1)
+        turns = arena_printf(arena, ", conversations of %lld turns", (long long)workload->turns);
+    return arena_printf(arena, "%s + %s tokens%s%s", lengths_text(arena, &workload->prompt), lengths_text(arena, &workload->output), prefix, turns);
+}
+
 static const char *duration_text(struct arena *arena, int64_t ns)
 {
     char text[UNITS_TEXT_SIZE];
@@ -103,8 +114,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .think_time = think_text(arena, &plan->think_time),
         .scenario = arena_strdup(arena, plan->workload.scenario),
         .endpoint = endpoint_name(plan->workload.endpoint),
-        .tokens = arena_printf(arena, "%s + %s tokens", lengths_text(arena, &plan->workload.prompt),
-                               lengths_text(arena, &plan->workload.output)),
+        .tokens = tokens_text(arena, &plan->workload),
         .limits = repeated_text(arena, plan),
         .warmup = trim_text(arena, &plan->limits.warmup),
         .cooldown = trim_text(arena, &plan->limits.cooldown),

@@ -209,6 +209,7 @@ static void judge_cache(struct level_summary *out, const struct run_data *data, 
     int64_t shared = plan->calibration.template_tokens + plan->workload.shared_prefix_tokens;
     for (size_t k = 0; k < level->record_count; k++) {
         if (data->member[level->records[k]] &&
+            data->file.records[level->records[k]].turn <= 0 && /* a later turn shares all that was said before */
             data->file.records[level->records[k]].cached_tokens > shared) {
             level_add_reason(out, VALIDITY_SUSPECT, "cached prompts",
                              plan->workload.shared_prefix_tokens > 0

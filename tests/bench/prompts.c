@@ -23,19 +23,19 @@ void *__libc_calloc(size_t count, size_t size);  /* NOLINT */
 
 static long allocations;
 
-void *malloc(size_t size)
+void *malloc(size_t size) /* NOLINT */
 {
     allocations++;
     return __libc_malloc(size);
 }
 
-void *realloc(void *block, size_t size)
+void *realloc(void *block, size_t size) /* NOLINT */
 {
     allocations++;
     return __libc_realloc(block, size);
 }
 
-void *calloc(size_t count, size_t size)
+void *calloc(size_t count, size_t size) /* NOLINT */
 {
     allocations++;
     return __libc_calloc(count, size);

@@ -114,3 +114,43 @@ run_it() { # RUN: carries it out
     assert_failure 2
     [[ $stderr == *"--shared-prefix-tokens is for prompts that are made"* ]]
 }
+
+@test "conversations: every turn is as long as what was said, by /tokenize, ids and usage, over two workers" {
+    local endpoint dialect=vllm
+    for endpoint in chat completions usage; do
+        if [ $endpoint = usage ]; then dialect=openai; fi
+        start_simulator --preset instant --model tiny --dialect $dialect
+        prepare --run-id $endpoint --endpoint "${endpoint/usage/chat}" --profile concurrent --rate 3 --max-requests 60 --turns 4 --prompt-tokens 50 --output-tokens 10
+        assert_success
+        run timeout 60 "$ROIBENCH" run --workspace ws --run-id $endpoint --workers 2
+        assert_success
+        run bash -c "zcat ws/$endpoint/records.jsonl.gz | sed -n 's/.*\"prompt_tokens\":\([0-9]*\).*\"turn\":\([0-9]*\).*/\2 \1/p' | sort -u | xargs"
+        assert_output "0 50 1 110 2 170 3 230"
+        run bash -c "zcat ws/$endpoint/records.jsonl.gz | grep -c '\"conversation\":0,'"
+        assert_output 4
+        stop_simulators
+    done
+}
+
+@test "conversations are refused where nobody holds them: one sentence, exit 2" {
+    start_simulator --preset instant --model tiny
+    prepare --turns 3
+    assert_failure 2
+    [[ $stderr == "roibench prepare: --turns: conversations are held by streams"* ]]
+    prepare --turns 3 --profile poisson --rate 2
+    assert_failure 2
+    prepare --turns 3 --find breaking
+    assert_failure 2
+    prepare --turns 0 --profile concurrent --rate 2
+    assert_failure 2
+    echo '{"prompt":"a"}' >rows.jsonl
+    prepare --turns 3 --data rows.jsonl --profile concurrent --rate 2
+    assert_failure 2
+    [[ $stderr == *"--turns is for prompts that are made"* ]]
+    prepare --turns 3 --profile concurrent --rate 2 --prompt-tokens 12 --output-tokens 2
+    assert_failure 2
+    [[ $stderr == *"too few for a later turn"* ]]
+    prepare --turns 900 --profile concurrent --rate 2 --prompt-tokens 100 --output-tokens 2
+    assert_failure 3
+    [[ $stderr == *"do not fit into the model's context"* ]]
+}

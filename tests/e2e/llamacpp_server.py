@@ -7,12 +7,13 @@ The prompt cache is off, so that its counter of prompt tokens, which leaves cach
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 import xllamacpp
 
-SLOTS, CONTEXT_PER_SLOT = 4, 2048
+SLOTS, CONTEXT_PER_SLOT = 4, int(os.environ.get("E2E_CONTEXT", "2048"))
 
 
 def make_parameters(model: str, port: int, name: str) -> xllamacpp.CommonParams:

@@ -13,7 +13,7 @@ import numpy
 
 import tiny_vocabulary
 
-LAYERS, WIDTH, HEADS, FEED_FORWARD, CONTEXT = 2, 128, 2, 256, 4096
+LAYERS, WIDTH, HEADS, FEED_FORWARD, CONTEXT = 2, 128, 2, 256, 16384
 
 
 def write_hyperparameters(writer: gguf.GGUFWriter) -> None:

@@ -59,7 +59,7 @@ static struct plan *whole_plan(void)
     plan->refine = 4;
     plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {256, 0, 256, 256},
                                        .output = {100, 20, 10, 200}, .shared_prefix_tokens = 100,
-                                       .shared_prefix_groups = 3, .language = "de", .allow_prefix_cache = true,
+                                       .shared_prefix_groups = 3, .turns = 1, .language = "de", .allow_prefix_cache = true,
                                        .data = {.file = "a.jsonl", .format = "jsonl", .rows = 90, .bad = 1, .too_long = 2, .trimmed = 3, .counted = 4,
                                                 .block_tokens = 16, .shuffled = true}};
     plan->limits = (struct limits){.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 1500 * NS_PER_MS, .stall_timeout_ns = 60 * NS_PER_S,

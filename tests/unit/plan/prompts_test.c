@@ -220,6 +220,93 @@ static void test_a_shared_prefix(void **state)
     plan_free(other);
 }
 
+static const char *content(const json_t *messages, size_t k, const char *role)
+{
+    const json_t *message = json_array_get(messages, k);
+    assert_string_equal(json_string_value(json_object_get(message, "role")), role);
+    return json_string_value(json_object_get(message, "content"));
+}
+
+/* Two streams, conversations of three turns: requests 1, 3, 5 are one, 7, 9, 11 the next of stream 1. */
+static void test_a_conversation_carries_what_was_said(void **state)
+{
+    (void)state;
+    enum { TURN_TOKENS = 7, STREAMS = 2 };
+    struct level level = {.kind = "concurrent", .load = STREAMS};
+    struct plan *plan = make_plan(ENDPOINT_CHAT);
+    plan->levels = &level;
+    plan->level_count = 1;
+    plan->workload.turns = 3;
+    plan->workload.output = (struct token_lengths){.mean = 20, .stddev = 5, .min = 5, .max = 40};
+    plan->calibration.turn_tokens = TURN_TOKENS;
+    struct material words = make_words(52), kept = make_words(52);
+    struct prompts *prompts = prompts_new(plan, &words);
+    json_t *before = NULL;
+    int64_t answers = 0;
+    for (int64_t turn = 0; turn < 3; turn++) {
+        struct buf out = BUF_INIT(PROMPT_BODY_MAX);
+        struct prompt_lengths lengths;
+        struct error err;
+        int64_t i = 1 + turn * STREAMS;
+        assert_int_equal(plan_turn(plan, STREAMS, i).turn, turn);
+        assert_int_equal(plan_turn(plan, STREAMS, i).conversation, 1);
+        assert_int_equal(plan_turn(plan, STREAMS, i + 3 * STREAMS).conversation, 3);
+        assert_int_equal(prompts_body(prompts, 0, 0, i, &out, &lengths, &err), 0);
+        assert_int_equal(lengths.prompt_tokens, 60 * (turn + 1) + answers);
+        json_t *root = json_loads(buf_text(&out), 0, NULL), *messages = json_object_get(root, "messages");
+        assert_int_equal(json_array_size(messages), 2 * turn + 1);
+        int64_t sum = OVERHEAD + turn * TURN_TOKENS;
+        for (size_t k = 0; k < json_array_size(messages); k++)
+            sum += cost_of(&kept, content(messages, k, k % 2 ? "assistant" : "user"));
+        assert_int_equal(sum, lengths.prompt_tokens);
+        for (size_t k = 0; k < json_array_size(before); k++)
+            assert_true(json_equal(json_array_get(before, k), json_array_get(messages, k)));
+        json_decref(before);
+        before = json_incref(messages);
+        answers += lengths.output_tokens;
+        json_decref(root);
+        buf_free(&out);
+    }
+    json_decref(before);
+    prompts_free(prompts);
+    material_free(&kept);
+    plan_free(plan);
+}
+
+/* Of completions they are one text or one array, which begins as the turn's before. */
+static void test_a_conversation_of_completions(void **state)
+{
+    (void)state;
+    struct level level = {.kind = "concurrent", .load = 3};
+    struct plan *plan = make_plan(ENDPOINT_COMPLETIONS);
+    plan->levels = &level;
+    plan->level_count = 1;
+    plan->workload.turns = 2;
+    struct material words = make_words(52), kept = make_words(52), ids = make_ids();
+    struct prompts *by_words = prompts_new(plan, &words), *by_ids = prompts_new(plan, &ids);
+    char *first = body_of(by_words, 0, 0, 2), *second = body_of(by_words, 0, 0, 5), *short_array = body_of(by_ids, 0, 0, 2), *array = body_of(by_ids, 0, 0, 5);
+    json_t *one = json_loads(first, 0, NULL), *two = json_loads(second, 0, NULL), *three = json_loads(array, 0, NULL), *four = json_loads(short_array, 0, NULL);
+    const char *before = json_string_value(json_object_get(one, "prompt")), *after = json_string_value(json_object_get(two, "prompt"));
+    assert_memory_equal(before, after, strlen(before));
+    assert_int_equal(cost_of(&kept, after), 60 + 7 + 60 - OVERHEAD);
+    assert_int_equal(json_array_size(json_object_get(three, "prompt")), 60 + 7 + 60);
+    assert_int_equal(json_array_size(json_object_get(four, "prompt")), 60);
+    for (size_t k = 0; k < 60; k++)
+        assert_true(json_equal(json_array_get(json_object_get(three, "prompt"), k), json_array_get(json_object_get(four, "prompt"), k)));
+    json_decref(one);
+    json_decref(two);
+    json_decref(three);
+    json_decref(four);
+    free(first);
+    free(second);
+    free(short_array);
+    free(array);
+    prompts_free(by_words);
+    prompts_free(by_ids);
+    material_free(&kept);
+    plan_free(plan);
+}
+
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -531,6 +618,8 @@ int main(void)
         cmocka_unit_test(test_a_body_depends_on_nothing_that_was_drawn_before),
         cmocka_unit_test(test_heads_are_the_nonces_and_the_rest_is_the_seeds),
         cmocka_unit_test(test_a_shared_prefix),
+        cmocka_unit_test(test_a_conversation_carries_what_was_said),
+        cmocka_unit_test(test_a_conversation_of_completions),
         cmocka_unit_test(test_no_two_heads_are_alike),
         cmocka_unit_test(test_the_entropy_of_a_head),
         cmocka_unit_test(test_every_sum_that_costs_allow_is_reached),

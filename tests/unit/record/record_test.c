@@ -18,7 +18,7 @@ static struct record full_record(void)
         .status = 200, .outcome = OUTCOME_ERROR, .failure = FAILURE_HTTP_5XX,
         .prompt_tokens = 512, .output_tokens = 256, .cached_tokens = 0, .chunks = 250, .arrivals = 240, .coalesced = 10,
         .first_tokens = 2, .chunk_tokens = CHUNK_TOKENS_INFERRED, .finish_reason = "a \"b\"\\\n",
-        .bytes = 123456, .reused = true, .reconnected = 1, .target = 2,
+        .bytes = 123456, .reused = true, .reconnected = 1, .target = 2, .conversation = 6, .turn = 3,
     };
 }
 
@@ -61,7 +61,8 @@ static void test_a_full_record_comes_back(void **state)
         "\"connected\":1000000100,\"headers\":1100000000,\"first_token\":1200000000,\"last_token\":9000000000,\"end\":9000000001,"
         "\"status\":200,\"outcome\":\"error\",\"error\":\"http_5xx\",\"prompt_tokens\":512,\"output_tokens\":256,"
         "\"cached_tokens\":0,\"chunks\":250,\"arrivals\":240,\"coalesced\":10,\"first_tokens\":2,\"chunk_tokens\":\"inferred\","
-        "\"finish_reason\":\"a \\\"b\\\"\\\\\\n\",\"bytes\":123456,\"reused\":true,\"reconnected\":1,\"target\":2}");
+        "\"finish_reason\":\"a \\\"b\\\"\\\\\\n\",\"bytes\":123456,\"reused\":true,\"reconnected\":1,\"target\":2,"
+        "\"conversation\":6,\"turn\":3}");
     assert_int_equal(record_parse_json(line.data, line.len, &back, NULL), 0);
     assert_int_equal(back.intended, -5);
     assert_int_equal(back.end, 9000000001);
@@ -70,6 +71,7 @@ static void test_a_full_record_comes_back(void **state)
     assert_string_equal(back.finish_reason, "a \"b\"\\\n");
     assert_true(back.reused);
     assert_int_equal(back.target, 2);
+    assert_true(back.conversation == 6 && back.turn == 3);
     buf_free(&line);
 }
 
@@ -133,7 +135,7 @@ static void test_blame(void **state)
 
 static void test_unknown_members_and_spaces_are_tolerated(void **state)
 {
-    const char line[] = "{ \"turn\" : {\"a\":[1,2,{\"}\":\"]\"}],\"b\":\"x\\\"}\"} , \"level\" : 1,\"repeat\":0 ,\"i\":2,"
+    const char line[] = "{ \"branch\" : {\"a\":[1,2,{\"}\":\"]\"}],\"b\":\"x\\\"}\"} , \"level\" : 1,\"repeat\":0 ,\"i\":2,"
                         "\"outcome\":\"ok\",\"sent\":null,\"new\":-1.5e3,\"flag\":true, \"finish_reason\":\"\\u0041\\u00E9\\/\\u0007\\b\" } ";
     struct record record;
     struct error err = {0};
