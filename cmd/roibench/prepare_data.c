@@ -18,11 +18,12 @@
 #include "plan/synthetic.h"
 #include "probe/count.h"
 
-#define CALIBRATE_TOKENS 512     /* prompts of this length are what the words are checked by */
+#define CALIBRATE_TOKENS 256     /* prompts of this length are what the words are checked by: more than a template, less than a context */
 #define SAMPLE_BY_TOKENIZE 32    /* first rows that are counted whatever their length, then the 64th, 128th, ... */
 #define SAMPLE_BY_USAGE 4        /* each costs a prefill */
 #define SAMPLE_BY_USAGE_BYTES 16384
 #define COUNTS_MAX 20000         /* rows near the limit that are counted; the others are estimated */
+#define COUNTS_BY_USAGE_MAX 64
 #define MESSAGE_TOKENS 16        /* that a template puts around a message, at most */
 #define TRIM_ROUNDS 6
 #define TRIM_MARGIN 0.98
@@ -252,13 +253,20 @@ static bool in_sample(const struct conversion *conversion)
     return (number < SAMPLE_BY_USAGE || power) && bytes <= SAMPLE_BY_USAGE_BYTES && (room <= 0 || bytes < room);
 }
 
+static bool worth_asking(const struct conversion *conversion, int64_t answer)
+{
+    int64_t most = conversion->counter.tokenize ? COUNTS_MAX : COUNTS_BY_USAGE_MAX;
+    return !certainly_fits(conversion, answer) && conversion->counts < most;
+}
+
 /* The prompt's length, by the server where it matters. 1; 0: the server refuses it (*refusal); -1. */
 static int measure(struct conversion *conversion, int64_t answer, struct length *length, struct error *refusal, struct error *err)
 {
-    bool sample = in_sample(conversion), doubtful = !certainly_fits(conversion, answer) && conversion->counter.tokenize;
+    bool sample = in_sample(conversion);
+    int64_t room = conversion->plan->server.max_model_len;
     length->counted = false;
     length->tokens = estimate_tokens(conversion);
-    if (!sample && (!doubtful || conversion->counts >= COUNTS_MAX))
+    if (!sample && !worth_asking(conversion, answer))
         return 1;
     conversion->counts += !sample;
     struct buf whole = BUF_INIT(PROMPT_BODY_MAX);
@@ -267,8 +275,12 @@ static int measure(struct conversion *conversion, int64_t answer, struct length 
     prepare_member_with_head(&conversion->member, conversion->plan->workload.allow_prefix_cache ? NULL : conversion->material, &random, &whole);
     int64_t counted = counter_count_member(&conversion->counter, buf_text(&whole), whole.len, refusal);
     buf_free(&whole);
-    if (counted == COUNTER_REFUSED)
+    if (counted == COUNTER_REFUSED && (conversion->counter.tokenize || room <= 0))
         return 0;
+    if (counted == COUNTER_REFUSED) { /* a request, which does not fit: by how much is not known */
+        length->tokens = length->tokens > 2 * room ? length->tokens : 2 * room;
+        return 1;
+    }
     if (counted < 0)
         return error_set(err, refusal->class, "%s", refusal->text);
     *length = (struct length){counted, true};
@@ -342,6 +354,8 @@ static int convert_text(struct conversion *conversion, const struct dataset_row 
     if (prepare_member_of_row(&conversion->member, row, conversion->plan->workload.endpoint, &refusal) < 0)
         return dataset_refuse(conversion->data->dataset, row, &refusal, err);
     int status = measure(conversion, answer, &length, &refusal, err);
+    if (status == 0 && !conversion->counter.tokenize && conversion->data->too_long != TOO_LONG_REFUSE)
+        return leave_out(conversion, row, &length, answer, err); /* how large the context is was not told, but this is beyond it */
     if (status == 0)
         return dataset_refuse(conversion->data->dataset, row, &refusal, err);
     if (status > 0 && room > 0 && length.tokens + answer > room) {
@@ -410,12 +424,15 @@ static void tell_left_out(const struct conversion *conversion)
                     counts.first_bad);
     for (int64_t k = 0; k < data->too_long && k < LINES_NAMED; k++)
         buf_printf(&lines, "%s%" PRIu64, k > 0 ? ", " : "", conversion->lines_left_out[k]);
-    if (data->too_long > 0)
-        log_warning(log, "%s: %" PRId64 " row%s do not fit into the model's context of %" PRId64 " tokens together with the answer and were left out: line%s %s%s",
-                    conversion->data->path, data->too_long, data->too_long == 1 ? "" : "s", conversion->plan->server.max_model_len,
-                    data->too_long == 1 ? "" : "s", buf_text(&lines), data->too_long > LINES_NAMED ? ", ..." : "");
+    if (data->too_long > 0 && conversion->plan->server.max_model_len <= 0)
+        log_warning(log, "%s: the server does not tell how long a request may be; %" PRId64 " that it refused when they were counted were left out: line%s %s",
+                    conversion->data->path, data->too_long, data->too_long == 1 ? "" : "s", buf_text(&lines));
+    else if (data->too_long > 0)
+        log_warning(log, "%s: %" PRId64 " row%s not fit into the model's context of %" PRId64 " tokens together with the answer and %s left out: line%s %s%s",
+                    conversion->data->path, data->too_long, data->too_long == 1 ? " does" : "s do", conversion->plan->server.max_model_len,
+                    data->too_long == 1 ? "was" : "were", data->too_long == 1 ? "" : "s", buf_text(&lines), data->too_long > LINES_NAMED ? ", ..." : "");
     if (data->trimmed > 0)
-        log_warning(log, "%s: %" PRId64 " row%s shortened until they fit into the model's context (--too-long trim)", conversion->data->path, data->trimmed,
+        log_warning(log, "%s: %" PRId64 " row%s shortened to fit into the model's context (--too-long trim)", conversion->data->path, data->trimmed,
                     data->trimmed == 1 ? " was" : "s were");
     if (conversion->short_prompts > 0)
         log_warning(log, "%s: %" PRId64 " prompts are shorter than what the chat template alone costs: they are %" PRId64 " tokens long", conversion->data->path,

@@ -124,22 +124,25 @@ static size_t cut(const char *text, size_t length, double share)
     return kept;
 }
 
-/* Of a chat, what its last text says is shortened by all that is too much. */
+/* Of a chat, the longest message is shortened by all that is too much. */
 static bool shorten_messages(struct prepare_member *member, double share)
 {
     double excess = (double)member->text_bytes * (1 - share);
-    for (size_t k = json_array_size(member->rows_messages); k > 0; k--) {
-        json_t *message = json_array_get(member->rows_messages, k - 1), *content = json_object_get(message, "content");
-        size_t length = json_string_length(content), kept;
-        if (!json_is_string(content) || length == 0)
-            continue;
-        if ((double)length <= excess)
-            return false;
-        kept = cut(json_string_value(content), length, 1 - excess / (double)length);
-        json_object_set_new(message, "content", json_stringn(json_string_value(content), kept));
-        return kept > 0;
+    json_t *longest = NULL;
+    size_t length = 0;
+    for (size_t k = 0; k < json_array_size(member->rows_messages); k++) {
+        json_t *message = json_array_get(member->rows_messages, k);
+        if (json_string_length(json_object_get(message, "content")) > length) {
+            longest = message;
+            length = json_string_length(json_object_get(message, "content"));
+        }
     }
-    return false;
+    if ((double)length <= excess)
+        return false;
+    const char *text = json_string_value(json_object_get(longest, "content"));
+    size_t kept = cut(text, length, 1 - excess / (double)length);
+    json_object_set_new(longest, "content", json_stringn(text, kept));
+    return kept > 0;
 }
 
 bool prepare_member_shorten(struct prepare_member *member, double share)

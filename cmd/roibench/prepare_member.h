@@ -28,7 +28,7 @@ void prepare_member_free(struct prepare_member *member);
 
 /* -1 with a sentence: messages for an endpoint that takes none, or without any text. */
 int prepare_member_of_row(struct prepare_member *member, const struct dataset_row *row, enum endpoint endpoint, struct error *err);
-/* Keeps `share` (0 to 1) of the text (of a chat: of its last message that is a text). false: nothing would be left. */
+/* Keeps `share` (0 to 1) of the text (of a chat: of its longest message). false: nothing would be left. */
 bool prepare_member_shorten(struct prepare_member *member, double share);
 /* Appends it with a head made of the material; NULL: without one. */
 void prepare_member_with_head(const struct prepare_member *member, const struct material *material, struct random *random, struct buf *out);

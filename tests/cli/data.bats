@@ -108,6 +108,31 @@ run_all() {
     [ ! -e ws/r ]
 }
 
+@test "too long on servers without /tokenize: asked by requests of one token; a chat's longest message is shortened" {
+    local long
+    long=$(printf 'wörd %.0s' {1..600})
+    {
+        printf '{"messages":[{"role":"system","content":"%s"},{"role":"user","content":[{"type":"text","text":"short"}]}],"max_tokens":20}\n' "$long"
+        printf '{"messages":[{"role":"user","content":"short"}],"max_tokens":20}\n{"prompt":"what?","max_tokens":20}\n'
+    } >chats
+    local dialect
+    for dialect in llamacpp tgi; do
+        start_simulator --preset instant --model tiny --dialect $dialect --max-model-len 400
+        rm -rf ws
+        prepare --data chats --too-long trim
+        assert_success
+        [[ $stderr == *"1 row was shortened"* ]]
+        assert_equal "$(field ws/r/plan.json rows)" 3
+        run_all
+    done
+    start_simulator --preset instant --model tiny --dialect openai --max-model-len 400 # which does not tell its context
+    rm -rf ws
+    prepare --data chats
+    assert_success
+    [[ $stderr == *"the server does not tell how long a request may be; 1 that it refused when they were counted were left out: line 1"* ]]
+    run_all
+}
+
 @test "a bad row: file, line, column, what was expected; --skip-bad goes on" {
     start_simulator --preset instant --model tiny
     printf '{"prompt":"a"}\n{"prompt":"b",}\n{"prompt":"c"}\n' >bad.jsonl
