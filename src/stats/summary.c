@@ -218,6 +218,24 @@ static void fill_mean_tokens(struct run_facts *facts, const struct run_data *dat
     facts->output = mean_of(&output);
 }
 
+/* Of several targets one may be the reason for all failures. */
+static void note_failing_target(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
+{
+    long long failed[PLAN_TARGETS_MAX] = {0}, all = 0;
+    size_t targets = plan->other_target_count + 1, worst = 0;
+    for (size_t k = 0; k < data->file.record_count; k++) {
+        const struct record *record = &data->file.records[k];
+        if (!data->member[k] || !failure_by_server(record->failure) || record->target < 0 || (size_t)record->target >= targets)
+            continue;
+        failed[record->target]++;
+        all++;
+        worst = failed[record->target] > failed[worst] ? (size_t)record->target : worst;
+    }
+    if (targets > 1 && all > 0)
+        add_note(summary, arena_printf(summary->arena, "of %zu targets %s failed most: %lld of all %lld requests that failed by the server's doing",
+                                       targets, worst == 0 ? plan->target : plan->other_targets[worst - 1], failed[worst], all));
+}
+
 static void note_run(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
 {
     const char *of_shards[SHARDS_NOTES_MAX];
@@ -232,6 +250,7 @@ static void note_run(struct run_summary *summary, const struct run_data *data, c
         add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");
     if (!data->has_metrics)
         add_note(summary, "the server's own metrics were not recorded: queue and KV cache have no class");
+    note_failing_target(summary, data, plan);
     const struct workload_data *rows = &plan->workload.data;
     if (rows->counted < rows->rows)
         add_note(summary, arena_printf(summary->arena, "%lld of %lld rows of %s have an estimate for a length: what is said of prompts is what the server counted",

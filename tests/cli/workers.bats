@@ -204,6 +204,21 @@ level_end() { # NAME: its value in the journal's first level_end
     [[ $stderr == *"--levels"* ]]
 }
 
+@test "several targets: the report says which of them failed" {
+    start_simulator --preset instant --model m
+    local first=$SIM
+    start_simulator --preset instant --model m
+    "$ROIBENCH" prepare --workspace ws --run-id r --target "$first/v1" --target "$SIM/v1" --profile concurrent --rate 2 --max-requests 20 \
+        --stream-start together --prompt-tokens 32 --output-tokens 8 >/dev/null 2>&1
+    curl -sS -X PUT -d '["status=503"]' "$SIM/sim/fault" >/dev/null
+    run_plan
+    assert_success
+    run --separate-stderr "$ROIBENCH" summarize --workspace ws
+    assert_success
+    [[ $output =~ "of 2 targets $SIM/v1 failed most: "([0-9]+)" of all "([0-9]+)" requests that failed by the server's doing" ]]
+    ((BASH_REMATCH[1] == BASH_REMATCH[2] && BASH_REMATCH[1] > 5))
+}
+
 @test "several targets take turns" {
     start_simulator --preset instant --model m
     local first=$SIM
