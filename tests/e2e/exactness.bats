@@ -58,11 +58,31 @@ measure() {
     if [[ $method == usage ]]; then ((error <= 1)); else ((error == 0)); fi
 }
 
+# measure_turns SERVER URL ENDPOINT: rows of conversations, whose turns carry what was said before.
+measure_turns() {
+    local server=$1 url=$2 endpoint=$3 workspace folder method turn n counted error
+    workspace=$(mktemp -d "$BATS_TEST_TMPDIR/ws.XXXX")
+    run -0 --separate-stderr timeout 300 "$ROIBENCH" prepare --workspace "$workspace" --target "$url/v1" --endpoint "$endpoint" --profile concurrent --rate 1 \
+        --max-requests 12 --turns 3 --prompt-tokens 100 --output-tokens 8 --wait 30
+    folder=$workspace/${lines[-1]}
+    run -0 timeout 300 "$ROIBENCH" run --workspace "$workspace"
+    method=$(jq --raw-output .calibration.method "$folder/plan.json")
+    for turn in 0 1 2; do
+        n=$((100 + turn * 108))
+        counted=$(records "$folder" "map(select(.turn == $turn).prompt_tokens) | unique | map(tostring) | join(\", \")" | tr -d '"')
+        error=$(records "$folder" "map(select(.turn == $turn).prompt_tokens - $n | fabs) | max")
+        echo "| $server | $endpoint, turn $((turn + 1)) | $method | $n | $counted | $error |" >>"$ROWS"
+        echo "$server $endpoint $method: turn $turn, asked for $n, counted $counted"
+        if [[ $method == usage ]]; then ((error <= 1)); else ((error == 0)); fi || return 1
+    done
+}
+
 # 4 tokens are fewer than a chat template has.
 measure_all() { # SERVER URL
     local endpoint n
     for n in 4 16 256 4096; do measure "$1" "$2" chat $n; done
     for n in 1 16 256 4096; do measure "$1" "$2" completions $n; done
+    for endpoint in chat completions; do measure_turns "$1" "$2" $endpoint; done
 }
 
 measure_real() { # SERVER
