@@ -63,10 +63,12 @@ def table(rows):
             continue
         sign = "<=" if row["better"] == "less" else ">="
         must = f"{sign} {number(row['must'])}" if row["must"] is not None else ""
-        spread = f" ({number(min(row['samples']))} to {number(max(row['samples']))})" if len(row["samples"]) > 1 else ""
+        count = len(row["samples"])
+        spread = f" ({number(min(row['samples']))} to {number(max(row['samples']))}, {count} runs)" if count > 1 else ""
         verdict = {"aim": "aim reached", "must": "ok", "MISSED": "**missed**", "": ""}[row["verdict"]]
         reached = f"{number(row['value'])} {row['unit']}{spread}"
-        lines.append(f"| {row['name']} | {reached} | {must} | {number(row['aim'])} | {verdict} | {row['beside']} |")
+        beside = f"{row['beside']}; load average {row['load_average']:.1f}"
+        lines.append(f"| {row['name']} | {reached} | {must} | {number(row['aim'])} | {verdict} | {beside} |")
     return lines
 
 
@@ -82,14 +84,11 @@ def curve_table(curve):
 
 def page(figures):
     machine, curve = figures["machine"], figures["curve"]
-    load = machine["load_before"]
-    others = "The machine was idle before."
-    if load > 0.5:
-        others = f"The machine had other work: the load average was {load:.1f} before and {machine['load_after']:.1f} after."
+    others = "The load average is that at the end of a row's runs, theirs included (1 to 2)."
     lines = ["# The load engine, measured", "",
              "Made by `tests/bench/engine.py --json FIGURES` and `tests/bench/engine_page.py FIGURES`; no number here is typed by hand.", "",
-             f"- Commit {machine['commit']}, {machine['date']} UTC; {machine['cpus']} CPUs, {machine['model']}, Linux {machine['kernel']}; medians",
-             f"  of {machine['repeats']} (least to most). {others}",
+             f"- Commit {machine['commit']}, {machine['date']} UTC; {machine['cpus']} CPUs, {machine['model']}, Linux {machine['kernel']}. Medians",
+             f"  (least to most). {others}",
              "- Client and server share the machine. The server is `tests/bench/blaster.c`, which sends what it has computed beforehand; its own",
              "  CPU and how late it was are told beside every figure. The bare reader (`tests/bench/bare_reader.c`) is the least that a client can",
              "  do: epoll, `recv` of 64 kB, count `data:`. What is compared ran in turns. A figure of CPU is of the whole process, its records",
