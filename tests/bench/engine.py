@@ -213,7 +213,8 @@ class Table:
         spread = f"{min(samples):.4g} to {max(samples):.4g}" if len(samples) > 1 else ""
         self.say(f"{name:<62} {value:>9.4g} {unit:<9} {wanted:<26} {verdict:<7} {spread:<20} | {beside}")
         self.rows.append({"name": name, "unit": unit, "value": value, "samples": samples, "must": must, "aim": aim, "better": better,
-                          "verdict": verdict, "beside": beside, "load_average": os.getloadavg()[0]})
+                          "verdict": verdict, "beside": beside, "load_average": os.getloadavg()[0],
+                          "real_time": os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)})
 
     def skip(self, name, reason):
         self.unmeasured.append((name, reason))
@@ -573,7 +574,7 @@ def main():
     table.say(f"engine: {machine['cpus']} CPUs ({machine['model']}), Linux {machine['kernel']}, load before {machine['load_before']:.2f}, "
               f"medians of {REPEATS}")
     if machine["load_before"] > 0.5:
-        table.say("engine: the machine is not idle: others' work is in these figures")
+        table.say("engine: the machine is not idle: others' work is in these figures (chrt -f 5 keeps most of it out)")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         for program in "measure", "bare_reader", "blaster":

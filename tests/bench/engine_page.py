@@ -67,7 +67,7 @@ def table(rows):
         spread = f" ({number(min(row['samples']))} to {number(max(row['samples']))}, {count} runs)" if count > 1 else ""
         verdict = {"aim": "aim reached", "must": "ok", "MISSED": "**missed**", "": ""}[row["verdict"]]
         reached = f"{number(row['value'])} {row['unit']}{spread}"
-        beside = f"{row['beside']}; load average {row['load_average']:.1f}"
+        beside = f"{row['beside']}; load average {row['load_average']:.1f}{', at real-time priority' if row['real_time'] else ''}"
         lines.append(f"| {row['name']} | {reached} | {must} | {number(row['aim'])} | {verdict} | {beside} |")
     return lines
 
@@ -84,7 +84,7 @@ def curve_table(curve):
 
 def page(figures):
     machine, curve = figures["machine"], figures["curve"]
-    others = "The load average is that at the end of a row's runs, theirs included (1 to 2)."
+    others = "The load average is that at the end of a row's runs, theirs included (1 to 2); where it is higher, others worked too."
     lines = ["# The load engine, measured", "",
              "Made by `tests/bench/engine.py --json FIGURES` and `tests/bench/engine_page.py FIGURES`; no number here is typed by hand.", "",
              f"- Commit {machine['commit']}, {machine['date']} UTC; {machine['cpus']} CPUs, {machine['model']}, Linux {machine['kernel']}. Medians",
