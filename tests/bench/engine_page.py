@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """docs/results/load-engine.md and its chart, out of what tests/bench/engine.py --json kept.
 
-    tests/bench/engine_page.py FIGURES.json [FOLDER]      FOLDER: docs/results by default
+    tests/bench/engine_page.py [FIGURES.json [FOLDER]]      docs/results/load-engine.json, docs/results
 """
 
 import json
@@ -67,7 +67,7 @@ def table(rows):
         spread = f" ({number(min(row['samples']))} to {number(max(row['samples']))}, {count} runs)" if count > 1 else ""
         verdict = {"aim": "aim reached", "must": "ok", "MISSED": "**missed**", "": ""}[row["verdict"]]
         reached = f"{number(row['value'])} {row['unit']}{spread}"
-        beside = f"{row['beside']}; load average {row['load_average']:.1f}{', at real-time priority' if row['real_time'] else ''}"
+        beside = f"{row['beside']}; load average {row['load_average']:.1f}{', at real-time priority' if row.get('real_time') else ''}"
         lines.append(f"| {row['name']} | {reached} | {must} | {number(row['aim'])} | {verdict} | {beside} |")
     return lines
 
@@ -86,9 +86,10 @@ def page(figures):
     machine, curve = figures["machine"], figures["curve"]
     others = "The load average is that at the end of a row's runs, theirs included (1 to 2); where it is higher, others worked too."
     lines = ["# The load engine, measured", "",
-             "Made by `tests/bench/engine.py --json FIGURES` and `tests/bench/engine_page.py FIGURES`; no number here is typed by hand.", "",
+             "Made by `tests/bench/engine.py --json docs/results/load-engine.json` and `tests/bench/engine_page.py`; no number here is typed by hand.",
+             "",
              f"- Commit {machine['commit']}, {machine['date']} UTC; {machine['cpus']} CPUs, {machine['model']}, Linux {machine['kernel']}. Medians",
-             f"  (least to most). {others}",
+             f"  (least to most; without these: one run). {others}",
              "- Client and server share the machine. The server is `tests/bench/blaster.c`, which sends what it has computed beforehand; its own",
              "  CPU and how late it was are told beside every figure. The bare reader (`tests/bench/bare_reader.c`) is the least that a client can",
              "  do: epoll, `recv` of 64 kB, count `data:`. What is compared ran in turns. A figure of CPU is of the whole process, its records",
@@ -97,17 +98,18 @@ def page(figures):
     if curve:
         lines += ["", "## Error of the client by the number of streams", "",
                   "How far TTFT p99 and ITL p99 are from what the server really did, each stream in its time; vllm bench under the same load,",
-                  "as it reports them.", "",
+                  f"as it reports them. Runs a point: {curve[0]['runs']}; of vllm bench one.", "",
                   "![error against streams](load-engine.svg)", ""]
         lines += curve_table(curve)
     return "\n".join(lines) + "\n"
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) > 3:
         sys.exit(__doc__)
-    figures = json.loads(Path(sys.argv[1]).read_text())
-    folder = Path(sys.argv[2] if len(sys.argv) == 3 else Path(__file__).resolve().parents[2] / "docs/results")
+    results = Path(__file__).resolve().parents[2] / "docs/results"
+    figures = json.loads(Path(sys.argv[1] if len(sys.argv) > 1 else results / "load-engine.json").read_text())
+    folder = Path(sys.argv[2]) if len(sys.argv) == 3 else results
     (folder / "load-engine.md").write_text(page(figures))
     if figures["curve"]:
         (folder / "load-engine.svg").write_text(chart(figures["curve"]))
