@@ -74,7 +74,7 @@ static int64_t pairs(const char *text, size_t length)
 {
     int64_t tokens = words(text, length);
     for (size_t k = 0; k < length; k++)
-        tokens -= merges(text + k, length - k, " time", " way") || merges(text + k, length - k, " year", " light") ||
+        tokens -= merges(text + k, length - k, " time", " way") || merges(text + k, length - k, " light", " year") ||
                   merges(text + k, length - k, " day", " light");
     return tokens;
 }
