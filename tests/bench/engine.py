@@ -419,7 +419,8 @@ def row_error_by_streams(table):
     for streams in 1, 10, 50, 100, 200, 500, 1000:
         runs = [measure_error(streams, False) for _ in range(min(REPEATS, 3))]
         middle = statistics.median
-        point = {"streams": streams, "runs": len(runs), "ttft_ms": middle(r["errors"][0] for r in runs), "itl_ms": middle(r["errors"][1] for r in runs),
+        point = {"streams": streams, "runs": len(runs),
+                 "ttft_ms": middle(r["errors"][0] for r in runs), "itl_ms": middle(r["errors"][1] for r in runs),
                  "server_late_p99_ms": middle(r["report"]["late_ns"]["p99"] for r in runs) / MS, "cpu": middle(r["cpu_share"] for r in runs)}
         peer = peer_errors(command, streams) if command else (None, None)
         point["peer_ttft_ms"], point["peer_itl_ms"] = peer

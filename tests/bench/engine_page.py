@@ -84,9 +84,12 @@ def curve_table(curve):
 
 def page(figures):
     machine, curve = figures["machine"], figures["curve"]
-    others = "The load average is that at the end of a row's runs, theirs included (1 to 2); where it is higher, others worked too."
+    others = ("The load average is that at the end of a row's runs, theirs included (1 to 2); where it is\n"
+              "  higher, others worked too. `at real-time priority`: client and server ran under `chrt -f 5`, to keep that out of rows about time. Without\n"
+              "  it, on the same busy machine, the server itself was up to seconds late and those rows missed their limits.")
     lines = ["# The load engine, measured", "",
-             "Made by `tests/bench/engine.py --json docs/results/load-engine.json` and `tests/bench/engine_page.py`; no number here is typed by hand.",
+             "Made by `tests/bench/engine.py --json docs/results/load-engine.json` and `tests/bench/engine_page.py`; no number here is typed by",
+             "hand.",
              "",
              f"- Commit {machine['commit']}, {machine['date']} UTC; {machine['cpus']} CPUs, {machine['model']}, Linux {machine['kernel']}. Medians",
              f"  (least to most; without these: one run). {others}",
