@@ -276,6 +276,7 @@ static void close_stream(struct stream *stream)
 }
 
 /* recv, and stream->read: when the kernel had these bytes. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there */
 static ssize_t receive(struct stream *stream, char *bytes, size_t size)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
