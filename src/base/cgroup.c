@@ -55,7 +55,6 @@ static bool find_path(const char *root, const char *controller, char path[PATH_S
 static bool find_folder(const char *root, bool version2, const char *controller, char folder[PATH_SIZE], size_t *top)
 {
     char path[PATH_SIZE];
-    cleanup_buf struct buf probe = BUF_INIT(TEXT_MAX);
     if (!find_path(root, version2 ? "" : controller, path))
         return false;
     int length = snprintf(folder, PATH_SIZE, "%s/sys/fs/cgroup%s%s", root, version2 ? "" : "/", version2 ? "" : controller);

@@ -265,6 +265,7 @@ static int manifest_update_files(const char *folder, const struct manifest_step 
     cleanup_free char *path = NULL;
     struct json_reader reader;
     bool failed;
+    (void)lock; /* held until we return */
     json_t *before = manifest_open(folder, &reader, &path, &failed, err);
 
     if (failed)
@@ -384,6 +385,7 @@ int manifest_complete(const char *folder, const struct manifest_step *step, stru
     cleanup_free char *path = NULL;
     struct json_reader reader;
     bool failed;
+    (void)lock; /* held until we return */
     json_t *before = manifest_open(folder, &reader, &path, &failed, err);
 
     if (failed)

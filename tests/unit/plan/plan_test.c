@@ -57,8 +57,8 @@ static struct plan *whole_plan(void)
     plan->repeat = 3;
     plan->find = FIND_BREAKING;
     plan->refine = 4;
-    plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {256, 0, 256, 256},
-                                       .output = {100, 20, 10, 200}, .shared_prefix_tokens = 100,
+    plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {.mean = 256, .min = 256, .max = 256},
+                                       .output = {.mean = 100, .stddev = 20, .min = 10, .max = 200}, .shared_prefix_tokens = 100,
                                        .shared_prefix_groups = 3, .turns = 1, .language = "de", .allow_prefix_cache = true,
                                        .data = {.file = "a.jsonl", .format = "jsonl", .rows = 90, .bad = 1, .too_long = 2, .trimmed = 3, .counted = 4,
                                                 .block_tokens = 16, .shuffled = true}};
