@@ -350,6 +350,14 @@ void json_set_integer(json_t *object, const char *key, int64_t integer)
     json_set_new(object, key, json_integer(integer));
 }
 
+void json_set_integer_if(json_t *object, const char *key, int64_t integer, bool known)
+{
+    if (known)
+        json_set_integer(object, key, integer);
+    else
+        json_set_null(object, key);
+}
+
 void json_set_number(json_t *object, const char *key, double number)
 {
     char text[64];

@@ -68,6 +68,7 @@ char *json_scalar_text(const json_t *value);
 void json_set_text(json_t *object, const char *key, const char *text_or_null);
 void json_set_text_if_any(json_t *object, const char *key, const char *text); /* "" and NULL: null */
 void json_set_integer(json_t *object, const char *key, int64_t integer);
+void json_set_integer_if(json_t *object, const char *key, int64_t integer, bool known); /* not known: null */
 void json_set_number(json_t *object, const char *key, double number);
 void json_set_bool(json_t *object, const char *key, bool value);
 void json_set_null(json_t *object, const char *key);

@@ -16,22 +16,13 @@ static struct level_header header_of(const struct level *level)
     };
 }
 
-/* -1: unknown. */
-static void set_known(json_t *object, const char *key, int64_t number)
-{
-    if (number < 0)
-        json_set_null(object, key);
-    else
-        json_set_integer(object, key, number);
-}
-
 static void set_lag(json_t *object, const char *key, const struct lag_summary *lag)
 {
     json_t *values = json_add_object(object, key);
     const char *const names[] = {"p50", "p99", "max"};
     const int64_t numbers[] = {lag->p50, lag->p99, lag->max};
     for (int k = 0; k < 3; k++)
-        set_known(values, names[k], numbers[k]);
+        json_set_integer_if(values, names[k], numbers[k], numbers[k] >= 0);
 }
 
 static json_t *level_line(json_t *line, const char *what, const struct level *level, int repeat, int64_t start)
@@ -78,10 +69,10 @@ static int level_end(struct sink *sink, const struct level_end *end, struct erro
     json_t *cpu = json_add_array(object, "cpu"); /* one number a worker */
     for (int worker = 0; worker < end->workers; worker++)
         json_array_append_new(cpu, isfinite(end->cpu[worker]) ? json_real(end->cpu[worker]) : json_null());
-    set_known(object, "throttled_ns", end->throttled_ns);
+    json_set_integer_if(object, "throttled_ns", end->throttled_ns, end->throttled_ns >= 0);
     json_t *switches = json_add_object(object, "context_switches");
-    set_known(switches, "voluntary", end->switches.voluntary);
-    set_known(switches, "involuntary", end->switches.involuntary);
+    json_set_integer_if(switches, "voluntary", end->switches.voluntary, end->switches.voluntary >= 0);
+    json_set_integer_if(switches, "involuntary", end->switches.involuntary, end->switches.involuntary >= 0);
     json_set_integer(object, "pause_ns", end->pause_ns);
     json_set_integer(object, "record_stall_ns", end->record_stall_ns);
     json_set_integer(object, "connections_warmed", end->connections_warmed);

@@ -13,14 +13,6 @@ static double seconds(int64_t ns)
     return (double)ns / (double)NS_PER_S;
 }
 
-static void set_known(json_t *object, const char *key, int64_t value, int64_t unknown)
-{
-    if (value == unknown)
-        json_set_null(object, key);
-    else
-        json_set_integer(object, key, value);
-}
-
 static void set_usd(json_t *object, const char *key, int64_t micro_usd)
 {
     json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
@@ -33,7 +25,7 @@ static void write_server(json_t *root, const struct server_identity *server)
     json_set_text_if_any(object, "version", server->version);
     json_set_text_if_any(object, "preset", server->preset);
     json_set_number(object, "time_scale", server->time_scale);
-    set_known(object, "max_model_len", server->max_model_len, -1);
+    json_set_integer_if(object, "max_model_len", server->max_model_len, server->max_model_len != -1);
     if (server->prefix_caching == CACHING_UNKNOWN)
         json_set_null(object, "prefix_caching");
     else
@@ -97,17 +89,17 @@ static void write_limits(json_t *root, const struct limits *limits)
 {
     json_t *object = json_add_object(root, "limits");
     json_set_number(object, "max_seconds", limits->max_seconds_ns > 0 ? seconds(limits->max_seconds_ns) : NAN);
-    set_known(object, "max_requests", limits->max_requests, 0);
+    json_set_integer_if(object, "max_requests", limits->max_requests, limits->max_requests != 0);
     json_set_number(object, "drain_seconds", seconds(limits->drain_ns));
     json_set_number(object, "timeout_seconds", limits->timeout_ns > 0 ? seconds(limits->timeout_ns) : NAN);
     json_set_number(object, "stall_timeout_seconds", seconds(limits->stall_timeout_ns));
     json_set_integer(object, "max_concurrency", limits->max_concurrency);
     write_trim(object, "warmup", &limits->warmup);
     write_trim(object, "cooldown", &limits->cooldown);
-    set_known(object, "min_requests", limits->min_requests, 0);
+    json_set_integer_if(object, "min_requests", limits->min_requests, limits->min_requests != 0);
     json_set_number(object, "max_error_rate", limits->max_error_rate < 1 ? limits->max_error_rate : NAN);
     json_set_bool(object, "stop_when_saturated", limits->stop_when_saturated);
-    set_known(object, "max_tokens_total", limits->max_tokens_total, 0);
+    json_set_integer_if(object, "max_tokens_total", limits->max_tokens_total, limits->max_tokens_total != 0);
     set_usd(object, "max_usd", limits->max_micro_usd);
 }
 
@@ -115,7 +107,7 @@ static void write_deployment(json_t *root, const struct deployment *deployment)
 {
     json_t *object = json_add_object(root, "deployment");
     json_set_text_if_any(object, "hardware", deployment->hardware);
-    set_known(object, "gpus", deployment->gpus, 0);
+    json_set_integer_if(object, "gpus", deployment->gpus, deployment->gpus != 0);
     set_usd(object, "price_per_hour", deployment->price_micro_usd);
     json_set_text_if_any(object, "price_source", deployment->price_source);
 }
@@ -128,7 +120,7 @@ static void write_calibration(json_t *root, const struct calibration *calibratio
     json_set_integer(object, "template_tokens", calibration->template_tokens);
     if (calibration->turn_tokens > 0)
         json_set_integer(object, "turn_tokens", calibration->turn_tokens);
-    set_known(object, "e2e_ns", calibration->e2e_ns, 0);
+    json_set_integer_if(object, "e2e_ns", calibration->e2e_ns, calibration->e2e_ns != 0);
 }
 
 static void write_targets(json_t *root, const struct plan *plan)
@@ -191,7 +183,7 @@ json_t *plan_to_json(const struct plan *plan)
     write_server(root, &plan->server);
     json_set_text(root, "profile", plan->profile);
     write_levels(root, plan);
-    set_known(root, "sweep_levels", plan->sweep_levels, 0);
+    json_set_integer_if(root, "sweep_levels", plan->sweep_levels, plan->sweep_levels != 0);
     json_set_text(root, "sweep_arrivals", plan->sweep_arrivals);
     arrival_shape_write(&plan->arrival_shape, root);
     json_set_text(root, "stream_start", stream_start_name(plan->stream_start));
@@ -206,7 +198,7 @@ json_t *plan_to_json(const struct plan *plan)
     token_lengths_write(&plan->workload.output, workload, "output_tokens");
     json_set_bool(workload, "allow_prefix_cache", plan->workload.allow_prefix_cache);
     write_data(workload, &plan->workload.data);
-    set_known(workload, "shared_prefix_tokens", plan->workload.shared_prefix_tokens, 0);
+    json_set_integer_if(workload, "shared_prefix_tokens", plan->workload.shared_prefix_tokens, plan->workload.shared_prefix_tokens != 0);
     json_set_integer(workload, "shared_prefix_groups", plan->workload.shared_prefix_groups);
     json_set_integer(workload, "turns", plan->workload.turns);
     json_set_text(workload, "language", plan->workload.language);

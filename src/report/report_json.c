@@ -6,14 +6,6 @@
 #include "report/missing.h"
 #include "report/report.h"
 
-static void set_positive(json_t *object, const char *key, int64_t value)
-{
-    if (value > 0)
-        json_set_integer(object, key, value);
-    else
-        json_set_null(object, key);
-}
-
 static void set_price(json_t *object, const char *key, int64_t micro_usd)
 {
     json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
@@ -40,7 +32,7 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     json_set_integer(run, "output_tokens", facts->output_tokens);
     json_set_text(run, "limits", facts->limits);
     json_set_text_if_any(run, "hardware", facts->hardware);
-    set_positive(run, "gpus", facts->gpus);
+    json_set_integer_if(run, "gpus", facts->gpus, facts->gpus > 0);
     set_price(run, "price_per_hour", facts->price_micro_usd);
     json_set_text_if_any(run, "price_source", facts->price_source);
     missing_explain_run(run);
@@ -205,7 +197,7 @@ static void write_point(json_t *points, const char *key, const struct point *poi
         json_set_null(object, "decided");
     else
         json_set_bool(object, "decided", point->decided > 0);
-    set_positive(object, "needs_requests", point->needs_requests);
+    json_set_integer_if(object, "needs_requests", point->needs_requests, point->needs_requests > 0);
     json_set_text(object, "text", point->text);
 }
 
@@ -330,7 +322,7 @@ static void write_rows(json_t *roi, const struct comparison *comparison)
         json_set_text(object, "run", comparison->runs[k]->facts.run_id);
         json_set_text(object, "name", row->deployment->name);
         set_price(object, "price_per_hour", row->deployment->price_micro_usd);
-        set_positive(object, "gpus", row->deployment->gpus);
+        json_set_integer_if(object, "gpus", row->deployment->gpus, row->deployment->gpus > 0);
         for (int at = 0; at < OPERATING_COUNT; at++)
             write_cell(object, (enum operating_point)at, &row->at[at], row->deployment);
         json_array_append_new(rows, object);
@@ -359,7 +351,7 @@ static void write_pairs(json_t *roi, const struct comparison *comparison)
         const char *cheap = comparison->runs[pair->cheap]->facts.run_id, *dear = comparison->runs[pair->dear]->facts.run_id;
         json_set_text(object, "cheap", cheap);
         json_set_text(object, "dear", dear);
-        set_positive(object, "replicas", pair->replicas);
+        json_set_integer_if(object, "replicas", pair->replicas, pair->replicas > 0);
         set_price(object, "left_over_per_hour", pair->replicas > 0 ? pair->left_over_micro_usd : -1);
         json_set_number(object, "efficiency_delta", pair->efficiency_delta);
         json_set_text(object, "statement", pair->statement);

@@ -78,22 +78,14 @@ static void write_range(json_t *object, const char *key, const struct truth_rang
     json_set_integer(member, "max", range->max);
 }
 
-static void set_unless_none(json_t *object, const char *key, int64_t ns)
-{
-    if (ns < 0)
-        json_set_null(object, key);
-    else
-        json_set_integer(object, key, ns);
-}
-
 static void write_lag(json_t *object, const char *key, const struct lag *lag)
 {
     json_t *member = json_add_object(object, key);
     struct lag_summary summary = lag_summarize(lag);
     json_set_integer(member, "count", (int64_t)lag->total);
-    set_unless_none(member, "p50", summary.p50);
-    set_unless_none(member, "p99", summary.p99);
-    set_unless_none(member, "max", summary.max);
+    json_set_integer_if(member, "p50", summary.p50, summary.p50 >= 0);
+    json_set_integer_if(member, "p99", summary.p99, summary.p99 >= 0);
+    json_set_integer_if(member, "max", summary.max, summary.max >= 0);
 }
 
 static void set_after(json_t *object, const char *key, int64_t time, int64_t start)

@@ -3,14 +3,6 @@
 
 #include "wire/kubernetes.h"
 
-static void set_count(json_t *object, const char *key, int64_t count, int64_t unknown)
-{
-    if (count == unknown)
-        json_set_null(object, key);
-    else
-        json_set_integer(object, key, count);
-}
-
 static void write_texts(json_t *object, const char *key, const char *const *texts, size_t count)
 {
     json_t *array = json_add_array(object, key);
@@ -55,12 +47,12 @@ void kubernetes_facts_write(json_t *root, const struct kubernetes_facts *facts)
     json_set_text(object, "name", facts->name);
     json_set_bool(object, "gave_target", facts->gave_target);
     json_set_text_if_any(object, "runtime", facts->runtime);
-    set_count(object, "min_replicas", facts->min_replicas, -1);
-    set_count(object, "max_replicas", facts->max_replicas, -1);
+    json_set_integer_if(object, "min_replicas", facts->min_replicas, facts->min_replicas != -1);
+    json_set_integer_if(object, "max_replicas", facts->max_replicas, facts->max_replicas != -1);
     json_set_text_if_any(object, "image", facts->image);
     json_set_text_if_any(object, "image_digest", facts->image_digest);
     json_set_text_if_any(object, "gpu_resource", facts->gpu_resource);
-    set_count(object, "gpus_per_pod", facts->gpus_per_pod, 0);
+    json_set_integer_if(object, "gpus_per_pod", facts->gpus_per_pod, facts->gpus_per_pod != 0);
     write_texts(object, "arguments", facts->arguments, facts->argument_count);
     write_pods(object, facts);
     write_nodes(object, facts);
