@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "serve/preset.h"
 #include "serve/simulator.h"
 #include "serve/simulator_truth.h"
@@ -42,14 +43,9 @@ static void *serve(void *context)
     return NULL;
 }
 
-/* Signals are for the caller's thread. */
 static int start_thread(struct self_test_server *server, struct error *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int status = pthread_create(&server->thread, NULL, serve, server);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int status = thread_start(&server->thread, serve, server);
     server->running = status == 0;
     return status == 0 ? 0 : error_set(err, ERROR_INTERNAL, "cannot start the simulator's thread: %s", strerror(status));
 }

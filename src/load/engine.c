@@ -1,12 +1,12 @@
 #include "load/engine.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "load/level.h"
 #include "load/limits.h"
 #include "load/warm.h"
@@ -204,17 +204,6 @@ static void *do_task(void *argument)
     return NULL;
 }
 
-/* Signals are for the caller's thread: it has the terminal. */
-static int start_thread(pthread_t *thread, struct task *task)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int status = pthread_create(thread, NULL, do_task, task);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return status;
-}
-
 /* The first task on the caller's thread, each other one on its own. Returns how many were done: all, or the engine has failed. */
 static int do_tasks(struct engine *engine, struct task *tasks, int count)
 {
@@ -223,7 +212,7 @@ static int do_tasks(struct engine *engine, struct task *tasks, int count)
     if (count <= 0)
         return 0;
     for (; started < count; started++) {
-        int status = start_thread(&threads[started], &tasks[started]);
+        int status = thread_start(&threads[started], do_task, &tasks[started]);
         if (status == 0)
             continue;
         struct error err;

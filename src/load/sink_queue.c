@@ -1,12 +1,12 @@
 #include "load/sink_queue.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 /* A record with its arrivals, or a tick. */
 struct item {
@@ -201,17 +201,6 @@ static int level_end(struct sink *sink, const struct level_end *end, struct erro
 
 /* --- the queue --------------------------------------------------------------------------- */
 
-/* Signals are for the thread that has the terminal. */
-static int start_thread(struct sink_queue *queue)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int status = pthread_create(&queue->thread, NULL, work, queue);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return status;
-}
-
 static void let_go(struct sink_queue *queue)
 {
     pthread_cond_destroy(&queue->wake);
@@ -230,7 +219,7 @@ struct sink_queue *sink_queue_new(struct sink *target, struct error *err)
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->wake, NULL);
     pthread_cond_init(&queue->idle, NULL);
-    int status = start_thread(queue);
+    int status = thread_start(&queue->thread, work, queue);
     if (status == 0)
         return queue;
     error_set(err, ERROR_INTERNAL, "cannot start the thread that writes the records: %s", strerror(status));
