@@ -16,6 +16,7 @@ record: base
 net:    base wire
 plan:   base wire record
 stats:  base record plan
+import: base wire record plan stats
 probe:  base wire net plan
 load:   base wire net record plan stats
 report: base wire stats

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/summarize_import.h"
 #include "record/run_lock.h"
 #include "record/workspace.h"
 #include "report/report.h"
@@ -15,13 +16,21 @@
 
 #define FOLDERS_MAX COMPARISON_RUNS_MAX
 
+/* What is known of a deployment before its run is summarized: in its plan, or in an import's facts. */
+struct deployed {
+    const char *run_id, *model, *hardware;
+    int64_t *price_micro_usd, *gpus;
+    const char **price_source;
+};
+
 /* What is summarized, and what became of it. */
 struct summarizing {
     const struct app *app;
     const struct options *options;
     size_t count;
-    char *folders[FOLDERS_MAX];
-    struct plan *plans[FOLDERS_MAX];
+    char *folders[FOLDERS_MAX];    /* of an import: where its reports go, if it is alone */
+    struct plan *plans[FOLDERS_MAX]; /* NULL: imported */
+    struct deployed deployed[FOLDERS_MAX];
     struct run_summary *runs[FOLDERS_MAX];
     struct comparison *comparison; /* NULL: one run */
     char *output;                  /* the folder that the files go into */
@@ -72,10 +81,13 @@ static char *current_folder(const struct options *options, struct error *err)
 static int choose_folders(struct summarizing *work, struct error *err)
 {
     size_t given = options_positional_count(work->options);
+    bool by_id = options_source(work->options, "run-id") == OPTION_ARGV;
     if (given > FOLDERS_MAX)
         return error_set(err, ERROR_USAGE, "%zu runs to compare; at most %d", given, FOLDERS_MAX);
-    if (given > 0 && options_source(work->options, "run-id") == OPTION_ARGV)
+    if (given > 0 && by_id)
         return error_set(err, ERROR_USAGE, "--run-id and folders of runs exclude each other");
+    if (given == 0 && !by_id && options_count(work->options, "import") > 0)
+        return 0;
     for (size_t k = 0; k < (given > 0 ? given : 1); k++) {
         char *folder = given > 0 ? find_folder(options_text(work->options, "workspace"), options_positional(work->options, k), err)
                                  : current_folder(work->options, err);
@@ -89,7 +101,7 @@ static int choose_folders(struct summarizing *work, struct error *err)
 static void warn_if_running(const struct summarizing *work)
 {
     for (size_t k = 0; k < work->count; k++)
-        if (run_lock_is_held(work->folders[k]))
+        if (work->plans[k] && run_lock_is_held(work->folders[k]))
             log_warning(&work->app->log, "%s: roibench run is still writing into it: what follows is what it had measured so far",
                         work->folders[k]);
 }
@@ -103,41 +115,67 @@ static int read_plans(struct summarizing *work, struct error *err)
             return -1;
         if (workspace_check_run_id(work->plans[k]->run_id, err) < 0)
             return error_wrap(err, "%s: run_id", path);
+        struct plan *plan = work->plans[k];
+        work->deployed[k] = (struct deployed){plan->run_id, plan->model, plan->deployment.hardware, &plan->deployment.price_micro_usd,
+                                              &plan->deployment.gpus, &plan->deployment.price_source};
+    }
+    return 0;
+}
+
+static int read_imports(struct summarizing *work, struct error *err)
+{
+    const char *workspace = options_text(work->options, "workspace");
+    size_t count = options_count(work->options, "import");
+    if (work->count + count > FOLDERS_MAX)
+        return error_set(err, ERROR_USAGE, "%zu runs to compare; at most %d", work->count + count, FOLDERS_MAX);
+    const char *taken[FOLDERS_MAX];
+    for (size_t k = 0; k < work->count; k++)
+        taken[k] = work->deployed[k].run_id;
+    for (size_t k = 0; k < count; k++) {
+        struct run_summary *run = summarize_import(options_item(work->options, "import", k), workspace, taken, work->count, err);
+        if (!run)
+            return -1;
+        struct run_facts *facts = &run->facts;
+        taken[work->count] = facts->run_id;
+        work->deployed[work->count] = (struct deployed){facts->run_id, facts->model, facts->hardware, &facts->price_micro_usd, &facts->gpus,
+                                                        &facts->price_source};
+        work->folders[work->count] = workspace_run_folder(workspace, run->facts.run_id);
+        work->runs[work->count++] = run;
     }
     return 0;
 }
 
 /* ---- prices and GPUs ---- */
 
-static bool is_named(const struct plan *plan, const char *name, size_t length)
+static bool is_named(const struct deployed *deployed, const char *name, size_t length)
 {
-    const char *const names[] = {plan->run_id, plan->model, plan->deployment.hardware};
+    const char *const names[] = {deployed->run_id, deployed->model, deployed->hardware};
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-        if (strlen(names[k]) == length && memcmp(names[k], name, length) == 0)
+        if (names[k] && strlen(names[k]) == length && memcmp(names[k], name, length) == 0)
             return true;
     return false;
 }
 
-static int set_price(struct plan *plan, const char *text, const char *item, struct error *err)
+static int set_price(const struct deployed *deployed, const char *text, const char *item, struct error *err)
 {
     int64_t price;
     if (units_parse_usd(text, &price) < 0)
         return error_set(err, ERROR_USAGE, "--price %s: expected NAME=USD, dollars an hour as in 0.85", item);
-    plan->deployment.price_micro_usd = price;
-    plan->deployment.price_source = "--price";
+    *deployed->price_micro_usd = price;
+    *deployed->price_source = "--price";
     return 0;
 }
 
-static int set_gpus(struct plan *plan, const char *text, const char *item, struct error *err)
+static int set_gpus(const struct deployed *deployed, const char *text, const char *item, struct error *err)
 {
     int64_t gpus;
     if (units_parse_integer(text, &gpus) < 0 || gpus < 1 || gpus > 1000000)
         return error_set(err, ERROR_USAGE, "--gpus %s: expected NAME=N, a whole number from 1 to 1000000", item);
-    plan->deployment.gpus = gpus;
+    *deployed->gpus = gpus;
     return 0;
 }
 
-typedef int (*fact_setter)(struct plan *plan, const char *text, const char *item, struct error *err);
+typedef int (*fact_setter)(const struct deployed *deployed, const char *text, const char *item, struct error *err);
 
 /* NAME is a run-id, a model or a hardware; it may hold '=', its value cannot. */
 static int set_fact(struct summarizing *work, const char *option, const char *item, fact_setter set, struct error *err)
@@ -147,15 +185,15 @@ static int set_fact(struct summarizing *work, const char *option, const char *it
     if (!equals || equals == item)
         return error_set(err, ERROR_USAGE, "--%s %s: expected NAME=VALUE; NAME is a run-id, a model or a hardware", option, item);
     for (size_t k = 0; k < work->count; k++) {
-        if (!is_named(work->plans[k], item, (size_t)(equals - item)))
+        if (!is_named(&work->deployed[k], item, (size_t)(equals - item)))
             continue;
         matches++;
-        if (set(work->plans[k], equals + 1, item, err) < 0)
+        if (set(&work->deployed[k], equals + 1, item, err) < 0)
             return -1;
     }
     if (matches == 0)
-        return error_set(err, ERROR_USAGE, "--%s %s: no run has this run-id, model or hardware; %s/plan.json has all three", option, item,
-                         work->folders[0]);
+        return error_set(err, ERROR_USAGE, "--%s %s: no run has this run-id, model or hardware; the first has the run-id %s", option, item,
+                         work->deployed[0].run_id);
     return 0;
 }
 
@@ -173,7 +211,8 @@ static int summarize_runs(struct summarizing *work, struct error *err)
 {
     bool any_ended = false;
     for (size_t k = 0; k < work->count; k++) {
-        work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &sla_default, err);
+        if (work->plans[k])
+            work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &sla_default, err);
         if (!work->runs[k])
             return error_wrap(err, "summarizing %s", work->folders[k]);
         if (!work->runs[k]->any_ended && work->count > 1)
@@ -359,10 +398,10 @@ static int summarize_run(struct app *app, struct options *options, struct error 
         .app = app, .options = options, .started = clock_realtime(app->clock)};
     if (choose_folders(&work, err) < 0)
         return -1;
-    warn_if_running(&work);
-    if (read_plans(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
+    if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
         set_facts(&work, "gpus", set_gpus, err) < 0)
         return -1;
+    warn_if_running(&work);
     if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0)
         return -1;
     choose_output(&work);
@@ -389,6 +428,7 @@ static const struct option_row summarize_options[] = {
      .help = "files to write; the Markdown report is printed whatever is chosen"},
     {.type = OPTION_TEXT, .name = "output-dir", .argument = "DIR",
      .help = "folder for the files; default: the run's own, of a comparison <workspace>/comparisons/<id>"},
+    {.type = OPTION_TEXT, .name = "import", .argument = "FORMAT:FILE", .repeatable = true, .help = summarize_import_help},
     {.type = OPTION_TEXT, .name = "price", .argument = "NAME=USD", .repeatable = true,
      .help = "dollars an hour for all GPUs of a deployment, instead of what its plan says; NAME is a run-id, a model or a hardware"},
     {.type = OPTION_TEXT, .name = "gpus", .argument = "NAME=N", .repeatable = true, .help = "how many GPUs a deployment has; NAME as above"},
@@ -399,7 +439,7 @@ static const struct option_row summarize_options[] = {
 const struct command command_summarize = {
     .name = "summarize",
     .summary = "turns a run's records into a report, or several runs' into a comparison of what a dollar buys",
-    .usage = "[RUN_DIR]...",
+    .usage = "[RUN_DIR]... [--import FORMAT:FILE]...",
     .options = summarize_options,
     .takes_positional = true,
     .run = summarize_run,

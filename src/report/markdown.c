@@ -85,9 +85,11 @@ static void deployment_fact(struct buf *out, const struct run_facts *facts)
 
 static void server_fact(struct buf *out, const struct run_facts *facts)
 {
+    if (!facts->server[0] && !facts->target[0])
+        return;
     buf_append_text(out, "- Server:   ");
     markdown_text(out, facts->server);
-    buf_append_text(out, " at ");
+    buf_append_text(out, facts->server[0] ? " at " : "at ");
     markdown_text(out, facts->target);
     if (facts->other_targets > 0)
         buf_printf(out, " and %zu more", facts->other_targets);
@@ -113,16 +115,49 @@ static void kubernetes_fact(struct buf *out, const struct kubernetes_facts *fact
 static void load_fact(struct buf *out, const struct run_summary *summary)
 {
     bool closed = false;
+    if (!summary->facts.profile[0])
+        return;
     for (size_t k = 0; k < summary->level_count; k++)
         closed |= !level_is_open_loop(&summary->levels[k]);
-    buf_printf(out, "- Load:     %s, %s", summary->facts.profile, summary->facts.limits);
-    if (closed)
+    buf_append_text(out, "- Load:     ");
+    markdown_text(out, summary->facts.profile);
+    buf_append_text(out, summary->facts.limits[0] ? ", " : "");
+    markdown_text(out, summary->facts.limits);
+    if (closed && summary->facts.stream_start[0])
         buf_printf(out, ", streams start %s", strcmp(summary->facts.stream_start, "spread") == 0 ? "spread over a request's time" : "together");
     if (summary->facts.arrivals[0])
         buf_printf(out, ", %s", summary->facts.arrivals);
-    if (closed && strcmp(summary->facts.think_time, "none") != 0)
+    if (closed && summary->facts.think_time[0] && strcmp(summary->facts.think_time, "none") != 0)
         buf_printf(out, ", think time %s", summary->facts.think_time);
     buf_append_char(out, '\n');
+}
+
+static void workload_fact(struct buf *out, const struct run_facts *facts)
+{
+    if (!facts->tokens[0])
+        return;
+    buf_append_text(out, "- Workload: ");
+    if (facts->scenario[0]) {
+        markdown_text(out, facts->scenario);
+        buf_append_text(out, ", ");
+    }
+    buf_printf(out, "%s (prompt + output)", facts->tokens);
+    if (facts->endpoint[0])
+        buf_printf(out, ", %s endpoint", facts->endpoint);
+    if (facts->free_answers)
+        buf_append_text(out, "; the server does not keep answers to a length: they end where the model ends them, and count as they came");
+    buf_append_char(out, '\n');
+}
+
+/* ", imported: GuideLLM 0.8.1, benchmarks.json and 2 more files" */
+static void origin_fact(struct buf *out, const struct import_origin *origin)
+{
+    buf_append_text(out, ", imported: ");
+    markdown_text(out, origin->tool);
+    buf_append_text(out, ", ");
+    markdown_text(out, origin->files[0].name);
+    if (origin->file_count > 1)
+        buf_printf(out, " and %zu more file%s", origin->file_count - 1, origin->file_count == 2 ? "" : "s");
 }
 
 void markdown_facts(struct buf *out, const struct run_summary *summary)
@@ -133,18 +168,14 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
     server_fact(out, facts);
     kubernetes_fact(out, facts->kubernetes);
     deployment_fact(out, facts);
-    buf_append_text(out, "- Workload: ");
-    if (facts->scenario[0]) {
-        markdown_text(out, facts->scenario);
-        buf_append_text(out, ", ");
-    }
-    buf_printf(out, "%s (prompt + output), %s endpoint%s\n", facts->tokens, facts->endpoint,
-               facts->free_answers ? "; the server does not keep answers to a length: they end where the model ends them, and count as they came" : "");
+    workload_fact(out, facts);
     load_fact(out, summary);
     buf_append_text(out, "- Run:      ");
     markdown_text(out, facts->run_id);
     if (facts->anchor_realtime_ns)
         buf_printf(out, ", started %s", clock_format_rfc3339(facts->anchor_realtime_ns, 0, date));
+    if (facts->imported)
+        origin_fact(out, facts->imported);
     buf_append_text(out, "\n\n");
 }
 
@@ -152,7 +183,9 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
 
 static void requests_cell(struct table *table, const struct request_counts *counts)
 {
-    if (counts->error == 0 && counts->incomplete == 0)
+    if (counts->members == COUNT_UNKNOWN)
+        table_printf(table, "-");
+    else if (counts->error == 0 && counts->incomplete == 0)
         table_printf(table, "%llu", (unsigned long long)counts->members);
     else
         table_printf(table, "%llu: %llu failed, %llu cut", (unsigned long long)counts->members, (unsigned long long)counts->error,

@@ -37,9 +37,19 @@ static const struct rule of_levels[] = {
     {"*_ms", "no request of this level has it"},
     {NULL, NULL},
 };
+/* Levels of other tools: what is said of all of them; everything else is missing because the tool does not tell it (the level's own "*"). */
+static const struct rule of_imports[] = {
+    {"classes.level", "neither a TTFT nor a failure by the server's doing is known"},
+    {"classes.decided_by", "the level has no class"},
+    {"classes.*", "the metric is not known"},
+    {"*.interval_95.*", "too few samples for this bound, or the samples are not told"},
+    {"*.std", "a single sample has no spread, or it is not told"},
+    {NULL, NULL},
+};
 static const struct rule of_runs[] = {
     {"started", "the records have no header"},
     {"scenario", "none of the named ones"},
+    {"simulated", "what served an imported run is not told"},
     {"*", "not told"},
     {NULL, NULL},
 };
@@ -112,7 +122,8 @@ static void explain(const struct search *search, const char *path)
             json_set_text(search->missing, rule->path, rule->reason);
             return;
         }
-    json_set_text(search->missing, path, MISSING_UNEXPLAINED);
+    if (!json_object_get(search->missing, "*"))
+        json_set_text(search->missing, path, MISSING_UNEXPLAINED);
 }
 
 static void walk(const struct search *search, const json_t *value, const char *path);
@@ -161,7 +172,7 @@ static void explain_all(json_t *object, const struct rule *rules, const struct l
 
 void missing_explain_level(json_t *object, const struct level_summary *level)
 {
-    explain_all(object, of_levels, level);
+    explain_all(object, level->imported ? of_imports : of_levels, level);
 }
 
 void missing_explain_run(json_t *run)

@@ -19,6 +19,14 @@ static void add_latency(struct csv *csv, const struct level_summary *level, enum
     csv_add_number(csv, level->latency[latency].percentile[percentile]);
 }
 
+static void add_count(struct csv *csv, uint64_t count)
+{
+    if (count == COUNT_UNKNOWN)
+        csv_add_missing(csv);
+    else
+        csv_add_integer(csv, (int64_t)count);
+}
+
 static void add_latencies(struct csv *csv, const struct level_summary *level)
 {
     add_latency(csv, level, LATENCY_TTFT, P50);
@@ -53,10 +61,10 @@ static void add_level(struct csv *csv, const struct run_facts *facts, const stru
     csv_add_number(csv, level->load);
     csv_add_text(csv, level->unit);
     csv_add_number(csv, level->window_end_s - level->window_start_s);
-    csv_add_integer(csv, (int64_t)level->requests.members);
-    csv_add_integer(csv, (int64_t)level->requests.ok);
-    csv_add_integer(csv, (int64_t)level->requests.error);
-    csv_add_integer(csv, (int64_t)level->requests.incomplete);
+    add_count(csv, level->requests.members);
+    add_count(csv, level->requests.ok);
+    add_count(csv, level->requests.error);
+    add_count(csv, level->requests.incomplete);
     add_latencies(csv, level);
     for (int k = 0; k < RATE_COUNT; k++)
         csv_add_number(csv, level->rate[k]);

@@ -13,6 +13,21 @@ static void set_price(json_t *object, const char *key, int64_t micro_usd)
 
 /* ---- the run ---- */
 
+static void write_origin(json_t *run, const struct import_origin *origin)
+{
+    json_t *imported = json_add_object(run, "imported");
+    json_set_text(imported, "format", origin->format);
+    json_set_text(imported, "tool", origin->tool);
+    json_t *files = json_add_array(imported, "files");
+    for (size_t k = 0; k < origin->file_count; k++) {
+        json_t *file = json_object();
+        json_set_text(file, "name", origin->files[k].name);
+        json_set_integer(file, "size", (int64_t)origin->files[k].size);
+        json_set_text(file, "sha256", origin->files[k].sha256);
+        json_array_append_new(files, file);
+    }
+}
+
 static void write_facts(json_t *root, const struct run_facts *facts)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -20,35 +35,43 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     json_set_text(run, "run_id", facts->run_id);
     json_set_text(run, "started", facts->anchor_realtime_ns ? clock_format_rfc3339(facts->anchor_realtime_ns, 3, date) : NULL);
     json_set_text(run, "model", facts->model);
-    json_set_text(run, "target", facts->target);
-    json_set_text(run, "server", facts->server);
-    json_set_bool(run, "simulated", facts->simulated);
+    json_set_text_if_any(run, "target", facts->target);
+    json_set_text_if_any(run, "server", facts->server);
+    if (facts->imported)
+        json_set_null(run, "simulated");
+    else
+        json_set_bool(run, "simulated", facts->simulated);
     json_set_number(run, "time_scale", facts->time_scale);
-    json_set_text(run, "profile", facts->profile);
-    json_set_text(run, "stream_start", facts->stream_start);
+    json_set_text_if_any(run, "profile", facts->profile);
+    json_set_text_if_any(run, "stream_start", facts->stream_start);
     json_set_text_if_any(run, "scenario", facts->scenario);
-    json_set_text(run, "endpoint", facts->endpoint);
-    json_set_integer(run, "prompt_tokens", facts->prompt_tokens);
-    json_set_integer(run, "output_tokens", facts->output_tokens);
-    json_set_text(run, "limits", facts->limits);
+    json_set_text_if_any(run, "endpoint", facts->endpoint);
+    json_set_integer_if(run, "prompt_tokens", facts->prompt_tokens, facts->prompt_tokens > 0);
+    json_set_integer_if(run, "output_tokens", facts->output_tokens, facts->output_tokens > 0);
+    json_set_text_if_any(run, "limits", facts->limits);
     json_set_text_if_any(run, "hardware", facts->hardware);
     json_set_integer_if(run, "gpus", facts->gpus, facts->gpus > 0);
     set_price(run, "price_per_hour", facts->price_micro_usd);
     json_set_text_if_any(run, "price_source", facts->price_source);
+    if (facts->imported)
+        write_origin(run, facts->imported);
     missing_explain_run(run);
-    json_object_set(run, "plan", facts->plan);
+    if (facts->plan)
+        json_object_set(run, "plan", facts->plan);
+    else
+        json_set_null(run, "plan");
 }
 
 /* ---- a level ---- */
 
 static void write_distribution(json_t *level, const char *key, const struct distribution *distribution)
 {
-    if (distribution->count == 0) {
+    if (!distribution_is_known(distribution)) {
         json_set_null(level, key);
         return;
     }
     json_t *object = json_add_object(level, key);
-    json_set_integer(object, "count", (int64_t)distribution->count);
+    json_set_integer_if(object, "count", (int64_t)distribution->count, distribution->count > 0);
     json_set_number(object, "mean", distribution->mean);
     json_set_number(object, "std", distribution->std);
     json_set_number(object, "min", distribution->min);
@@ -113,16 +136,21 @@ static void write_classes(json_t *level, const struct verdict *verdict)
     json_set_text(object, "decided_by", verdict->decided_by < 0 ? NULL : sla_default.row[verdict->decided_by].name);
 }
 
+static void set_count(json_t *object, const char *key, uint64_t count)
+{
+    json_set_integer_if(object, key, (int64_t)count, count != COUNT_UNKNOWN);
+}
+
 static void write_requests(json_t *object, const struct level_summary *level)
 {
     json_t *requests = json_add_object(object, "requests");
-    json_set_integer(requests, "members", (int64_t)level->requests.members);
-    json_set_integer(requests, "ok", (int64_t)level->requests.ok);
-    json_set_integer(requests, "error", (int64_t)level->requests.error);
-    json_set_integer(requests, "incomplete", (int64_t)level->requests.incomplete);
-    json_set_integer(requests, "no_first_token", (int64_t)level->requests.no_first_token);
-    json_set_integer(requests, "left_out", (int64_t)level->requests.left_out);
-    json_set_integer(requests, "never_sent", (int64_t)level->requests.never_sent);
+    set_count(requests, "members", level->requests.members);
+    set_count(requests, "ok", level->requests.ok);
+    set_count(requests, "error", level->requests.error);
+    set_count(requests, "incomplete", level->requests.incomplete);
+    set_count(requests, "no_first_token", level->requests.no_first_token);
+    set_count(requests, "left_out", level->requests.left_out);
+    set_count(requests, "never_sent", level->requests.never_sent);
     json_t *errors = json_add_object(object, "errors");
     for (size_t k = 0; k < level->failure_count; k++)
         json_set_integer(errors, level->failures[k].name, (int64_t)level->failures[k].count);
@@ -159,6 +187,13 @@ static void write_cut(json_t *window, const char *key, const struct steady_cut *
         json_set_text(object, "series", series);
 }
 
+static void write_derived(json_t *object, const struct level_summary *level)
+{
+    json_t *derived = json_add_object(object, "derived");
+    for (size_t k = 0; k < level->derived_count; k++)
+        json_set_text(derived, level->derived[k].field, level->derived[k].formula);
+}
+
 static json_t *level_to_json(const struct level_summary *level)
 {
     json_t *object = json_object();
@@ -174,13 +209,20 @@ static json_t *level_to_json(const struct level_summary *level)
     json_set_number(window, "start_s", level->window_start_s);
     json_set_number(window, "end_s", level->window_end_s);
     json_set_number(window, "level_end_s", level->end_s);
-    write_cut(window, "warmup", &level->warmup);
-    write_cut(window, "cooldown", &level->cooldown);
+    if (!level->imported) {
+        write_cut(window, "warmup", &level->warmup);
+        write_cut(window, "cooldown", &level->cooldown);
+    } else {
+        json_set_null(window, "warmup");
+        json_set_null(window, "cooldown");
+    }
     write_requests(object, level);
     write_numbers(object, level);
     write_server(object, &level->server);
     write_classes(object, &level->verdict);
     write_validity(object, &level->validity);
+    if (level->imported)
+        write_derived(object, level);
     missing_explain_level(object, level);
     return object;
 }

@@ -11,7 +11,8 @@
 #define IDS_MAX ((size_t)1 << 20)
 #define ID_HEAD 100
 #define ID_HASH 12
-#define DIFFERENCES_MAX 16       /* of two runs */
+#define DIFFERENCES_MAX 20       /* of two runs */
+#define UNKNOWN_MAX ((size_t)1 << 12)
 #define TOKENS_TOLERANCE 0.02    /* of the larger mean */
 #define STANDARD_ERRORS 2        /* of the difference of two means: what drawn lengths explain */
 
@@ -79,6 +80,7 @@ struct differences {
     struct comparison *comparison;
     const char **list;
     size_t other; /* the run that is compared with the first */
+    struct buf unknown; /* what an import does not tell: "profile, drain" */
 };
 
 static void add_difference(struct differences *differences, const char *title, const char *a, const char *b)
@@ -90,9 +92,42 @@ static void add_difference(struct differences *differences, const char *title, c
                          b[0] ? b : "none", comparison->names[differences->other]);
 }
 
+/* A fact that an import may not know: then it is the same as nothing. */
+static void add_fact_difference(struct differences *differences, const char *title, const char *a, const char *b)
+{
+    const struct run_summary *const *runs = differences->comparison->runs;
+    if ((a[0] || !runs[0]->facts.imported) && (b[0] || !runs[differences->other]->facts.imported))
+        add_difference(differences, title, a, b);
+    else
+        buf_printf(&differences->unknown, "%s%s", differences->unknown.len > 0 ? ", " : "", title);
+}
+
+static void tell_unknown(struct differences *differences)
+{
+    struct comparison *comparison = differences->comparison;
+    if (differences->unknown.len > 0)
+        differences->list[comparison->difference_count++] =
+            arena_printf(comparison->arena, "not known to be alike, as not all was measured by roibench (%s, %s): %s", comparison->names[0],
+                         comparison->names[differences->other], buf_text(&differences->unknown));
+    buf_free(&differences->unknown);
+}
+
 static const char *integer_text(struct arena *arena, int64_t integer)
 {
     return arena_printf(arena, "%lld", (long long)integer);
+}
+
+static const char *concurrency_text(struct arena *arena, const struct run_facts *facts)
+{
+    return facts->imported ? "" : integer_text(arena, facts->max_concurrency);
+}
+
+/* What served an imported run is not known. */
+static const char *server_text(const struct run_facts *facts)
+{
+    if (facts->imported)
+        return "";
+    return facts->simulated ? "simulated" : "real";
 }
 
 /* Equal plans are not equal work where a server stops before it was asked to, or counts other prompts. */
@@ -107,28 +142,34 @@ static void compare_tokens(struct differences *differences, const char *title, c
 static void compare_facts(struct differences *differences, const struct run_facts *a, const struct run_facts *b)
 {
     struct arena *arena = differences->comparison->arena;
-    add_difference(differences, "scenario", a->scenario, b->scenario);
-    add_difference(differences, "endpoint", a->endpoint, b->endpoint);
-    add_difference(differences, "length of prompts and outputs", a->tokens, b->tokens);
-    add_difference(differences, "profile", a->profile, b->profile);
-    add_difference(differences, "limits of a level", a->limits, b->limits);
-    add_difference(differences, "stream start", a->stream_start, b->stream_start);
-    add_difference(differences, "arrivals", a->arrivals, b->arrivals);
-    add_difference(differences, "think time", a->think_time, b->think_time);
-    add_difference(differences, "warm-up", a->warmup, b->warmup);
-    add_difference(differences, "cool-down", a->cooldown, b->cooldown);
-    add_difference(differences, "drain", a->drain, b->drain);
-    add_difference(differences, "--max-concurrency", integer_text(arena, a->max_concurrency), integer_text(arena, b->max_concurrency));
-    add_difference(differences, "number of targets", integer_text(arena, (int64_t)a->other_targets + 1),
-                   integer_text(arena, (int64_t)b->other_targets + 1));
-    add_difference(differences, "kind of server", a->simulated ? "simulated" : "real", b->simulated ? "simulated" : "real");
+    bool imported = a->imported || b->imported; /* a name of the workload and the lengths asked for say less than those that were measured */
+    if (!imported) {
+        add_difference(differences, "scenario", a->scenario, b->scenario);
+        add_difference(differences, "length of prompts and outputs", a->tokens, b->tokens);
+        add_difference(differences, "arrivals", a->arrivals, b->arrivals);
+    }
+    add_fact_difference(differences, "endpoint", a->endpoint, b->endpoint);
+    add_fact_difference(differences, "profile", a->profile, b->profile);
+    add_fact_difference(differences, "limits of a level", a->limits, b->limits);
+    add_fact_difference(differences, "stream start", a->stream_start, b->stream_start);
+    add_fact_difference(differences, "think time", a->think_time, b->think_time);
+    add_fact_difference(differences, "warm-up", a->warmup, b->warmup);
+    add_fact_difference(differences, "cool-down", a->cooldown, b->cooldown);
+    add_fact_difference(differences, "drain", a->drain, b->drain);
+    add_fact_difference(differences, "--max-concurrency", concurrency_text(arena, a), concurrency_text(arena, b));
+    if (!imported)
+        add_difference(differences, "number of targets", integer_text(arena, (int64_t)a->other_targets + 1),
+                       integer_text(arena, (int64_t)b->other_targets + 1));
+    add_fact_difference(differences, "kind of server", server_text(a), server_text(b));
+    tell_unknown(differences);
     compare_tokens(differences, "mean length of the prompts that the server counted", &a->prompt, &b->prompt);
     compare_tokens(differences, "mean length of the outputs that came", &a->output, &b->output);
 }
 
 static void find_differences(struct comparison *comparison)
 {
-    struct differences differences = {comparison, ARENA_ARRAY(comparison->arena, comparison->count * DIFFERENCES_MAX, const char *), 0};
+    struct differences differences = {comparison, ARENA_ARRAY(comparison->arena, comparison->count * DIFFERENCES_MAX, const char *), 0,
+                                      BUF_INIT(UNKNOWN_MAX)};
     for (differences.other = 1; differences.other < comparison->count; differences.other++)
         compare_facts(&differences, &comparison->runs[0]->facts, &comparison->runs[differences.other]->facts);
     comparison->differences = differences.list;

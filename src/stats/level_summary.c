@@ -83,6 +83,12 @@ void level_add_reason(struct level_summary *level, enum validity verdict, const 
         validity->reasons[validity->count++] = (struct validity_reason){verdict, tag, text};
 }
 
+void level_add_derived(struct level_summary *level, const char *field, const char *formula)
+{
+    if (level->derived_count < DERIVED_MAX)
+        level->derived[level->derived_count++] = (struct derived){field, formula};
+}
+
 void level_add_missing(struct level_summary *level, const char *field, const char *reason)
 {
     if (level->missing_count < MISSING_MAX)

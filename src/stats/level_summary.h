@@ -57,6 +57,8 @@ enum rate {
 };
 const char *rate_name(enum rate rate); /* "output_tps" */
 
+#define COUNT_UNKNOWN UINT64_MAX /* an import does not tell it */
+
 struct request_counts {
     uint64_t members, ok, error, incomplete;
     uint64_t no_first_token; /* members counted as +infinity in ttft_censored_ms */
@@ -115,6 +117,12 @@ struct missing {
     const char *field, *reason;
 };
 
+/* A member of an imported level that is computed from others of its members. */
+#define DERIVED_MAX 8
+struct derived {
+    const char *field, *formula;
+};
+
 struct level_summary {
     int index, repeat;
     double load;
@@ -124,7 +132,9 @@ struct level_summary {
     bool ended;                                          /* false: the run was cut off in this level */
     char reason[24];                                     /* why it ended: "max_seconds"; "" not known */
     bool grew;                                           /* it was ended because its queue grew without end: its TTFT is a lower bound */
-    bool imported;                                       /* read from a table: one TTFT p95, no samples */
+    bool imported;                                       /* measured by another tool (src/import): distributions may have no samples */
+    struct derived derived[DERIVED_MAX];
+    size_t derived_count;
     struct request_counts requests;
     struct failure_count failures[FAILURE_CLASSES_MAX];
     size_t failure_count;
@@ -151,5 +161,6 @@ bool level_is_open_loop(const struct level_summary *level);
 void level_sla_values(const struct level_summary *level, double values[SLA_METRIC_COUNT]);
 void level_add_reason(struct level_summary *level, enum validity verdict, const char *tag, const char *text);
 void level_add_missing(struct level_summary *level, const char *field, const char *reason);
+void level_add_derived(struct level_summary *level, const char *field, const char *formula);
 
 #endif

@@ -30,11 +30,20 @@ static int64_t estimate_needed(const struct distribution *samples, int interval,
     return isfinite(needed) && needed > (double)samples->count && needed < NEEDS_MAX ? (int64_t)needed : -1;
 }
 
+/* Enough samples for an interval of the median, and none: another tool saw them. */
+static bool is_described(const struct distribution *samples)
+{
+    bool known = false;
+    for (int k = 0; k < INTERVAL_COUNT; k++)
+        known |= !isnan(samples->interval[k].low) || !isnan(samples->interval[k].high);
+    return !known && samples->count >= series_samples_needed(percentile_per_mille(P50));
+}
+
 static void decide_by_interval(struct condition *condition, const struct distribution *samples, int interval, double limit)
 {
-    if (samples->count == 0)
-        return;
     struct interval bounds = samples->interval[interval];
+    if (samples->count == 0 || is_described(samples))
+        return;
     bool above = bounds.low > limit, below = bounds.high <= limit; /* false where a bound is not known */
     condition->decided = condition->answer == ANSWER_YES ? above : below;
     if (!condition->decided)

@@ -44,6 +44,14 @@ struct distribution distribution_empty(void)
     return empty;
 }
 
+bool distribution_is_known(const struct distribution *distribution)
+{
+    bool known = distribution->count > 0 || !isnan(distribution->mean) || !isnan(distribution->min) || !isnan(distribution->max);
+    for (int k = 0; k < PERCENTILE_COUNT; k++)
+        known |= !isnan(distribution->percentile[k]);
+    return known;
+}
+
 uint64_t series_rank(uint64_t count, uint64_t per_mille)
 {
     /* count x per_mille may pass 2^64, so the whole thousands go first. */

@@ -14,6 +14,7 @@
 #ifndef ROIBENCH_STATS_SERIES_H
 #define ROIBENCH_STATS_SERIES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,8 @@ struct distribution {
 
 /* No samples: count 0, everything else NAN. */
 struct distribution distribution_empty(void);
+/* Is anything known of it? Another tool's may have a percentile and no samples: its count may be 0 then, its intervals are NAN. */
+bool distribution_is_known(const struct distribution *distribution);
 
 /* The rank (from 1) of a percentile among n > 0 samples. */
 uint64_t series_rank(uint64_t count, uint64_t per_mille);

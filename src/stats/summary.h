@@ -17,7 +17,21 @@
 #define SUMMARY_NOTES_MAX 16
 #define SUMMARY_UNITS_MAX 2 /* streams, req/s */
 
+/* Where an imported run comes from. */
+struct import_origin {
+    const char *format; /* of imports.def */
+    const char *tool;   /* "GuideLLM 0.8.1" */
+    struct import_file {
+        const char *name; /* without folders */
+        uint64_t size;
+        char sha256[65];
+    } *files;
+    size_t file_count;
+};
+
+/* Texts of an imported run that its file does not tell are "", and it has no plan. */
 struct run_facts {
+    const struct import_origin *imported; /* NULL: measured by roibench */
     const char *run_id, *model, *target;
     bool free_answers;         /* the server does not heed ignore_eos: answers may be shorter than asked */
     bool insecure;             /* nobody verified that the target is who it says */
@@ -46,7 +60,7 @@ struct run_facts {
     const char *price_source;  /* "" unknown */
     int64_t anchor_realtime_ns; /* of time 0 */
     const struct kubernetes_facts *kubernetes; /* what it ran on; NULL: Kubernetes was not asked */
-    json_t *plan;              /* plan.json as it was used (prices and GPUs may have been replaced); owned */
+    json_t *plan;              /* plan.json as it was used (prices and GPUs may have been replaced); owned; NULL: imported */
 };
 
 struct run_summary {

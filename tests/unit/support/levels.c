@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "import/import.h"
+
 void level_make(struct level_summary *level, double load, double ttft_p95_ms, double total_tps)
 {
     level_summary_init(level);
@@ -21,30 +25,16 @@ void level_judge(struct level_summary *level)
 
 size_t levels_read_table(const char *path, struct level_summary *levels)
 {
-    char line[512], unit[16];
-    double load, prompt, output, ttft, tpot_with_first, total;
-    size_t count = 0;
-    FILE *file = fopen(path, "re");
-    if (!file)
+    cleanup_free char *spec = mem_printf("levels-csv:%s", path);
+    struct run_summary *run = import_read(spec, &sla_default, NULL);
+    if (!run || run->level_count > TABLE_LEVELS_MAX)
         abort();
-    while (fgets(line, sizeof line, file)) {
-        /* NOLINTNEXTLINE(cert-err34-c): a committed table */
-        if (sscanf(line, "%lf,%15[^,],%lf,%lf,%lf,%lf,%lf", &load, unit, &prompt, &output, &ttft, &tpot_with_first, &total) != 7)
-            continue;
-        if (count == TABLE_LEVELS_MAX)
-            abort();
-        struct level_summary *level = &levels[count++];
-        level_make(level, load, ttft, total);
-        level->imported = true;
-        level->index = (int)count - 1;
-        level->latency[LATENCY_TTFT].percentile[P95] = ttft;
-        level->latency[LATENCY_TPOT_WITH_FIRST].percentile[P95] = tpot_with_first;
-        double tpot = (output * tpot_with_first - ttft) / (output - 1);
-        level->latency[LATENCY_TPOT].percentile[P95] = tpot;
-        level->rate[RATE_USER_TPS] = 1000 / tpot;
-        level->rate[RATE_OUTPUT_TPS] = total * output / (prompt + output);
-        level_judge(level);
+    size_t count = run->level_count;
+    for (size_t k = 0; k < count; k++) {
+        levels[k] = run->levels[k];
+        levels[k].validity = (struct validity_summary){0}; /* texts are the run's */
+        levels[k].missing_count = levels[k].derived_count = 0;
     }
-    fclose(file);
+    run_summary_free(run);
     return count;
 }

@@ -10,8 +10,7 @@
 void level_make(struct level_summary *level, double load, double ttft_p95_ms, double total_tps);
 /* Gives it its classes. */
 void level_judge(struct level_summary *level);
-/* A CSV of load, unit, prompt_tokens, output_tokens, ttft_p95_ms, tpot_with_first_p95_ms, total_tps into TABLE_LEVELS_MAX levels.
- * Derived: tpot without the first token, output tokens a second. Returns how many. */
+/* What `--import levels-csv` makes of a table, into TABLE_LEVELS_MAX levels, without what it says of its own doubts. Returns how many. */
 size_t levels_read_table(const char *path, struct level_summary *levels);
 
 #endif
