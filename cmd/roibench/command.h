@@ -12,7 +12,6 @@
 #ifndef ROIBENCH_CMD_COMMAND_H
 #define ROIBENCH_CMD_COMMAND_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -20,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/stop.h"
 #include "net/http_client.h"
 #include "plan/plan.h"
 
@@ -29,7 +29,7 @@ struct app {
     FILE *out;                        /* results go here: stdout */
     bool out_terminal, err_terminal;  /* colours and live tables only there */
     bool quiet, verbose;
-    const volatile sig_atomic_t *stop; /* the signal that asked us to stop; 0: none */
+    const stop_flag *stop; /* the signal that asked us to stop; 0: none */
     const char *version;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/stop.h"
 #include "cmd/roibench/command.h"
 
 #ifndef ROIBENCH_VERSION
@@ -22,9 +23,9 @@ static const struct command *const commands[] = {
 };
 
 /* The only thing a signal handler touches. Handed down as app.stop, never used by name elsewhere. */
-static volatile sig_atomic_t stop_signal;
+static stop_flag stop_signal;
 
-static volatile sig_atomic_t ends_at_once; /* of the command that runs */
+static stop_flag ends_at_once; /* of the command that runs */
 
 static void on_signal(int number)
 {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/units.h"

@@ -1,13 +1,13 @@
 #include "cmd/roibench/self_test_server.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/stop.h"
 #include "base/thread.h"
 #include "serve/preset.h"
 #include "serve/simulator.h"
@@ -18,7 +18,7 @@ struct self_test_server {
     char *url;
     pthread_t thread;
     bool running;
-    volatile sig_atomic_t stop;
+    stop_flag stop;
     int status;          /* of simulator_run, and why */
     struct error failure;
     struct self_test_sight *truth; /* the thread's, until it was stopped */

@@ -23,7 +23,7 @@
 struct kube_client {
     char *url, *token_file, *ca_file;
     const struct clock *clock;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     char *token;              /* that http sends; NULL none */
     struct http_client *http; /* NULL: none yet */
 };

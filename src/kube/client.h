@@ -11,11 +11,11 @@
 #define ROIBENCH_KUBE_CLIENT_H
 
 #include <jansson.h>
-#include <signal.h>
 #include <stdbool.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/stop.h"
 
 #define KUBE_ACCOUNT_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount" /* token, ca.crt, namespace: the same in every pod */
 #define KUBE_TRIES 4
@@ -28,7 +28,7 @@ struct kube_settings {
     const char *token_file; /* NULL: none is sent */
     const char *ca_file;    /* the cluster's CA and no other; NULL: the usual roots */
     const struct clock *clock;
-    const volatile sig_atomic_t *stop; /* as in net_settings */
+    const stop_flag *stop; /* as in net_settings */
 };
 
 /* "https://<host>:<port>" of a pod's KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT; brackets around IPv6. free() it. */

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "kube/client.h"
 
 struct kube_service {
@@ -22,7 +23,7 @@ struct kube_waiting {
     struct kube_client *client;
     const struct clock *clock;
     const struct log *log;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     int64_t wait_ns;
 };
 

@@ -30,13 +30,13 @@
 #ifndef ROIBENCH_LOAD_ENGINE_H
 #define ROIBENCH_LOAD_ENGINE_H
 
-#include <signal.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "load/share.h"
 #include "load/sink.h"
 #include "net/transport.h"
@@ -101,7 +101,7 @@ struct engine_settings {
     int (*body)(void *context, int level, int repeat, int64_t i, struct buf *out, struct error *err);
     struct engine_costs costs;
     struct engine_watch watch;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     void (*progress)(void *context, const struct engine_progress *progress); /* NULL: none */
     void *progress_context;
     int64_t progress_interval_ns;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/stop.h"
 #include "load/limits.h"
 
 #define HELD_LOOK_NS NS_PER_MS
@@ -261,7 +262,7 @@ static void check_limits(struct level_run *run, int64_t now)
     struct engine *engine = run->engine;
     int early = atomic_load(&engine->level.ended_by);
     bool ceiling = early != LEVEL_GOES_ON && limits_is_ceiling((enum level_reason)early);
-    const volatile sig_atomic_t *stop = engine->settings->stop;
+    const stop_flag *stop = engine->settings->stop;
     bool told_to_stop = (stop && *stop) || atomic_load_explicit(&engine->failed, memory_order_relaxed);
     if (run->counted_min > 0 && !run->profile->open_loop)
         run->deadline = counter_look(&engine->level.deadline);

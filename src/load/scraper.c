@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "record/record_writer.h"
 #include "stats/server_data.h"
 #include "wire/promtext.h"
@@ -109,7 +110,7 @@ static void tell_once(struct scraper *scraper, const char *what)
 
 static bool was_stopped(const struct scraper *scraper)
 {
-    const volatile sig_atomic_t *stop = scraper->settings.net.stop;
+    const stop_flag *stop = scraper->settings.net.stop;
     return stop && *stop;
 }
 
@@ -129,7 +130,8 @@ static void scrape_once(struct scraper *scraper, struct scrape_line *scrape)
     } else if (response.status != 200) {
         tell_once(scraper, response.status == 404 ? "not found" : "no answer that can be used");
     } else {
-        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,\"series\":{", (long long)scrape->asked, (long long)took);
+        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,%s\"series\":{", (long long)scrape->asked, (long long)took,
+                   scrape->full ? "\"extra\":true," : "");
         scrape->first = true;
         promtext_read(buf_text(&response.body), response.body.len, take_sample, scrape, NULL);
         buf_append_text(&scrape->line, "}}\n");
@@ -149,7 +151,7 @@ static void do_scrape(struct scraper *scraper, bool full)
     pthread_mutex_lock(&scraper->mutex);
     scraper->ever_known = scraper->ever_known || scrape.known;
     if (scraper->settings.keeps_queue && scrape.queue_known)
-        scrapes_add_queue(&scraper->queue, scrape.asked, scrape.waiting);
+        scrapes_add_queue(&scraper->queue, scrape.asked, full, scrape.waiting);
     if (full) {
         scraper->full_done = asked;
         scraper->known = scrape.known;

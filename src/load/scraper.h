@@ -7,7 +7,8 @@
  * level's first moments. Later levels wait, if the server ever told. A scrape that fails leaves no line; the first that
  * does is said (a server without /metrics has an empty file), and never again.
  *
- * {"t":<ns from the anchor, when the answer was asked for>,"took":<ns>,"series":{"name{labels}":value}} */
+ * {"t":<ns from the anchor, when the answer was asked for>,"took":<ns>,"extra":true,"series":{"name{labels}":value}}; `extra` is
+ * there in the lines about a level's begin and end, which come between the others. */
 #ifndef ROIBENCH_LOAD_SCRAPER_H
 #define ROIBENCH_LOAD_SCRAPER_H
 

@@ -6,12 +6,12 @@
 #ifndef ROIBENCH_LOAD_WARM_MODEL_H
 #define ROIBENCH_LOAD_WARM_MODEL_H
 
-#include <signal.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/stop.h"
 #include "load/share.h"
 #include "net/transport.h"
 #include "plan/plan.h"
@@ -21,7 +21,7 @@
 struct warm_model {
     struct transport *transport;
     const struct clock *clock;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     int64_t deadline;         /* of the clock: what is in flight then is cancelled; TIME_FOREVER: none */
     const struct plan *plan;
     struct share shard;

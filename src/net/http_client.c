@@ -19,7 +19,7 @@
 
 struct http_client {
     struct net_setup *setup;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     atomic_bool aborted;
     CURLM *multi;
     CURL *easy;

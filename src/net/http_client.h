@@ -13,13 +13,13 @@
 #ifndef ROIBENCH_NET_HTTP_CLIENT_H
 #define ROIBENCH_NET_HTTP_CLIENT_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/stop.h"
 
 #define RETRY_AFTER_MAX_S 86400
 #define HTTP_RESPONSE_MAX ((size_t)32 << 20) /* a response body larger than this is an error */
@@ -32,7 +32,7 @@ struct net_settings {
     const char *const *headers; /* "Name: value" of every request; net_header_check */
     size_t header_count;
     const char *user_agent; /* NULL: "roibench/<version>" */
-    const volatile sig_atomic_t *stop; /* becomes non-zero when a signal asked us to stop; may be NULL */
+    const stop_flag *stop; /* becomes non-zero when a signal asked us to stop; may be NULL */
 };
 
 /* Is this "Name: value" as HTTP has it, and a header that is the user's to set? Content-Length, Host and the like are ours.

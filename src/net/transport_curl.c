@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/stop.h"
 #include "net/curl_setup.h"
 #include "net/flight.h"
 #include "net/resolve.h"
@@ -33,7 +34,7 @@ struct watched {
 struct curl_transport {
     struct transport transport;
     struct flight_field field;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     int epoll;
     struct flight_lane **lanes, *acted;
     size_t lane_count, lane_capacity;
@@ -45,7 +46,7 @@ struct curl_transport {
     struct flight *free, *pending, *last_pending;
     struct flight *doomed;         /* to end without libcurl: cancelled, or never begun */
     struct stamp_delay stamp_delay;
-    sig_atomic_t stop_seen;
+    int stop_seen;
     bool closing, epoll_pwait2_missing;
 };
 
@@ -427,7 +428,7 @@ static CURLMcode act_on(struct curl_transport *transport, const struct epoll_eve
 /* Once for every change of the flag: what is in flight can still be waited for afterwards. */
 static bool told_to_stop(struct curl_transport *transport)
 {
-    sig_atomic_t stop = transport->stop ? *transport->stop : 0;
+    int stop = transport->stop ? *transport->stop : 0;
     bool changed = stop != transport->stop_seen;
     transport->stop_seen = stop;
     return changed;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "net/http_client.h"
 #include "plan/plan.h"
 
@@ -17,7 +18,7 @@ struct probe {
     const struct log *log;
     const char *target;  /* ".../v1"; ready_wait changes it where a redirect is followed */
     enum endpoint endpoint;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     bool has_secrets;    /* the client sends a key or headers of the user's, which are for `target` alone */
     struct arena *moves; /* redirects are followed, and the text of new targets goes here; NULL: they are not (probe/redirect.h) */
     int moved;           /* so many were followed, */

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/stop.h"
 #include "wire/openai.h"
 #include "wire/sse.h"
 
 struct reading {
     struct trial *trial;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     int64_t counted; /* by the newest usage beside a token */
     bool uncounted;  /* a chunk with a token whose usage did not count it */
     bool events;     /* there was one: the answer is a stream */

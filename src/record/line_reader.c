@@ -155,7 +155,10 @@ static int handle_metrics(void *context, const json_t *line, struct error *err)
 
     if (!is_time(t) || !is_time(took) || !json_is_object(series))
         return error_set(err, ERROR_USAGE, "expected integers \"t\" and \"took\" (ns) and an object \"series\"");
-    return reader->handler(reader->context, json_integer_value(t), json_integer_value(took), series, err);
+    const struct metrics_line scrape = {
+        .t = json_integer_value(t), .took = json_integer_value(took), .extra = json_is_true(json_object_get(line, "extra")), .series = series,
+    };
+    return reader->handler(reader->context, &scrape, err);
 }
 
 int record_read_metrics(const char *folder, int shard, metrics_handler handler, void *context, bool *truncated, struct error *err)

@@ -88,8 +88,15 @@ struct token_frame {
 typedef int (*token_handler)(void *context, const struct token_frame *frame, struct error *err);
 int record_read_tokens(const char *folder, int shard, token_handler handler, void *context, bool *truncated, struct error *err);
 
-/* metrics.jsonl.gz: one call a scrape; series is the {"name{labels}": value} object. Returns 1 when there is no such file. */
-typedef int (*metrics_handler)(void *context, int64_t t, int64_t took, const json_t *series, struct error *err);
+/* A line of metrics.jsonl.gz; `series` is borrowed for the call. */
+struct metrics_line {
+    int64_t t, took;      /* ns from the anchor, ns */
+    bool extra;           /* asked for because of a level's begin or end, not because an interval was over */
+    const json_t *series; /* {"name{labels}": value} */
+};
+
+/* metrics.jsonl.gz: one call a scrape. Returns 1 when there is no such file. */
+typedef int (*metrics_handler)(void *context, const struct metrics_line *line, struct error *err);
 int record_read_metrics(const char *folder, int shard, metrics_handler handler, void *context, bool *truncated, struct error *err);
 
 /* journal.jsonl: one call a line, parsed. Returns 1 when there is no such file. */

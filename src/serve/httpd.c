@@ -30,7 +30,7 @@ struct httpd {
     struct listener *listener;
     struct evbuffer *scratch;
     struct event *look_timer;
-    const volatile sig_atomic_t *stop;
+    const stop_flag *stop;
     int idle_timeout_s, keep_alive_s, keep_alive_requests;
     struct connection **connections; /* by descriptor; NULL: none, or none that ever sent a request */
     size_t connection_capacity;
@@ -152,7 +152,7 @@ int httpd_port(const struct httpd *httpd)
     return listener_port(httpd->listener);
 }
 
-int httpd_run(struct httpd *httpd, const volatile sig_atomic_t *stop, struct error *err)
+int httpd_run(struct httpd *httpd, const stop_flag *stop, struct error *err)
 {
     struct timeval interval = {.tv_usec = LOOK_US};
     httpd->stop = stop;

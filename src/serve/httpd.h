@@ -13,13 +13,13 @@
 #ifndef ROIBENCH_SERVE_HTTPD_H
 #define ROIBENCH_SERVE_HTTPD_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/stop.h"
 
 #define HTTPD_HEADERS_MAX ((size_t)64 << 10)
 
@@ -60,7 +60,7 @@ const char *httpd_address(const struct httpd *httpd);
 int httpd_port(const struct httpd *httpd);
 
 /* Serves until *stop is not 0 (looked at every 50 ms at the latest). Returns 0, or -1: the loop broke. */
-int httpd_run(struct httpd *httpd, const volatile sig_atomic_t *stop, struct error *err);
+int httpd_run(struct httpd *httpd, const stop_flag *stop, struct error *err);
 
 /* Makes httpd_run return 0 soon. */
 void httpd_stop(struct httpd *httpd);

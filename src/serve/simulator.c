@@ -486,7 +486,7 @@ static void stop_serving(struct simulator *simulator)
     simulator->httpd = NULL;
 }
 
-int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err)
+int simulator_run(struct simulator *simulator, const stop_flag *stop, struct error *err)
 {
     simulator_fault_look(simulator);
     int result = httpd_run(simulator->httpd, stop, err);

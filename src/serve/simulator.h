@@ -13,12 +13,12 @@
 #ifndef ROIBENCH_SERVE_SIMULATOR_H
 #define ROIBENCH_SERVE_SIMULATOR_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/stop.h"
 #include "serve/dialect.h"
 #include "serve/fault.h"
 #include "serve/scheduler.h"
@@ -70,7 +70,7 @@ struct simulator;
 struct simulator *simulator_new(const struct simulator_settings *settings, struct error *err);
 /* Serves until *stop is not 0; then open streams are cut off, as a killed server's are, and the truth file is closed.
  * Only once. ERROR_INTERNAL: the loop broke, or the truth file is not whole. */
-int simulator_run(struct simulator *simulator, const volatile sig_atomic_t *stop, struct error *err);
+int simulator_run(struct simulator *simulator, const stop_flag *stop, struct error *err);
 void simulator_free(struct simulator *simulator);
 
 const char *simulator_address(const struct simulator *simulator); /* "127.0.0.1:8000", with the real port */

@@ -14,11 +14,11 @@
 #ifndef ROIBENCH_SHIP_ARCHIVE_H
 #define ROIBENCH_SHIP_ARCHIVE_H
 
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/stop.h"
 
 #define ARCHIVE_MEMBERS_MAX ((size_t)100000) /* files of one archive */
 
@@ -33,7 +33,7 @@ struct archive_request {
     int64_t mtime;           /* of every member; realtime ns, cut to seconds */
     const char *name;        /* "<run-id>.tar.gz" */
     const char *temporary;   /* folder for the file until archive_file_free; exists */
-    const volatile sig_atomic_t *stop; /* non-zero: give up; may be NULL */
+    const stop_flag *stop; /* non-zero: give up; may be NULL */
 };
 
 struct archive_file {

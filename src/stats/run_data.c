@@ -402,12 +402,13 @@ static int note_file(struct reading *reading, int result, bool cut, enum run_fil
     return result;
 }
 
-static int on_scrape(void *context, int64_t t, int64_t took, const json_t *series, struct error *err)
+static int on_scrape(void *context, const struct metrics_line *line, struct error *err)
 {
-    (void)took;
     (void)err;
     const struct reading *reading = context;
-    scrapes_add(reading->scrapes, scale_time(reading->data, t + reading->part->shift), series);
+    struct metrics_line scaled = *line;
+    scaled.t = scale_time(reading->data, line->t + reading->part->shift);
+    scrapes_add(reading->scrapes, &scaled);
     return 0;
 }
 

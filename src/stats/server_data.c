@@ -69,19 +69,19 @@ static struct scrape *add_scrape(struct scrapes *scrapes, int64_t t)
 {
     MEM_GROW(scrapes->items, scrapes->cap, scrapes->count + 1);
     struct scrape *scrape = &scrapes->items[scrapes->count++];
-    scrape->t = t;
+    *scrape = (struct scrape){.t = t};
     for (int q = 0; q < SERVER_QUANTITY_COUNT; q++)
         scrape->value[q] = NAN;
     return scrape;
 }
 
-void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series)
+void scrapes_add(struct scrapes *scrapes, const struct metrics_line *line)
 {
     double sum[NAME_COUNT] = {0};
     int count[NAME_COUNT] = {0};
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)series, key, value)
+    json_object_foreach((json_t *)(uintptr_t)line->series, key, value)
     {
         int k = name_index(key, strcspn(key, "{"));
         if (k < 0 || !json_is_number(value))
@@ -89,15 +89,18 @@ void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series)
         sum[k] += json_number_value(value);
         count[k]++;
     }
-    struct scrape *scrape = add_scrape(scrapes, t);
+    struct scrape *scrape = add_scrape(scrapes, line->t);
+    scrape->extra = line->extra;
     for (size_t k = 0; k < NAME_COUNT; k++)
         if (count[k] > 0 && isnan(scrape->value[names[k].quantity]))
             scrape->value[names[k].quantity] = names[k].mean ? sum[k] / count[k] : sum[k];
 }
 
-void scrapes_add_queue(struct scrapes *scrapes, int64_t t, double waiting)
+void scrapes_add_queue(struct scrapes *scrapes, int64_t t, bool extra, double waiting)
 {
-    add_scrape(scrapes, t)->value[SERVER_QUEUE] = waiting;
+    struct scrape *scrape = add_scrape(scrapes, t);
+    scrape->extra = extra;
+    scrape->value[SERVER_QUEUE] = waiting;
 }
 
 void scrapes_free(struct scrapes *scrapes)
@@ -112,15 +115,20 @@ static int compare_scrapes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Where levels are short, most scrapes are extra ones, within milliseconds of another. */
 static int64_t median_gap(const struct scrapes *scrapes)
 {
-    if (scrapes->count < 2)
-        return NS_PER_S;
-    size_t count = scrapes->count - 1;
-    double *gaps = mem_calloc(count, sizeof *gaps);
-    for (size_t k = 0; k < count; k++)
-        gaps[k] = (double)(scrapes->items[k + 1].t - scrapes->items[k].t);
-    double median = series_select(gaps, count, percentile_per_mille(P50));
+    double *gaps = mem_calloc(scrapes->count + 1, sizeof *gaps);
+    size_t count = 0;
+    const struct scrape *last = NULL;
+    for (size_t k = 0; k < scrapes->count; k++) {
+        if (scrapes->items[k].extra)
+            continue;
+        if (last)
+            gaps[count++] = (double)(scrapes->items[k].t - last->t);
+        last = &scrapes->items[k];
+    }
+    double median = count > 0 ? series_select(gaps, count, percentile_per_mille(P50)) : (double)NS_PER_S;
     free(gaps);
     return median < (double)INTERVAL_MAX ? (int64_t)median : INTERVAL_MAX;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "record/record_reader.h"
 #include "stats/level_summary.h"
 
 /* Quantities, and under which names servers give them: the first name that is there counts. Series that
@@ -24,19 +25,20 @@ int server_quantity_find(const char *name, size_t length);
 
 struct scrape {
     int64_t t;
+    bool extra; /* as in struct metrics_line */
     double value[SERVER_QUANTITY_COUNT]; /* NAN: not there. Sums of seconds are wall seconds, as the server said them */
 };
 
 struct scrapes {
     struct scrape *items; /* ascending */
     size_t count, cap;
-    int64_t interval;     /* the usual time from one to the next: the median, 1 s where there are fewer than two */
+    int64_t interval;     /* the usual time from one to the next, without the extra ones: the median, 1 s where there are fewer than two */
 };
 
 /* One line of metrics.jsonl.gz, t already in model time. */
-void scrapes_add(struct scrapes *scrapes, int64_t t, const json_t *series);
+void scrapes_add(struct scrapes *scrapes, const struct metrics_line *line);
 /* A scrape of which only the queue is of interest. */
-void scrapes_add_queue(struct scrapes *scrapes, int64_t t, double waiting);
+void scrapes_add_queue(struct scrapes *scrapes, int64_t t, bool extra, double waiting);
 void scrapes_free(struct scrapes *scrapes);
 /* Sorts by time and finds the interval: call it once, after the last one was added. */
 void scrapes_sort(struct scrapes *scrapes);

@@ -84,9 +84,9 @@ def curve_table(curve):
 
 def page(figures):
     machine, curve = figures["machine"], figures["curve"]
-    others = ("The load average is that at the end of a row's runs, theirs included (1 to 2); where it is\n"
-              "  higher, others worked too. `at real-time priority`: client and server ran under `chrt -f 5`, to keep that out of rows about time. Without\n"
-              "  it, on the same busy machine, the server itself was up to seconds late and those rows missed their limits.")
+    others = "The load average is that at the end of a row's runs, theirs included (1 to 2); where it is\n  higher, others worked too."
+    if any(row.get("real_time") for row in figures["rows"]):
+        others += " `at real-time priority`: client and server ran under `chrt -f 5`, to keep that out of rows about time."
     lines = ["# The load engine, measured", "",
              "Made by `tests/bench/engine.py --json docs/results/load-engine.json` and `tests/bench/engine_page.py`; no number here is typed by",
              "hand.",
@@ -104,6 +104,8 @@ def page(figures):
                   f"as it reports them. Runs a point: {curve[0]['runs']}; of vllm bench one.", "",
                   "![error against streams](load-engine.svg)", ""]
         lines += curve_table(curve)
+    if figures["self_test"]:
+        lines += ["", "## What this machine adds, in its own words", "", "`roibench run --self-test` on it:", "", "```", figures["self_test"].rstrip(), "```"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,6 @@
 /* The engine on a fake clock: every scheduling rule to the nanosecond, hours of load in milliseconds. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

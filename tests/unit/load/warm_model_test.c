@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/stop.h"
 #include "support/fake_transport.h"
 
 #define URLS 2
@@ -18,7 +19,7 @@ struct bench {
     struct fake_transport fake;
     struct plan plan;
     struct level levels[6];
-    volatile sig_atomic_t stop;
+    stop_flag stop;
     struct warm_model warm;
     int64_t in_flight[8]; /* the most of each burst */
     int bursts;

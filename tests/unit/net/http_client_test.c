@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "support/tiny_server.h"
 
 #define LIMIT_NS (60 * NS_PER_S)
@@ -386,12 +387,12 @@ static void test_a_flood_is_bounded(void **state)
     tiny_server_stop(server);
 }
 
-static volatile sig_atomic_t stop_flag;
+static stop_flag stop_now;
 
 static void *stop_soon(void *unused)
 {
     usleep(30000);
-    stop_flag = 1;
+    stop_now = 1;
     return unused;
 }
 
@@ -399,13 +400,13 @@ static void test_stop_ends_the_waiting(void **state)
 {
     static char silent[] = "";
     struct tiny_server *server = tiny_server_start(serve_answers, silent);
-    struct http_client *client = new_client(&(struct net_settings){.stop = &stop_flag});
+    struct http_client *client = new_client(&(struct net_settings){.stop = &stop_now});
     struct http_response response;
     struct error err = {0};
     pthread_t thread;
 
     (void)state;
-    stop_flag = 0;
+    stop_now = 0;
     assert_int_equal(pthread_create(&thread, NULL, stop_soon, NULL), 0);
     assert_int_equal(http_client_get(client, tiny_server_url(server), 3600 * NS_PER_S, &response, &err), -1);
     assert_int_equal(response.trouble, HTTP_STOPPED);

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "support/tiny_server.h"
 #include "support/told.h"
 
@@ -120,29 +121,29 @@ static void test_wait_keeps_its_deadline(void **state)
     transport_free(transport);
 }
 
-static volatile sig_atomic_t stop_flag;
+static stop_flag stop_now;
 
 static void *stop_soon(void *unused)
 {
     usleep(30000);
-    stop_flag = 1; /* by another thread: no signal interrupts the waiting */
+    stop_now = 1; /* by another thread: no signal interrupts the waiting */
     return unused;
 }
 
 static void test_stop_ends_the_waiting_once(void **state)
 {
     struct error err = {0};
-    const struct transport_curl_settings settings = {.net = {.stop = &stop_flag}, .clock = clock_system()};
+    const struct transport_curl_settings settings = {.net = {.stop = &stop_now}, .clock = clock_system()};
     pthread_t thread;
 
     (void)state;
-    stop_flag = 0;
+    stop_now = 0;
 
     struct transport *transport = transport_curl_new(&settings, &err);
 
     assert_int_equal(pthread_create(&thread, NULL, stop_soon, NULL), 0);
     assert_int_equal(transport_wait(transport, TIME_FOREVER, &err), 0); /* would wait for ever otherwise */
-    while (!stop_flag)
+    while (!stop_now)
         assert_int_equal(transport_wait(transport, TIME_FOREVER, &err), 0);
     pthread_join(thread, NULL);
     transport_free(transport);

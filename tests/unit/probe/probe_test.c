@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/stop.h"
 #include "probe/count.h"
 #include "probe/identify.h"
 #include "probe/ready.h"
@@ -78,7 +79,7 @@ struct bench {
     struct clock_fake time;
     struct clock clock;
     char *target;
-    volatile sig_atomic_t stop;
+    stop_flag stop;
     struct probe probe;
     struct error err;
     struct arena *arena;

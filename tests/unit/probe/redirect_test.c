@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "probe/ready.h"
 #include "support/tiny_server.h"
 
@@ -42,7 +43,7 @@ struct bench {
     struct http_client *client;
     struct arena *arena;
     char *target;
-    volatile sig_atomic_t stop;
+    stop_flag stop;
     struct probe probe;
     struct error err;
 };

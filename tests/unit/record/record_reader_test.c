@@ -314,25 +314,25 @@ static void test_a_line_beyond_the_ceiling(void **state)
 
 /* ---- metrics and journal ---- */
 
-static int sum_metrics(void *context, int64_t t, int64_t took, const json_t *series, struct error *err)
+static int sum_metrics(void *context, const struct metrics_line *line, struct error *err)
 {
     int64_t *sum = context;
 
     (void)err;
-    *sum += t + took + json_integer_value(json_object_get(series, "a{b=\"c\"}"));
+    *sum += line->t + line->took + (line->extra ? 5000 : 0) + json_integer_value(json_object_get(line->series, "a{b=\"c\"}"));
     return 0;
 }
 
 static void test_metrics(void **state)
 {
-    static const char content[] = "{\"t\":1000,\"took\":200,\"series\":{\"a{b=\\\"c\\\"}\":30}}\n{\"t\":1,\"took\":0,\"series\":{}}\n{\"t\":";
+    static const char content[] = "{\"t\":1000,\"took\":200,\"series\":{\"a{b=\\\"c\\\"}\":30}}\n{\"t\":1,\"took\":0,\"extra\":true,\"series\":{}}\n{\"t\":";
     int64_t sum = 0;
     bool truncated;
     struct error err = {0};
 
     temp_file_write(*state, "metrics.jsonl.gz", content, strlen(content));
     assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, NULL), 0);
-    assert_int_equal(sum, 1231);
+    assert_int_equal(sum, 6231);
     assert_true(truncated);
     temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1.5,\"took\":0,\"series\":{}}\n", 32);
     assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);

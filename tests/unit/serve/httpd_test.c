@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/stop.h"
 
 /* The server runs in a child process; the test talks to it over a blocking socket. What the server noticed it
  * tells by one byte through a pipe. */
@@ -40,7 +41,7 @@ struct context {
     int tell;
 };
 
-static volatile sig_atomic_t stop;
+static stop_flag stop;
 
 static void on_term(int number)
 {

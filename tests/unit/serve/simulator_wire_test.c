@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/stop.h"
 #include "serve/dialect.h"
 #include "serve/preset.h"
 #include "serve/simulator.h"
@@ -35,7 +36,7 @@ struct server {
     int port;
 };
 
-static volatile sig_atomic_t stop;
+static stop_flag stop;
 
 static void on_term(int number)
 {

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "support/temp_folder.h"
 
 struct scene {
@@ -265,7 +266,7 @@ static void test_a_signal_stops_it(void **state)
 {
     const struct scene *scene = *state;
     const struct archive_folder folder = {scene->run, "r"};
-    const volatile sig_atomic_t stop = SIGTERM;
+    const stop_flag stop = SIGTERM;
     const struct archive_request request = {.folders = &folder, .folder_count = 1, .name = "r.tar.gz", .temporary = scene->out,
                                             .stop = &stop};
     struct archive_file file;

@@ -16,7 +16,7 @@
 static void add_queue(struct scrapes *scrapes, double t_s, double waiting)
 {
     json_t *series = json_pack("{s:f}", "vllm:num_requests_waiting{engine=\"0\"}", waiting);
-    scrapes_add(scrapes, (int64_t)(t_s * (double)NS_PER_S), series);
+    scrapes_add(scrapes, &(struct metrics_line){.t = (int64_t)(t_s * (double)NS_PER_S), .series = series});
     json_decref(series);
 }
 
@@ -56,7 +56,7 @@ static void test_every_server_s_names(void **state)
         struct scrapes scrapes = {0};
         json_t *series = json_loads(servers[k].series, 0, NULL);
         assert_non_null(series);
-        scrapes_add(&scrapes, 0, series);
+        scrapes_add(&scrapes, &(struct metrics_line){.series = series});
         for (int q = 0; q < SERVER_QUANTITY_COUNT; q++)
             if (isnan(servers[k].value[q]))
                 assert_true(isnan(scrapes.items[0].value[q]));
@@ -65,6 +65,22 @@ static void test_every_server_s_names(void **state)
         json_decref(series);
         scrapes_free(&scrapes);
     }
+}
+
+/* Levels of 2 s: around each end and begin the server is looked at within milliseconds. */
+static void test_extra_looks_do_not_shorten_the_interval(void **state)
+{
+    (void)state;
+    struct scrapes scrapes = {0};
+    for (int k = 0; k <= 6; k++)
+        add_queue(&scrapes, k, 1);
+    for (int level = 1; level <= 3; level++)
+        for (int k = 1; k <= 3; k++)
+            scrapes_add_queue(&scrapes, 2 * level * NS_PER_S + k * 10 * NS_PER_MS, true, 1);
+    scrapes_sort(&scrapes);
+    assert_int_equal(scrapes.interval, NS_PER_S);
+    assert_near(queue(&scrapes, 0, 6).covered, 1);
+    scrapes_free(&scrapes);
 }
 
 static void test_a_value_holds_until_the_next(void **state)
@@ -141,7 +157,7 @@ static void test_a_single_scrape_and_an_empty_window(void **state)
 static void add_tokens(struct scrapes *scrapes, double t_s, double tokens)
 {
     json_t *series = json_pack("{s:f}", "vllm:generation_tokens_total{engine=\"0\"}", tokens);
-    scrapes_add(scrapes, (int64_t)(t_s * (double)NS_PER_S), series);
+    scrapes_add(scrapes, &(struct metrics_line){.t = (int64_t)(t_s * (double)NS_PER_S), .series = series});
     json_decref(series);
 }
 
@@ -168,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_server_s_names),
+        cmocka_unit_test(test_extra_looks_do_not_shorten_the_interval),
         cmocka_unit_test(test_a_value_holds_until_the_next),
         cmocka_unit_test(test_a_dead_scraper_says_nothing_of_later_windows),
         cmocka_unit_test(test_a_gap_is_left_out),

@@ -2,6 +2,7 @@
 #ifndef ROIBENCH_TESTS_ENGINE_BENCH_H
 #define ROIBENCH_TESTS_ENGINE_BENCH_H
 
+#include "base/stop.h"
 #include "load/engine.h"
 #include "support/fake_transport.h"
 
@@ -14,7 +15,7 @@ struct bench {
     struct fake_answer (*answer_by_body)(const char *body); /* NULL: none */
     struct share shard;        /* all of it, if a test does not say otherwise */
     int64_t start_at;          /* from the anchor; TIME_NEVER: at once */
-    volatile sig_atomic_t stop;
+    stop_flag stop;
     int64_t stop_at;           /* from the anchor; 0: never */
     int64_t down_from;         /* refused connections from then on; 0: never */
     int64_t refuse_until;      /* HTTP 400 before then; 0: never */

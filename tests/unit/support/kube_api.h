@@ -2,6 +2,7 @@
 #ifndef ROIBENCH_TESTS_KUBE_API_H
 #define ROIBENCH_TESTS_KUBE_API_H
 
+#include "base/stop.h"
 #include "kube/client.h"
 #include "support/tiny_server.h"
 
@@ -23,7 +24,7 @@ struct kube_api {
     struct clock_fake time;
     struct clock clock;
     struct kube_client *client; /* without a token */
-    volatile sig_atomic_t stop;
+    stop_flag stop;
     struct error err;
 };
 
