@@ -19,7 +19,7 @@ stats:  base record plan
 import: base wire record plan stats
 probe:  base wire net plan
 load:   base wire net record plan stats
-report: base wire stats
+report: base wire record stats
 ship:   base wire net
 kube:   base wire net
 serve:  base wire

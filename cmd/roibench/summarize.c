@@ -9,12 +9,13 @@
 #include "base/units.h"
 #include "cmd/roibench/command.h"
 #include "cmd/roibench/summarize_import.h"
+#include "cmd/roibench/summarize_tekton.h"
 #include "record/run_lock.h"
 #include "record/workspace.h"
 #include "report/report.h"
-#include "stats/roi.h"
 
 #define FOLDERS_MAX COMPARISON_RUNS_MAX
+#define REQUESTS_KEPT 1000 /* of each ending of a level, in formats that tell of single requests */
 
 /* What is known of a deployment before its run is summarized: in its plan, or in an import's facts. */
 struct deployed {
@@ -207,11 +208,21 @@ static int set_facts(struct summarizing *work, const char *option, fact_setter s
 
 /* ---- summaries ---- */
 
+static bool tells_of_requests(const struct summarizing *work)
+{
+    for (const struct report_format *format = report_formats; format->name; format++)
+        if (!format->write_comparison && options_chosen(work->options, "format", format->name))
+            return work->count == 1;
+    return false;
+}
+
 static int summarize_runs(struct summarizing *work, struct error *err)
 {
     bool any_ended = false;
     for (size_t k = 0; k < work->count; k++) {
-        if (work->plans[k])
+        if (work->plans[k] && tells_of_requests(work))
+            work->runs[k] = run_summary_make_with_endings(work->folders[k], work->plans[k], &sla_default, REQUESTS_KEPT, err);
+        else if (work->plans[k])
             work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &sla_default, err);
         if (!work->runs[k])
             return error_wrap(err, "summarizing %s", work->folders[k]);
@@ -262,10 +273,26 @@ static int render(const struct summarizing *work, const struct report_format *fo
     return 0;
 }
 
+static const char *file_name(const struct summarizing *work, const struct report_format *format)
+{
+    return work->comparison ? format->comparison_file : format->run_file;
+}
+
+/* A format that tells of requests needs one run that has some. */
+static bool is_possible(const struct summarizing *work, const struct report_format *format)
+{
+    return format->write_comparison || (!work->comparison && work->runs[0]->endings);
+}
+
 static int write_format(const struct summarizing *work, const struct report_format *format, struct error *err)
 {
     cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
-    cleanup_free char *path = file_join(work->output, work->comparison ? format->comparison_file : format->run_file);
+    if (!is_possible(work, format)) {
+        log_warning(&work->app->log, "--format %s: %s", format->name,
+                    work->comparison ? "it has no form for several runs; ask for it with one of them" : "an imported run has no records, of which it tells");
+        return 0;
+    }
+    cleanup_free char *path = file_join(work->output, file_name(work, format));
     if (render(work, format, &text, err) < 0 || file_write_atomic(path, buf_text(&text), text.len, err) < 0)
         return -1;
     log_info(&work->app->log, "wrote %s", path);
@@ -296,98 +323,25 @@ static int print_markdown(const struct summarizing *work, struct error *err)
 
 /* ---- Tekton results ---- */
 
-/* "5..8", ">30", "<=1"; "none" where nothing is known or a single load was tested, which is no sweep. */
-static void format_point(const struct points *points, const struct point *point, char text[UNITS_TEXT_SIZE * 2 + 4])
-{
-    char held[UNITS_TEXT_SIZE], broke[UNITS_TEXT_SIZE];
-    size_t size = UNITS_TEXT_SIZE * 2 + 4;
-    units_format_load(point->held, held);
-    units_format_load(point->broke, broke);
-    if (points->load_count < 2 || (isnan(point->held) && isnan(point->broke)))
-        snprintf(text, size, "none");
-    else if (isnan(point->broke))
-        snprintf(text, size, ">%s", held);
-    else if (isnan(point->held))
-        snprintf(text, size, "<=%s", broke);
-    else
-        snprintf(text, size, "%s..%s", held, broke);
-}
-
-static int put_number(const char *dir, const char *name, double number, int decimals, struct error *err)
-{
-    char text[64];
-    if (isfinite(number))
-        snprintf(text, sizeof text, "%.*f", decimals, number);
-    else
-        snprintf(text, sizeof text, "none");
-    return command_tekton_result(dir, name, text, err);
-}
-
-static const char *verdict_text(const struct run_summary *run, const struct level_summary *advised)
-{
-    for (size_t k = 0; k < run->level_count; k++)
-        if (run->levels[k].validity.verdict == VALIDITY_INVALID)
-            return "invalid";
-    return advised ? sla_class_name(advised->verdict.level) : "none";
-}
-
-static int put_points(const char *dir, const struct run_summary *run, const struct points *points, struct error *err)
-{
-    char text[UNITS_TEXT_SIZE * 2 + 4], low[UNITS_TEXT_SIZE], high[UNITS_TEXT_SIZE];
-    format_point(points, &points->breaking, text);
-    if (command_tekton_result(dir, "breaking-point", text, err) < 0)
-        return -1;
-    format_point(points, &points->saturation, text);
-    if (command_tekton_result(dir, "saturation-point", text, err) < 0)
-        return -1;
-    snprintf(text, sizeof text, "none");
-    if (!isnan(points->sweet_spot.low))
-        snprintf(text, sizeof text, "%s..%s", units_format_load(points->sweet_spot.low, low),
-                 units_format_load(points->sweet_spot.high, high));
-    if (command_tekton_result(dir, "sweet-spot", text, err) < 0)
-        return -1;
-    const struct level_summary *most = points->max_throughput, *within = points->capacity[CAPACITY_TTFT].level, *advised = points->advised;
-    double within_tps = within ? within->rate[RATE_TOTAL_TPS] : NAN;
-    double advised_tps = advised ? advised->rate[RATE_TOTAL_TPS] : NAN;
-    double usd = roi_usd_per_million(run->facts.price_micro_usd, advised_tps);
-    if (put_number(dir, "max-throughput", most ? most->rate[RATE_TOTAL_TPS] : NAN, 1, err) < 0 ||
-        put_number(dir, "throughput-at-sla", within_tps, 1, err) < 0 ||
-        put_number(dir, "ttft-p95-ms", advised ? level_ttft_p95(advised) : NAN, 0, err) < 0 ||
-        put_number(dir, "usd-per-million-tokens", usd, 4, err) < 0)
-        return -1;
-    return command_tekton_result(dir, "verdict", verdict_text(run, advised), err);
-}
-
 static const struct report_format *first_written(const struct summarizing *work)
 {
-    const struct report_format *format = report_formats;
-    while (!options_chosen(work->options, "format", format->name))
-        format++;
-    return format;
-}
-
-/* A path that a result cannot hold is missed by the next task; the report is there all the same. */
-static int put_report_path(const struct summarizing *work, const char *dir, struct error *err)
-{
-    const struct report_format *format = first_written(work);
-    cleanup_free char *path = file_join(work->output, work->comparison ? format->comparison_file : format->run_file);
-    if (strlen(path) <= TEKTON_RESULT_MAX)
-        return command_tekton_result(dir, "report-path", path, err);
-    log_warning(&work->app->log, "the report's path has %zu bytes and a Tekton result holds %d: no report-path", strlen(path), TEKTON_RESULT_MAX);
-    return 0;
+    for (const struct report_format *format = report_formats; format->name; format++)
+        if (options_chosen(work->options, "format", format->name) && is_possible(work, format))
+            return format;
+    return NULL;
 }
 
 /* A comparison has no point of its own: its only result is where the report is. */
 static int put_results(const struct summarizing *work, struct error *err)
 {
     const char *dir = options_text(work->options, "tekton-results");
+    const struct report_format *format = first_written(work);
+    cleanup_free char *path = format ? file_join(work->output, file_name(work, format)) : NULL;
     if (!dir)
         return 0;
-    if (put_report_path(work, dir, err) < 0)
+    if (path && summarize_put_report_path(work->app, dir, path, err) < 0)
         return -1;
-    if (work->comparison || work->runs[0]->points_count == 0)
-        return 0;
-    return put_points(dir, work->runs[0], &work->runs[0]->points[0], err);
+    return work->comparison ? 0 : summarize_put_results(dir, work->runs[0], err);
 }
 
 /* ---- the command ---- */
@@ -411,12 +365,14 @@ static int summarize_run(struct app *app, struct options *options, struct error 
 }
 
 /* "|markdown|json|…" and ",markdown,json,…": what follows the first character. */
-#define FORMAT(name, run_file, comparison_file) "|" #name
+#define FORMAT(identifier, name, when, run_file, comparison_file) "|" name
 static const char format_choices[] =
 #include "report/formats.def"
     ;
 #undef FORMAT
-#define FORMAT(name, run_file, comparison_file) "," #name
+#define WRITTEN_ALWAYS(name) "," name
+#define WRITTEN_ASKED(name) ""
+#define FORMAT(identifier, name, when, run_file, comparison_file) WRITTEN_##when(name)
 static const char format_default[] =
 #include "report/formats.def"
     ;

@@ -54,14 +54,41 @@ enum block { BLOCK_NONE, BLOCK_PARAGRAPH, BLOCK_LIST, BLOCK_TABLE };
 struct converter {
     struct buf *out;
     enum block block;
+    size_t rows_max, rows;    /* of a table or list: how many are shown, and are there so far */
+    size_t columns;           /* of the table */
     bool head;                /* the table's next row names its columns */
     bool right[COLUMNS_MAX];  /* of the table's columns: numbers */
 };
 
+/* How many rows or items were left out. */
+static size_t rest_of(const struct converter *converter)
+{
+    return converter->rows > converter->rows_max ? converter->rows - converter->rows_max : 0;
+}
+
 static void close_block(struct converter *converter)
 {
-    static const char *const ends[] = {"", "</p>\n", "</ul>\n", "</tbody></table></div>\n"};
-    buf_append_text(converter->out, ends[converter->block]);
+    size_t rest = rest_of(converter);
+    switch (converter->block) {
+    case BLOCK_NONE:
+        break;
+    case BLOCK_PARAGRAPH:
+        buf_append_text(converter->out, "</p>\n");
+        break;
+    case BLOCK_LIST:
+        if (rest > 0)
+            buf_printf(converter->out, "<li>%zu more: report.md has them all</li>\n", rest);
+        buf_append_text(converter->out, "</ul>\n");
+        break;
+    case BLOCK_TABLE:
+        buf_append_text(converter->out, "</tbody>");
+        if (rest > 0)
+            buf_printf(converter->out, "<tfoot><tr><td colspan=\"%zu\">%zu more rows: report.md has them all</td></tr></tfoot>",
+                       converter->columns, rest);
+        buf_append_text(converter->out, "</table></div>\n");
+        break;
+    }
+    converter->rows = 0;
     converter->block = BLOCK_NONE;
 }
 
@@ -111,6 +138,7 @@ static void note_alignment(struct converter *converter, const char *line, const 
         cell += length + 1;
         trim(&text, &length);
         converter->right[column] = length > 0 && text[length - 1] == ':';
+        converter->columns = column + 1;
     }
 }
 
@@ -135,7 +163,8 @@ static const char *put_table_line(struct converter *converter, const char *line,
 {
     open_block(converter, BLOCK_TABLE);
     if (!converter->head) {
-        put_row(converter, line, end);
+        if (converter->rows++ < converter->rows_max)
+            put_row(converter, line, end);
         return end;
     }
     const char *below = *end ? end + 1 : end, *below_end = line_end(below);
@@ -159,6 +188,8 @@ static void put_item(struct converter *converter, const char *line, const char *
 {
     const char *text = line + 2;
     open_block(converter, BLOCK_LIST);
+    if (converter->rows++ >= converter->rows_max)
+        return;
     buf_append_text(converter->out, "<li>");
     put_inline(converter->out, text, (size_t)(end - text));
     buf_append_text(converter->out, "</li>\n");
@@ -173,9 +204,9 @@ static void put_paragraph_line(struct converter *converter, const char *line, co
     put_inline(converter->out, line, (size_t)(end - line));
 }
 
-void html_from_markdown(struct buf *out, const char *markdown)
+void html_from_markdown(struct buf *out, const char *markdown, size_t rows_max)
 {
-    struct converter converter = {.out = out};
+    struct converter converter = {.out = out, .rows_max = rows_max};
     for (const char *line = markdown; *line;) {
         const char *end = line_end(line);
         if (end == line)

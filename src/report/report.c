@@ -4,7 +4,8 @@
 #include <string.h>
 
 const struct report_format report_formats[] = {
-#define FORMAT(format, run, comparison) {#format, run, comparison, report_##format##_run, report_##format##_comparison},
+#define FORMAT(identifier, name, when, run, comparison) {name, run, comparison, report_##identifier##_run, report_##identifier##_comparison},
+#define FORMAT_OF_REQUESTS(identifier, name, when, run) {name, run, NULL, report_##identifier##_run, NULL},
 #include "report/formats.def"
 #undef FORMAT
     {0},

@@ -1,100 +1,302 @@
-/* One row a level; of a comparison, one row a level of every run. */
+/* One row a level; of a comparison, one row a level of every run. What most people look for comes first, then every other number of the level
+ * that summary.json has, by names made of its members': ttft_ms.p95 is ttft_p95_ms, the bounds of its interval ttft_p95_low_ms and ttft_p95_high_ms. */
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "record/record.h"
 #include "report/report.h"
 #include "wire/csv.h"
 
-static const char *const columns[] = {
-    "run_id", "model", "index", "repeat", "kind", "load", "unit", "window_s", "requests", "ok", "error", "incomplete", "ttft_p50_ms",
-    "ttft_p95_ms", "ttft_censored_p95_ms", "ttft_censored_p95_at_least_ms", "unfinished_share", "itl_p95_ms", "tpot_p50_ms",
-    "tpot_p95_ms", "tpot_with_first_p95_ms", "e2e_p50_ms", "e2e_p95_ms",
-#define X(name, key) key,
-    RATES(X)
-#undef X
-    "queue_depth", "kv_cache", "running", "class", "decided_by", "validity", "price_per_hour", "gpus", NULL,
+#define NAME_SIZE 64
+#define COLUMNS_MAX 1024
+
+/* The same functions name the columns (csv NULL) and fill them, so that no row can have another order. A column that was
+ * there already is not written again. */
+struct sheet {
+    struct csv *csv;
+    size_t calls, count;          /* of cells so far; of columns named */
+    char names[COLUMNS_MAX][NAME_SIZE];
+    bool again[COLUMNS_MAX];      /* by call */
 };
 
-static void add_latency(struct csv *csv, const struct level_summary *level, enum latency latency, enum percentile percentile)
+static bool is_named(const struct sheet *sheet, const char *name)
 {
-    csv_add_number(csv, level->latency[latency].percentile[percentile]);
+    for (size_t k = 0; k < sheet->count; k++)
+        if (strcmp(sheet->names[k], name) == 0)
+            return true;
+    return false;
 }
 
-static void add_count(struct csv *csv, uint64_t count)
+/* Whether a value is to be written. */
+static bool cell(struct sheet *sheet, const char *name)
 {
-    if (count == COUNT_UNKNOWN)
-        csv_add_missing(csv);
+    size_t call = sheet->calls++;
+    if (call >= COLUMNS_MAX)
+        abort(); /* a mistake in the program */
+    if (sheet->csv)
+        return !sheet->again[call];
+    sheet->again[call] = is_named(sheet, name);
+    if (!sheet->again[call])
+        snprintf(sheet->names[sheet->count++], NAME_SIZE, "%s", name);
+    return false;
+}
+
+static void number(struct sheet *sheet, const char *name, double value)
+{
+    if (cell(sheet, name))
+        csv_add_number(sheet->csv, value);
+}
+
+static void integer(struct sheet *sheet, const char *name, int64_t value)
+{
+    if (cell(sheet, name))
+        csv_add_integer(sheet->csv, value);
+}
+
+static void count(struct sheet *sheet, const char *name, uint64_t value)
+{
+    if (!cell(sheet, name))
+        return;
+    if (value == COUNT_UNKNOWN)
+        csv_add_missing(sheet->csv);
     else
-        csv_add_integer(csv, (int64_t)count);
+        csv_add_integer(sheet->csv, (int64_t)value);
 }
 
-static void add_latencies(struct csv *csv, const struct level_summary *level)
+static void text(struct sheet *sheet, const char *name, const char *value)
 {
-    add_latency(csv, level, LATENCY_TTFT, P50);
-    add_latency(csv, level, LATENCY_TTFT, P95);
-    add_latency(csv, level, LATENCY_TTFT_CENSORED, P95);
-    csv_add_number(csv, level->ttft_p95_at_least_ms);
-    csv_add_number(csv, level->unfinished_share);
-    add_latency(csv, level, LATENCY_ITL, P95);
-    add_latency(csv, level, LATENCY_TPOT, P50);
-    add_latency(csv, level, LATENCY_TPOT, P95);
-    add_latency(csv, level, LATENCY_TPOT_WITH_FIRST, P95);
-    add_latency(csv, level, LATENCY_E2E, P50);
-    add_latency(csv, level, LATENCY_E2E, P95);
+    if (cell(sheet, name))
+        csv_add_text(sheet->csv, value);
 }
 
-static void add_price(struct csv *csv, const struct run_facts *facts)
+/* ---- parts of a row ---- */
+
+/* "ttft_ms", "p95" -> "ttft_p95_ms" */
+static const char *latency_column(enum latency latency, const char *part, char name[NAME_SIZE])
 {
-    csv_add_number(csv, facts->price_micro_usd < 0 ? NAN : (double)facts->price_micro_usd / 1e6);
-    if (facts->gpus > 0)
-        csv_add_integer(csv, facts->gpus);
-    else
-        csv_add_missing(csv);
+    const char *whole = latency_name(latency);
+    snprintf(name, NAME_SIZE, "%.*s_%s_ms", (int)(strlen(whole) - strlen("_ms")), whole, part);
+    return name;
 }
 
-static void add_level(struct csv *csv, const struct run_facts *facts, const struct level_summary *level)
+static void one_percentile(struct sheet *sheet, const struct level_summary *level, enum latency latency, enum percentile percentile)
 {
-    csv_add_text(csv, facts->run_id);
-    csv_add_text(csv, facts->model);
-    csv_add_integer(csv, level->index);
-    csv_add_integer(csv, level->repeat);
-    csv_add_text(csv, level->kind);
-    csv_add_number(csv, level->load);
-    csv_add_text(csv, level->unit);
-    csv_add_number(csv, level->window_end_s - level->window_start_s);
-    add_count(csv, level->requests.members);
-    add_count(csv, level->requests.ok);
-    add_count(csv, level->requests.error);
-    add_count(csv, level->requests.incomplete);
-    add_latencies(csv, level);
+    char name[NAME_SIZE];
+    number(sheet, latency_column(latency, percentile_name(percentile), name), level->latency[latency].percentile[percentile]);
+}
+
+static void whole_latency(struct sheet *sheet, const struct level_summary *level, enum latency latency)
+{
+    const struct distribution *distribution = &level->latency[latency];
+    char name[NAME_SIZE], part[NAME_SIZE / 2];
+    const char *whole = latency_name(latency);
+    snprintf(name, sizeof name, "%.*s_count", (int)(strlen(whole) - strlen("_ms")), whole);
+    number(sheet, name, distribution->count > 0 || !distribution_is_known(distribution) ? (double)distribution->count : NAN);
+    number(sheet, latency_column(latency, "mean", name), distribution->mean);
+    number(sheet, latency_column(latency, "std", name), distribution->std);
+    number(sheet, latency_column(latency, "min", name), distribution->min);
+    for (int k = 0; k < PERCENTILE_COUNT; k++)
+        one_percentile(sheet, level, latency, (enum percentile)k);
+    number(sheet, latency_column(latency, "max", name), distribution->max);
+    for (int k = 0; k < INTERVAL_COUNT; k++) {
+        snprintf(part, sizeof part, "%s_low", percentile_name(interval_percentile(k)));
+        number(sheet, latency_column(latency, part, name), distribution->interval[k].low);
+        snprintf(part, sizeof part, "%s_high", percentile_name(interval_percentile(k)));
+        number(sheet, latency_column(latency, part, name), distribution->interval[k].high);
+    }
+}
+
+static void one_gauge(struct sheet *sheet, const char *gauge_name, const struct gauge *gauge)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%s_max", gauge_name);
+    number(sheet, name, gauge->max);
+    snprintf(name, sizeof name, "%s_limit", gauge_name);
+    number(sheet, name, gauge->limit);
+    snprintf(name, sizeof name, "%s_share_above", gauge_name);
+    number(sheet, name, gauge->share_above);
+    snprintf(name, sizeof name, "%s_covered", gauge_name);
+    number(sheet, name, gauge->covered);
+}
+
+static void server_sums(struct sheet *sheet, const struct server_sums *sums)
+{
+    number(sheet, "server_from_s", sums->from_s);
+    number(sheet, "server_to_s", sums->to_s);
+    number(sheet, "server_output_tokens", sums->output_tokens);
+    number(sheet, "client_output_tokens", sums->client_output_tokens);
+    number(sheet, "server_prompt_tokens", sums->prompt_tokens);
+    number(sheet, "client_prompt_tokens", sums->client_prompt_tokens);
+    number(sheet, "server_ttft_mean_ms", sums->ttft_mean_ms);
+    number(sheet, "client_ttft_mean_ms", sums->client_ttft_mean_ms);
+    number(sheet, "server_itl_mean_ms", sums->itl_mean_ms);
+    number(sheet, "client_itl_mean_ms", sums->client_itl_mean_ms);
+    text(sheet, "server_disagreement", sums->disagreement);
+}
+
+/* cut NULL: not known. */
+static void cut(struct sheet *sheet, const char *key, const struct steady_cut *cut)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%s_rule", key);
+    text(sheet, name, cut ? steady_rule_name(cut->rule) : NULL);
+    snprintf(name, sizeof name, "%s_s", key);
+    number(sheet, name, cut ? (double)cut->ns / 1e9 : NAN);
+    snprintf(name, sizeof name, "%s_series", key);
+    text(sheet, name, cut ? steady_series_name(cut->by) : NULL);
+}
+
+static void failures(struct sheet *sheet, const struct level_summary *level)
+{
+    char name[NAME_SIZE];
+    for (int failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++) {
+        uint64_t happened = level->requests.error == COUNT_UNKNOWN ? COUNT_UNKNOWN : 0;
+        for (size_t k = 0; k < level->failure_count; k++)
+            if (strcmp(level->failures[k].name, failure_name((enum failure)failure)) == 0)
+                happened = level->failures[k].count;
+        snprintf(name, sizeof name, "error_%s", failure_name((enum failure)failure));
+        count(sheet, name, happened);
+    }
+}
+
+static void classes(struct sheet *sheet, const struct verdict *verdict)
+{
+    char name[NAME_SIZE];
+    for (int k = 0; k < SLA_METRIC_COUNT; k++) {
+        snprintf(name, sizeof name, "class_%s", sla_default.row[k].name);
+        text(sheet, name, sla_class_name(verdict->metric[k]));
+    }
+}
+
+static void reasons(struct sheet *sheet, const struct validity_summary *validity)
+{
+    cleanup_buf struct buf all = BUF_INIT(REPORT_MAX);
+    for (size_t k = 0; k < validity->count; k++)
+        buf_printf(&all, "%s%s", k > 0 ? "; " : "", validity->reasons[k].text);
+    text(sheet, "validity_reasons", buf_text(&all));
+}
+
+/* Of an import: which columns were computed from others, and how. */
+static void derived(struct sheet *sheet, const struct level_summary *level)
+{
+    cleanup_buf struct buf all = BUF_INIT(REPORT_MAX);
+    for (size_t k = 0; k < level->derived_count; k++)
+        buf_printf(&all, "%s%s: %s", k > 0 ? "; " : "", level->derived[k].field, level->derived[k].formula);
+    text(sheet, "derived", buf_text(&all));
+}
+
+/* ---- a row ---- */
+
+static void first_columns(struct sheet *sheet, const struct run_facts *facts, const struct level_summary *level)
+{
+    text(sheet, "run_id", facts->run_id);
+    text(sheet, "model", facts->model);
+    integer(sheet, "index", level->index);
+    integer(sheet, "repeat", level->repeat);
+    text(sheet, "kind", level->kind);
+    number(sheet, "load", level->load);
+    text(sheet, "unit", level->unit);
+    number(sheet, "window_s", level->window_end_s - level->window_start_s);
+    count(sheet, "requests", level->requests.members);
+    count(sheet, "ok", level->requests.ok);
+    count(sheet, "error", level->requests.error);
+    count(sheet, "incomplete", level->requests.incomplete);
+    one_percentile(sheet, level, LATENCY_TTFT, P50);
+    one_percentile(sheet, level, LATENCY_TTFT, P95);
+    one_percentile(sheet, level, LATENCY_TTFT_CENSORED, P95);
+    number(sheet, "ttft_censored_p95_at_least_ms", level->ttft_p95_at_least_ms);
+    number(sheet, "unfinished_share", level->unfinished_share);
+    one_percentile(sheet, level, LATENCY_ITL, P95);
+    one_percentile(sheet, level, LATENCY_TPOT, P50);
+    one_percentile(sheet, level, LATENCY_TPOT, P95);
+    one_percentile(sheet, level, LATENCY_TPOT_WITH_FIRST, P95);
+    one_percentile(sheet, level, LATENCY_E2E, P50);
+    one_percentile(sheet, level, LATENCY_E2E, P95);
     for (int k = 0; k < RATE_COUNT; k++)
-        csv_add_number(csv, level->rate[k]);
-    csv_add_number(csv, level->server.queue_depth.mean);
-    csv_add_number(csv, level->server.kv_cache.mean);
-    csv_add_number(csv, level->server.running.mean);
-    csv_add_text(csv, sla_class_name(level->verdict.level));
-    csv_add_text(csv, level->verdict.decided_by < 0 ? NULL : sla_default.row[level->verdict.decided_by].name);
-    csv_add_text(csv, validity_name(level->validity.verdict));
-    add_price(csv, facts);
-    csv_end_row(csv);
+        number(sheet, rate_name((enum rate)k), level->rate[k]);
+    number(sheet, "queue_depth", level->server.queue_depth.mean);
+    number(sheet, "kv_cache", level->server.kv_cache.mean);
+    number(sheet, "running", level->server.running.mean);
+    text(sheet, "class", sla_class_name(level->verdict.level));
+    text(sheet, "decided_by", level->verdict.decided_by < 0 ? NULL : sla_default.row[level->verdict.decided_by].name);
+    text(sheet, "validity", validity_name(level->validity.verdict));
+    number(sheet, "price_per_hour", facts->price_micro_usd < 0 ? NAN : (double)facts->price_micro_usd / 1e6);
+    number(sheet, "gpus", facts->gpus > 0 ? (double)facts->gpus : NAN);
 }
 
-static void add_run(struct csv *csv, const struct run_summary *summary)
+static void other_columns(struct sheet *sheet, const struct level_summary *level)
 {
-    for (size_t k = 0; k < summary->level_count; k++)
-        add_level(csv, &summary->facts, &summary->levels[k]);
+    text(sheet, "ended", level->ended ? "true" : "false");
+    text(sheet, "end_reason", level->reason);
+    number(sheet, "level_start_s", level->start_s);
+    number(sheet, "window_start_s", level->window_start_s);
+    number(sheet, "window_end_s", level->window_end_s);
+    number(sheet, "level_end_s", level->end_s);
+    cut(sheet, "warmup", level->imported ? NULL : &level->warmup);
+    cut(sheet, "cooldown", level->imported ? NULL : &level->cooldown);
+    count(sheet, "no_first_token", level->requests.no_first_token);
+    count(sheet, "left_out", level->requests.left_out);
+    count(sheet, "never_sent", level->requests.never_sent);
+    failures(sheet, level);
+    for (int k = 0; k < LATENCY_COUNT; k++)
+        whole_latency(sheet, level, (enum latency)k);
+    number(sheet, "ttft_slices_above", level->ttft_slices_above);
+    one_gauge(sheet, "queue_depth", &level->server.queue_depth);
+    one_gauge(sheet, "kv_cache", &level->server.kv_cache);
+    one_gauge(sheet, "running", &level->server.running);
+    server_sums(sheet, &level->server.sums);
+    classes(sheet, &level->verdict);
+    reasons(sheet, &level->validity);
+    derived(sheet, level);
+}
+
+static void add_level(struct sheet *sheet, const struct run_facts *facts, const struct level_summary *level)
+{
+    sheet->calls = 0;
+    first_columns(sheet, facts, level);
+    other_columns(sheet, level);
+}
+
+/* ---- documents ---- */
+
+static void name_columns(struct sheet *sheet, struct csv *csv, struct buf *out)
+{
+    static const struct run_facts nobody;
+    const char *columns[COLUMNS_MAX + 1];
+    struct level_summary nothing;
+    level_summary_init(&nothing);
+    add_level(sheet, &nobody, &nothing);
+    for (size_t k = 0; k < sheet->count; k++)
+        columns[k] = sheet->names[k];
+    columns[sheet->count] = NULL;
+    csv_begin(csv, out, columns);
+    sheet->csv = csv;
+}
+
+static void write_rows(const struct run_summary *const *runs, size_t count, struct buf *out)
+{
+    cleanup_free struct sheet *sheet = mem_calloc(1, sizeof *sheet);
+    struct csv csv;
+    name_columns(sheet, &csv, out);
+    for (size_t run = 0; run < count; run++)
+        for (size_t k = 0; k < runs[run]->level_count; k++) {
+            add_level(sheet, &runs[run]->facts, &runs[run]->levels[k]);
+            csv_end_row(&csv);
+        }
 }
 
 void report_csv_run(const struct run_summary *summary, struct buf *out)
 {
-    struct csv csv;
-    csv_begin(&csv, out, columns);
-    add_run(&csv, summary);
+    write_rows(&summary, 1, out);
 }
 
 void report_csv_comparison(const struct comparison *comparison, struct buf *out)
 {
-    struct csv csv;
-    csv_begin(&csv, out, columns);
-    for (size_t k = 0; k < comparison->count; k++)
-        add_run(&csv, comparison->runs[k]);
+    write_rows(comparison->runs, comparison->count, out);
 }

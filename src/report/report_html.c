@@ -8,6 +8,8 @@
 #include "report/html.h"
 #include "report/report.h"
 
+#define ROWS_MOST 16384 /* of a table */
+
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -187,23 +189,36 @@ static void write_comparison_charts(const struct comparison *comparison, struct 
 
 /* --- the page ---------------------------------------------------------------------------------- */
 
-/* The Markdown report's title and verdict, the charts, and the rest of it. */
-static void write_page(const char *title, struct buf *markdown, const struct buf *charts, struct buf *out)
+/* The Markdown report's title and verdict, the charts, and the rest of it, with so many rows of each table at most. markdown: its first part ends
+ * with NUL, `rest` is the other, or NULL. */
+static void put_page(const char *title, const char *markdown, const char *rest, const struct buf *charts, size_t rows_max, struct buf *out)
 {
-    char *rest = strstr(markdown->data, "\n## "); /* a report is never empty */
     buf_append_text(out, head);
     html_text(out, title);
     buf_append_text(out, "</title>\n</head>\n<body>\n<main>\n");
-    if (rest)
-        *rest++ = '\0';
-    html_from_markdown(out, markdown->data);
+    html_from_markdown(out, markdown, rows_max);
     if (charts->len > 0)
         buf_printf(out, "<div class=\"charts\">\n%s</div>\n", charts->data);
     if (rest)
-        html_from_markdown(out, rest);
+        html_from_markdown(out, rest, rows_max);
     buf_append_text(out, "</main>\n");
     buf_append_text(out, script);
     buf_append_text(out, "</body>\n</html>\n");
+}
+
+/* Rows are left out until the page is small enough to be opened anywhere. */
+static void write_page(const char *title, struct buf *markdown, const struct buf *charts, struct buf *out)
+{
+    char *rest = strstr(markdown->data, "\n## "); /* a report is never empty */
+    size_t rows_max = ROWS_MOST;
+    if (rest)
+        *rest++ = '\0';
+    put_page(title, markdown->data, rest, charts, rows_max, out);
+    while (out->len > REPORT_HTML_MAX && rows_max > 1) {
+        rows_max /= 4;
+        buf_reset(out);
+        put_page(title, markdown->data, rest, charts, rows_max, out);
+    }
 }
 
 void report_html_run(const struct run_summary *summary, struct buf *out)

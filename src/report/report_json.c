@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "report/missing.h"
-#include "report/report.h"
+#include "report/report_json.h"
 
 static void set_price(json_t *object, const char *key, int64_t micro_usd)
 {
@@ -297,7 +297,7 @@ static void write_points(json_t *object, const struct points *points)
     missing_explain_points(object);
 }
 
-static json_t *summary_to_json(const struct run_summary *summary)
+json_t *report_json_of_run(const struct run_summary *summary)
 {
     json_t *root = json_object();
     json_set_text(root, "schema", SUMMARY_SCHEMA);
@@ -431,14 +431,14 @@ static void write_pareto(json_t *roi, const struct comparison *comparison)
     }
 }
 
-static json_t *comparison_to_json(const struct comparison *comparison)
+json_t *report_json_of_comparison(const struct comparison *comparison)
 {
     json_t *root = json_object();
     json_set_text(root, "schema", COMPARISON_SCHEMA);
     json_set_text(root, "id", comparison->id);
     json_t *runs = json_add_array(root, "runs");
     for (size_t k = 0; k < comparison->count; k++)
-        json_array_append_new(runs, summary_to_json(comparison->runs[k]));
+        json_array_append_new(runs, report_json_of_run(comparison->runs[k]));
     json_t *differences = json_add_array(root, "differences");
     for (size_t k = 0; k < comparison->difference_count; k++)
         json_array_append_new(differences, json_string(comparison->differences[k]));
@@ -471,10 +471,10 @@ static void append_document(json_t *document, struct buf *out)
 
 void report_json_run(const struct run_summary *summary, struct buf *out)
 {
-    append_document(summary_to_json(summary), out);
+    append_document(report_json_of_run(summary), out);
 }
 
 void report_json_comparison(const struct comparison *comparison, struct buf *out)
 {
-    append_document(comparison_to_json(comparison), out);
+    append_document(report_json_of_comparison(comparison), out);
 }

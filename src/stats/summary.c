@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "plan/token_lengths.h"
+#include "stats/endings.h"
 #include "stats/measure.h"
 #include "stats/run_data.h"
 #include "stats/shards.h"
@@ -294,7 +295,17 @@ const struct points *run_summary_points(const struct run_summary *summary, const
 
 /* ---- the whole ---- */
 
-struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err)
+/* Of the levels that the summary has, in their order. */
+static void split_endings(struct run_summary *summary, const struct run_data *data, size_t keep)
+{
+    size_t count = 0;
+    summary->endings = ARENA_ARRAY(summary->arena, summary->level_count + 1, const struct level_endings *);
+    for (size_t k = 0; k < data->level_count; k++)
+        if (was_reached(&data->levels[k]))
+            summary->endings[count++] = endings_of_level(data, &data->levels[k], keep, summary->arena);
+}
+
+static struct run_summary *make(const char *folder, const struct plan *plan, const struct sla *sla, const size_t *keep, struct error *err)
 {
     struct run_data data = {0};
     if (run_data_read(&data, folder, plan, err) < 0) {
@@ -309,8 +320,21 @@ struct run_summary *run_summary_make(const char *folder, const struct plan *plan
     fill_mean_tokens(&summary->facts, &data);
     note_run(summary, &data, plan);
     run_summary_find_points(summary, sla);
+    if (keep)
+        split_endings(summary, &data, *keep);
     run_data_free(&data);
     return summary;
+}
+
+struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err)
+{
+    return make(folder, plan, sla, NULL, err);
+}
+
+struct run_summary *run_summary_make_with_endings(const char *folder, const struct plan *plan, const struct sla *sla, size_t keep,
+                                                  struct error *err)
+{
+    return make(folder, plan, sla, &keep, err);
 }
 
 void run_summary_free(struct run_summary *summary)

@@ -68,6 +68,7 @@ struct run_summary {
     struct run_facts facts;
     struct level_summary *levels; /* in the order of the run */
     size_t level_count;
+    const struct level_endings **endings; /* of each level (stats/endings.h); NULL: nobody asked, or there are no records */
     struct points points[SUMMARY_UNITS_MAX]; /* of each unit with a level; the one with more levels first */
     size_t points_count;
     const char *notes[SUMMARY_NOTES_MAX]; /* about the run as a whole */
@@ -77,6 +78,9 @@ struct run_summary {
 
 /* Reads the records beside the plan. NULL with *err: no records, or files that cannot be read. */
 struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err);
+/* The same with `endings`, and so many requests of each ending and level kept. */
+struct run_summary *run_summary_make_with_endings(const char *folder, const struct plan *plan, const struct sla *sla, size_t keep,
+                                                  struct error *err);
 void run_summary_free(struct run_summary *summary); /* NULL is fine */
 
 /* Finds the points anew from summary->levels: for summaries that were put together by hand (imports, tests). */

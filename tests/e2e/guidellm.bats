@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# GuideLLM on the simulator: a load generator that was written by others counts what the simulator says it has sent.
+# GuideLLM on the simulator: a load generator that was written by others counts what the simulator says it has sent. And it
+# loads, prints and exports what roibench measured, in both of its schemas.
 # shellcheck disable=SC2154  # set by bats and the file loaded here
 load support
 
@@ -68,4 +69,61 @@ assert_agrees() {
 @test "tgi: completions" {
     benchmark tgi /v1/completions
     assert_agrees
+}
+
+# --- our reports -----------------------------------------------------------------------------------------------------------
+
+# A sweep of ours with a failure in it, and its reports; leaves them in $REPORTS.
+measure() {
+    local port workspace=$BATS_FILE_TMPDIR/workspace
+    REPORTS=$BATS_FILE_TMPDIR/reports
+    [[ -d $REPORTS ]] && return
+    port=$(free_port)
+    start_process simulator "$ROIBENCH" simulate --preset l4-int4 --time-scale 20 --model tiny --listen "127.0.0.1:$port" --fault truncate:share=0.1
+    wait_for simulator 30 answers "http://127.0.0.1:$port/sim/truth"
+    "$ROIBENCH" prepare --workspace "$workspace" --target "http://127.0.0.1:$port/v1" --levels concurrent:1,4,poisson:2 \
+        --prompt-tokens 64 --output-tokens 16 --max-seconds 20
+    "$ROIBENCH" run --workspace "$workspace"
+    "$ROIBENCH" summarize --workspace "$workspace" --output-dir "$REPORTS.new" --format json,guidellm,guidellm-0.6
+    mv "$REPORTS.new" "$REPORTS"
+}
+
+# loads ENVIRONMENT REPORT: GuideLLM's own code finds the same numbers as we have in the report and in summary.json.
+loads() {
+    local python=$E2E_CACHE/$1/bin/python report=$REPORTS/$2
+    run -0 "$python" "$BATS_TEST_DIRNAME/guidellm_report.py" "$report"
+    echo "# $1: ${lines[-1]}" >&3
+    assert_equal "$(jq '.benchmarks' <<<"${lines[-1]}")" 3
+    assert_equal "$(jq '.requests' <<<"${lines[-1]}")" "$(jq '[.levels[].requests.members] | add' "$REPORTS/summary.json")"
+    # what has another name there
+    assert_equal "$(jq -c '[.benchmarks[].metrics | .request_latency.successful.mean * 1e6 | round]' "$report")" \
+        "$(jq -c '[.levels[] | .e2e_ms.mean * 1e3 | round]' "$REPORTS/summary.json")"
+    assert_equal "$(jq -c '[.benchmarks[].metrics.requests_per_second.successful.mean * 1e6 | round]' "$report")" \
+        "$(jq -c '[.levels[].request_rps * 1e6 | round]' "$REPORTS/summary.json")"
+    assert_equal "$(jq -c '[.benchmarks[].metrics.request_concurrency.total.mean * 1e6 | round]' "$report")" \
+        "$(jq -c '[.levels[].concurrency * 1e6 | round]' "$REPORTS/summary.json")"
+    # tokens of a request are spread evenly from its first to its last
+    jq --slurp --exit-status '[.[0].levels, [.[1].benchmarks[].metrics.output_tokens_per_second.total.mean]] | transpose
+        | all(.[0].output_tps / .[1] | . > 0.99 and . < 1.01)' "$REPORTS/summary.json" "$report"
+}
+
+@test "0.8 loads our report, and exports it" {
+    measure
+    loads venv-guidellm guidellm.json
+    cd "$BATS_TEST_TMPDIR"
+    cp "$REPORTS/guidellm.json" benchmarks.json
+    run -0 "$E2E_CACHE/venv-guidellm/bin/guidellm" export benchmarks.json --output kind=console --output "kind=csv,path=out.csv" --output "kind=html,path=out.html"
+    assert_output --partial 'poisson'
+    [ -s out.csv ]
+    [ -s out.html ]
+}
+
+@test "0.6 loads our report, and exports it" {
+    measure
+    loads venv-guidellm-0.6 guidellm-0.6.json
+    cd "$BATS_TEST_TMPDIR"
+    cp "$REPORTS/guidellm-0.6.json" benchmarks.json
+    run -0 "$E2E_CACHE/venv-guidellm-0.6/bin/guidellm" benchmark from-file benchmarks.json --output-path out --output-formats console,csv,html
+    assert_output --partial 'poisson'
+    [ -s out/benchmarks.csv ]
 }

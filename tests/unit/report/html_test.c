@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,14 +12,16 @@
 
 #include "report/chart.h"
 #include "report/html.h"
+#include "report/report.h"
 #include "report/table.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
+#define ROWS 1000
 
 static void expect_html(const char *markdown, const char *html)
 {
     struct buf out = BUF_INIT(TEXT_MAX);
-    html_from_markdown(&out, markdown);
+    html_from_markdown(&out, markdown, ROWS);
     assert_string_equal(out.len ? buf_text(&out) : "", html);
     buf_free(&out);
 }
@@ -55,7 +58,7 @@ static void test_other_people_s_text_stays_text(void **state)
         struct buf markdown = BUF_INIT(TEXT_MAX), out = BUF_INIT(TEXT_MAX);
         buf_append_text(&markdown, "- Model: ");
         markdown_text(&markdown, hostile[k]);
-        html_from_markdown(&out, buf_text(&markdown));
+        html_from_markdown(&out, buf_text(&markdown), ROWS);
         const char *text = buf_text(&out);
         assert_memory_equal(text, "<ul>\n<li>Model: ", 16);
         const char *first = strchr(text + 16, '<');
@@ -124,6 +127,86 @@ static void test_charts_of_nothing_and_of_too_much(void **state)
     free(chart);
 }
 
+/* Rows beyond the limit are counted below the table, items below the list. */
+static void test_long_tables_and_lists(void **state)
+{
+    struct buf out = BUF_INIT(TEXT_MAX);
+    (void)state;
+    html_from_markdown(&out, "| a | b |\n| - | - |\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |\n\n- x\n- y\n- z\n\n| c |\n| - |\n| 7 |\n", 2);
+    assert_non_null(strstr(buf_text(&out), "<td>4</td></tr>\n</tbody><tfoot><tr><td colspan=\"2\">1 more rows: report.md has them all</td></tr></tfoot>"));
+    assert_null(strstr(buf_text(&out), "<td>5</td>"));
+    assert_non_null(strstr(buf_text(&out), "<li>y</li>\n<li>1 more: report.md has them all</li>\n</ul>"));
+    assert_non_null(strstr(buf_text(&out), "<td>7</td></tr>\n</tbody></table>"));
+    buf_free(&out);
+}
+
+#define LEVELS 10000 /* as many as a run may have */
+
+static struct run_summary *large_run(const char *run_id)
+{
+    struct run_summary *summary = calloc(1, sizeof *summary);
+    summary->arena = arena_new();
+    summary->facts = (struct run_facts){.run_id = run_id, .model = "a model with a name of some length", .target = "http://model.example/v1",
+                                        .server = "vllm 1", .profile = "sweep", .stream_start = "spread", .arrivals = "", .think_time = "none",
+                                        .scenario = "", .endpoint = "chat", .tokens = "1 + 1", .limits = "1 s", .warmup = "auto", .cooldown = "auto",
+                                        .drain = "1 s", .hardware = run_id, .price_micro_usd = 1000000, .price_source = "", .gpus = 1,
+                                        .time_scale = 1, .plan = json_object()};
+    summary->levels = calloc(LEVELS, sizeof *summary->levels);
+    summary->level_count = LEVELS;
+    for (int k = 0; k < LEVELS; k++) {
+        struct level_summary *level = &summary->levels[k];
+        level_summary_init(level);
+        level->index = k;
+        level->load = k + 1;
+        snprintf(level->unit, sizeof level->unit, "streams");
+        snprintf(level->kind, sizeof level->kind, "concurrent");
+        level->latency[LATENCY_TTFT_CENSORED].count = 100;
+        level->latency[LATENCY_TTFT_CENSORED].percentile[P95] = 10.0 * k;
+        level->rate[RATE_TOTAL_TPS] = level->rate[RATE_OUTPUT_TPS] = 100 + k;
+        level->server.running.mean = k;
+        level->failures[0] = (struct failure_count){"reset", "server", 1};
+        level->failure_count = 1;
+        level_add_reason(level, VALIDITY_SUSPECT, "few requests", "this level had too few requests to say anything of its p95");
+    }
+    run_summary_find_points(summary, &sla_default);
+    return summary;
+}
+
+static void free_large_run(struct run_summary *summary)
+{
+    json_decref(summary->facts.plan);
+    arena_free(summary->arena);
+    free(summary->levels);
+    free(summary);
+}
+
+static void expect_page_below_the_limit(const struct buf *page)
+{
+    assert_false(page->overflowed);
+    assert_in_range(page->len, REPORT_HTML_MAX / 10, REPORT_HTML_MAX);
+    assert_non_null(strstr(buf_text(page), "more rows: report.md has them all"));
+    assert_non_null(strstr(buf_text(page), "</html>"));
+}
+
+static void test_a_page_is_below_a_megabyte_whatever_the_run(void **state)
+{
+    (void)state;
+    struct run_summary *summary = large_run("large"), *other = large_run("other");
+    const struct run_summary *const both[] = {summary, other};
+    struct buf page = BUF_INIT(REPORT_MAX);
+    report_html_run(summary, &page);
+    expect_page_below_the_limit(&page);
+    buf_reset(&page);
+    struct comparison *comparison = comparison_make(both, 2, NULL);
+    assert_non_null(comparison);
+    report_html_comparison(comparison, &page);
+    expect_page_below_the_limit(&page);
+    comparison_free(comparison);
+    buf_free(&page);
+    free_large_run(summary);
+    free_large_run(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +215,8 @@ int main(void)
         cmocka_unit_test(test_other_people_s_text_stays_text),
         cmocka_unit_test(test_a_chart_shows_every_number_that_is_one),
         cmocka_unit_test(test_charts_of_nothing_and_of_too_much),
+        cmocka_unit_test(test_long_tables_and_lists),
+        cmocka_unit_test(test_a_page_is_below_a_megabyte_whatever_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
