@@ -214,6 +214,8 @@ def check_csv(runs, path):
         if row["run_id"] != run["run"]["run_id"]:
             fail(f"{path}: a row of {row['run_id']} where {run['run']['run_id']} was expected")
         for member, value in leaves({key: level[key] for key in level if key != "missing"}):
+            if member == "server.sums":
+                continue  # a whole object that is missing
             column = column_of(member)
             if column not in row:
                 if value is None and "." not in member:
