@@ -14,6 +14,7 @@
 #include "cmd/roibench/prepare_learn.h"
 #include "cmd/roibench/prepare_plan.h"
 #include "cmd/roibench/prepare_show.h"
+#include "plan/dataset_rows.h"
 #include "plan/estimate.h"
 #include "plan/model_file.h"
 #include "plan/trace.h"
@@ -81,14 +82,20 @@ static void find_unknown(const json_t *given, const json_t *ours, const char *pa
 {
     const char *key;
     json_t *member;
+    size_t index;
     json_object_foreach((json_t *)given, key, member)
     {
         cleanup_free char *below = mem_printf("%s%s%s", path, path[0] ? "." : "", key);
         const json_t *known = json_object_get(ours, key);
         if (!known && !json_is_null(member))
             buf_printf(unknown, "%s%s", unknown->len > 0 ? ", " : "", below);
-        else if (json_is_object(member))
+        else
             find_unknown(member, known, below, unknown);
+    }
+    json_array_foreach((json_t *)given, index, member)
+    {
+        cleanup_free char *below = mem_printf("%s[%zu]", path, index);
+        find_unknown(member, json_array_get(ours, index), below, unknown);
     }
 }
 
@@ -117,6 +124,9 @@ static int check_plan(const struct app *app, const struct options *options, stru
     }
     const char *path = options_text(options, "check");
     cleanup_with(plan_free) struct plan *plan = plan_read(path, err);
+    for (size_t k = 0; plan && k <= plan->other_target_count; k++)
+        if (http_url_check(k == 0 ? plan->target : plan->other_targets[k - 1], err) < 0)
+            return error_wrap(err, "%s: target", path);
     return plan && tell_unknown(app, path, plan, err) == 0 ? print_plan(app, options, plan, err) : -1;
 }
 
@@ -250,7 +260,7 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
     if (options_flag(options, "json") && !options_flag(options, "dry-run"))
         return error_set(err, ERROR_USAGE, "--json says how --dry-run or --check print a plan: give one of them");
     plan->created = clock_realtime(app->clock);
-    if (read_model_file(app, options, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(options, plan, err) < 0)
+    if (read_model_file(app, options, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(app, options, plan, err) < 0)
         return -1;
     cleanup_with(prepare_data_free) struct prepare_data *data = NULL;
     if (prepare_data_open(app, options, plan, &data, err) < 0)

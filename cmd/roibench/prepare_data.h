@@ -5,15 +5,21 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "cmd/roibench/command.h"
-#include "plan/dataset_rows.h"
-#include "plan/material.h"
+#include "plan/dataset.h"
 #include "plan/plan.h"
-#include "probe/server.h"
 
 /* "|openai_batch|sharegpt|…": for the options table. */
 extern const char prepare_data_formats[];
 
-struct prepare_data;
+enum too_long { TOO_LONG_SKIP, TOO_LONG_TRIM, TOO_LONG_REFUSE };
+
+struct prepare_data {
+    char *path, *columns_text;
+    struct dataset *dataset;
+    enum too_long too_long;
+    int64_t rows_max;
+    struct token_lengths answers; /* of rows that do not tell */
+};
 
 /* Is --data given, and the name of a file rather than lengths as GuideLLM writes them? */
 bool prepare_data_is_file(const struct options *options);
@@ -24,10 +30,5 @@ int prepare_data_open(const struct app *app, const struct options *options, stru
 void prepare_data_free(struct prepare_data *data);
 /* Are prompts sent as the file has them? Then words are needed that their heads are made of, and not token ids. */
 bool prepare_data_has_texts(const struct prepare_data *data);
-
-/* Reads all rows, has those counted that may be too long (and some more, from which the others are estimated), writes them into the folder
- * (NULL: the first one only, in memory), and fills the rest of the plan's workload. What was left out is said by warnings. */
-int prepare_data_convert(const struct app *app, const struct probe *probe, struct prepare_data *data, const struct material *material,
-                         struct plan *plan, const char *folder, struct dataset_rows **rows, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/roibench/prepare_convert.h"
 #include "plan/calibrate.h"
 #include "plan/prompts.h"
 #include "probe/count.h"
@@ -136,7 +137,7 @@ static int learn_lengths(const struct app *app, const struct probe *probe, struc
     int status = plan->server.token_ids && !prepare_data_has_texts(data) ? learn_ids(&counter, plan, material, err) : learn_words(&counter, plan, material, err);
     if (status < 0)
         return -1;
-    if (plan->workload.turns > 1 && plan->workload.endpoint == ENDPOINT_CHAT && learn_turns(&counter, plan, material, err) < 0)
+    if (plan->workload.turns > 1 && !data && plan->workload.endpoint == ENDPOINT_CHAT && learn_turns(&counter, plan, material, err) < 0)
         return -1;
     log_debug(&app->log, "prompt lengths learned by %" PRId64 " requests (%s)", counter.asked, plan->calibration.method);
     int64_t own = plan->workload.prompt.min - plan->workload.shared_prefix_tokens;
@@ -181,8 +182,8 @@ static int check_context(const struct probe *probe, const struct plan *plan, str
     struct error said = {.class = ERROR_NONE};
     ask_too_long(probe, plan, &said);
     return error_set(err, ERROR_TARGET, "prompts of %" PRId64 " and answers of %" PRId64 " tokens do not fit into the model's context of %" PRId64
-                     " tokens. Ask for fewer by --prompt-tokens and --output-tokens%s%.1200s", prompt, output, room,
-                     said.text[0] ? ". " : "", said.text);
+                     " tokens. Ask for fewer by --prompt-tokens and --output-tokens%s%s%.1200s", prompt, output, room,
+                     plan->workload.turns > 1 ? ", or --turns" : "", said.text[0] ? ". " : "", said.text);
 }
 
 /* The answer's time limit grows with its length. */
@@ -271,10 +272,20 @@ static int check_other_target(const struct app *app, const struct options *optio
     return 0;
 }
 
+/* They differed when they were given; a redirect may have led to another of them. */
+static int check_different(const struct plan *plan, size_t index, struct error *err)
+{
+    const char *target = plan->other_targets[index];
+    bool again = strcmp(plan->target, target) == 0;
+    for (size_t k = 0; k < index; k++)
+        again = again || strcmp(plan->other_targets[k], target) == 0;
+    return again ? error_set(err, ERROR_USAGE, "--target: two of them are redirected to %s: give it once", target) : 0;
+}
+
 int prepare_check_other_targets(const struct app *app, const struct options *options, const struct probe *probe, struct plan *plan, struct error *err)
 {
     for (size_t k = 0; k < plan->other_target_count; k++)
-        if (check_other_target(app, options, probe, &plan->other_targets[k], plan, err) < 0)
+        if (check_other_target(app, options, probe, &plan->other_targets[k], plan, err) < 0 || check_different(plan, k, err) < 0)
             return -1;
     return 0;
 }
@@ -302,7 +313,7 @@ int prepare_learn_prompts(const struct app *app, const struct probe *probe, stru
     if (status == 0 && path)
         status = material_write(&material, path, err);
     if (status == 0 && data)
-        status = prepare_data_convert(app, probe, data, &material, plan, folder, &rows, err);
+        status = prepare_convert_data(app, probe, data, &material, plan, folder, &rows, err);
     if (status == 0)
         status = time_request(app, probe, plan, &material, rows, err);
     material_free(&material);

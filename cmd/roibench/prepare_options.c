@@ -110,7 +110,7 @@ const struct option_row prepare_options[] = {
      .max = DATASET_ROWS_MAX},
     {.type = OPTION_INTEGER, .name = "trace-block", .argument = "N", .help = "tokens that a hash id of a trace stands for; default 512", .min = 1,
      .max = PLAN_TOKENS_MAX},
-    {.type = OPTION_FLAG, .name = "skip-bad", .help = "rows that cannot be read are counted and left out"},
+    {.type = OPTION_FLAG, .name = "skip-bad", .help = "rows of --data or --replay-file that cannot be read are counted and left out"},
     {.type = OPTION_CHOICE, .name = "too-long", .argument = "WHAT", .help = "rows that do not fit into the model's context with their answer are left out, "
      "shortened, or refused", .choices = "skip|trim|refuse", .default_text = "skip"},
     {.type = OPTION_FLAG, .name = "allow-prefix-cache", .help = "nothing of the nonce's is put before prompts: caches may know them from earlier runs"},
@@ -119,7 +119,8 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_INTEGER, .name = "shared-prefix-groups", .argument = "G", .min = 1, .max = PLAN_GROUPS_MAX,
      .help = "there are so many such prefixes, and a request has one of them; default 1"},
     {.type = OPTION_INTEGER, .name = "turns", .argument = "T", .min = 1, .max = PLAN_TURNS_MAX,
-     .help = "streams hold conversations of T requests, each carrying what was said before: --prompt-tokens is what a turn adds; default 1"},
+     .help = "streams hold conversations of T requests, each carrying what was said before: --prompt-tokens is what a turn adds; of --data: those of "
+             "at least T turns; default 1"},
     {.type = OPTION_CHOICE, .name = "language", .argument = "CODE", .help = "that prompts are made in", .choices = LANGUAGE_NAMES,
      .default_text = LANGUAGE_DEFAULT},
     {.type = OPTION_INTEGER, .name = "seed", .argument = "N", .help = "fixes lengths, arrivals and bodies", .default_text = "42", .min = 0, .max = 9e15},

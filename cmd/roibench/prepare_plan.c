@@ -53,19 +53,29 @@ static bool is_replay(const struct options *options)
     return strcmp(options_text(options, "profile"), "replay") == 0;
 }
 
-static int fill_replay(const struct options *options, struct plan *plan, struct error *err)
+static enum trace_unit unit_of(const struct options *options)
 {
-    const char *path = options_text(options, "replay-file"), *unit = options_text(options, "replay-unit"), *slash;
-    if (!path && prepare_data_is_file(options)) /* a trace has both: lengths and times */
+    const char *unit = options_text(options, "replay-unit");
+    return !unit ? TRACE_UNIT_USUAL : strcmp(unit, "s") == 0 ? TRACE_UNIT_S : TRACE_UNIT_MS;
+}
+
+static int fill_replay(const struct app *app, const struct options *options, struct plan *plan, struct error *err)
+{
+    const char *path = options_text(options, "replay-file"), *option = "--replay-file", *slash;
+    if (!path && prepare_data_is_file(options)) { /* a trace has both: lengths and times */
         path = options_text(options, "data");
+        option = "--data, as the trace of --profile replay";
+    }
     struct arrival_shape *shape = &plan->arrival_shape;
-    enum trace_unit known = !unit ? TRACE_UNIT_USUAL : strcmp(unit, "s") == 0 ? TRACE_UNIT_S : TRACE_UNIT_MS;
     struct trace trace;
     if (!path || !is_replay(options))
         return 0;
     shape->replay_speed = options_number(options, "replay-speed", 1);
-    if (trace_import(path, known, shape->replay_speed, &trace, err) < 0)
-        return error_wrap(err, "--replay-file");
+    const struct trace_settings settings = {.unit = unit_of(options), .speed = shape->replay_speed, .skip_bad = options_flag(options, "skip-bad")};
+    if (trace_import(path, &settings, &trace, err) < 0)
+        return error_wrap(err, "%s", option);
+    if (trace.left_out > 0)
+        log_warning(&app->log, "%s: %lld rows have no time that can be read, and were left out of the replay", path, (long long)trace.left_out);
     int64_t *copy = ARENA_ARRAY(plan->arena, trace.count, int64_t);
     memcpy(copy, trace.ns, trace.count * sizeof *copy);
     slash = strrchr(path, '/');
@@ -76,11 +86,11 @@ static int fill_replay(const struct options *options, struct plan *plan, struct 
     return 0;
 }
 
-static int fill_arrivals(const struct options *options, struct plan *plan, struct error *err)
+static int fill_arrivals(const struct app *app, const struct options *options, struct plan *plan, struct error *err)
 {
     plan->arrival_shape.burstiness = options_number(options, "burstiness", 0);
     plan->arrival_shape.burst_size = options_integer(options, "burst-size", 0);
-    return fill_replay(options, plan, err);
+    return fill_replay(app, options, plan, err);
 }
 
 /* What a command line asks for and no level will do; a configuration that many plans share may say more than one of them needs. */
@@ -216,13 +226,6 @@ static int parse_trim(const struct options *options, const char *name, struct tr
     return 0;
 }
 
-static double share_of_level(const struct trim *trim, int64_t level_ns)
-{
-    if (trim->kind == TRIM_SHARE)
-        return trim->share;
-    return trim->kind == TRIM_TIME && level_ns > 0 ? (double)trim->ns / (double)level_ns : 0;
-}
-
 /* What makes a level longer or shorter than planned, and what ends the run. */
 static int fill_ceilings(const struct options *options, struct plan *plan, struct error *err)
 {
@@ -257,7 +260,7 @@ static int fill_limits(const struct options *options, struct plan *plan, struct 
     limits->max_concurrency = options_integer(options, "max-concurrency", 0);
     if (parse_trim(options, "warmup", &limits->warmup, err) < 0 || parse_trim(options, "cooldown", &limits->cooldown, err) < 0)
         return -1;
-    if (share_of_level(&limits->warmup, limits->max_seconds_ns) + share_of_level(&limits->cooldown, limits->max_seconds_ns) >= 1)
+    if (trim_share(&limits->warmup, limits->max_seconds_ns) + trim_share(&limits->cooldown, limits->max_seconds_ns) >= 1)
         return error_set(err, ERROR_USAGE, "--warmup and --cooldown together leave nothing of a level to be measured");
     return fill_ceilings(options, plan, err);
 }
@@ -308,8 +311,9 @@ static int fill_turns(const struct options *options, struct plan *plan, struct e
     if (plan->workload.turns > 1 && !streams)
         return error_set(err, ERROR_USAGE, "--turns: conversations are held by streams whose number is known: --profile concurrent or synchronous, or "
                          "--levels concurrent:...; not with --find");
-    if (plan->workload.turns > 1 && prepare_data_is_file(options))
-        return error_set(err, ERROR_USAGE, "--turns is for prompts that are made: those of --data have what was said before in them");
+    if (plan->workload.turns > 1 && prepare_data_is_file(options) && strcmp(options_text(options, "too-long"), "trim") == 0)
+        return error_set(err, ERROR_USAGE, "--too-long trim would cut what later turns say again: with --turns, conversations of --data that are too long are "
+                         "left out or refused");
     return 0;
 }
 
@@ -359,7 +363,7 @@ static int fill_nonce(const struct options *options, struct plan *plan, struct e
     return 0;
 }
 
-int prepare_fill_plan(const struct options *options, struct plan *plan, struct error *err)
+int prepare_fill_plan(const struct app *app, const struct options *options, struct plan *plan, struct error *err)
 {
     struct deployment *deployment = &plan->deployment;
     const char *hardware = options_text(options, "hardware"), *source = options_text(options, "price-source");
@@ -371,7 +375,7 @@ int prepare_fill_plan(const struct options *options, struct plan *plan, struct e
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
     plan->repeat = options_integer(options, "repeat", 1);
-    if (fill_arrivals(options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
+    if (fill_arrivals(app, options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
         check_arrivals(options, plan, err) < 0 || fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 ||
         fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0 ||
         fill_prefix(options, &plan->workload, err) < 0 || fill_turns(options, plan, err) < 0)
@@ -460,6 +464,8 @@ int prepare_fill_target(const struct options *options, struct plan *plan, struct
 {
     const char *model = options_text(options, "model");
     cleanup_buf struct buf url = BUF_INIT(URL_MAX);
+    if (options_source(options, "target") == OPTION_ARGV && options_source(options, "target-template") == OPTION_ARGV)
+        return error_set(err, ERROR_USAGE, "--target and --target-template say the same thing: give one of them");
     if (options_count(options, "target") > 0)
         return fill_targets(options, plan, err);
     if (!model)

@@ -4,13 +4,14 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "cmd/roibench/command.h"
 #include "plan/plan.h"
 
 /* The rows of `prepare` (prepare_options.c). */
 extern const struct option_row prepare_options[];
 
 /* Fills profile, levels, limits, workload, deployment, seed, nonce. ERROR_USAGE names the option. */
-int prepare_fill_plan(const struct options *options, struct plan *plan, struct error *err);
+int prepare_fill_plan(const struct app *app, const struct options *options, struct plan *plan, struct error *err);
 
 /* The targets: every --target, else --target-template with {model} and {namespace} filled in; checked, without a slash at its end, in the
  * plan's arena. */

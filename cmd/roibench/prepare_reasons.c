@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cmd/roibench/prepare_plan.h"
+#include "plan/profile.h"
 
 #define REASONS_MAX 16
 
@@ -40,6 +41,14 @@ static void explain_first(const struct options *options, struct plan *plan, cons
     explain(plan, what, otherwise);
 }
 
+/* As prepare_plan.c takes them: the levels of a model's file step back where a rate is given. */
+static void explain_levels(const struct options *options, struct plan *plan)
+{
+    static const char *const by_levels[] = {"levels", NULL}, *const by_rate[] = {"rate", "find", NULL};
+    bool levels = options_given(options, "levels") && !options_given(options, "rate") && profile_find(plan->profile)->next_level;
+    explain_first(options, plan, "levels", levels ? by_levels : by_rate, "the profile's default");
+}
+
 static const char *why_exact(const struct plan *plan)
 {
     if (strcmp(plan->calibration.method, "token_ids") == 0)
@@ -51,7 +60,7 @@ static const char *why_exact(const struct plan *plan)
 
 void prepare_explain(const struct options *options, struct plan *plan, const char *moved_from)
 {
-    static const char *const targets[] = {"target", NULL}, *const models[] = {"model", NULL}, *const levels[] = {"levels", "rate", "find", NULL},
+    static const char *const targets[] = {"target", NULL}, *const models[] = {"model", NULL},
                              *const times[] = {"max-seconds", NULL}, *const workloads[] = {"data", "prompt-tokens", "scenario", NULL},
                              *const nonces[] = {"nonce", NULL};
     plan->reasons = ARENA_ARRAY(plan->arena, REASONS_MAX, struct plan_reason);
@@ -65,7 +74,7 @@ void prepare_explain(const struct options *options, struct plan *plan, const cha
         explain_first(options, plan, "target", targets, "--target-template, filled in with --model and --namespace");
     explain_first(options, plan, "model", models, "the only one that the server has");
     explain_option(options, plan, "profile", "profile");
-    explain_first(options, plan, "levels", levels, "the profile's default");
+    explain_levels(options, plan);
     explain_first(options, plan, "max_seconds", times,
                   plan->limits.max_requests > 0 ? "no limit of time: --max-requests ends a level" : "by default: neither --max-seconds nor --max-requests");
     explain_first(options, plan, "workload", workloads, "by default");

@@ -10,7 +10,7 @@
 #include "base/units.h"
 
 /* A range this wide is none: do not print it. */
-#define OPTIONS_BOUND_MAX 1e15
+#define OPTIONS_BOUND_MAX 1e16
 #define OPTIONS_SHOWN_MAX 100 /* characters of a wrong value that a message shows */
 
 /* ---- values ---- */

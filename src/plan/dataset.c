@@ -36,7 +36,8 @@ struct dataset {
     char **fields;
     json_t *json;    /* what the row points into */
     bool pending;    /* json is a row that was only looked at */
-    struct row_bytes at;
+    bool cut_off;    /* that the file is was said */
+    struct row_bytes at, last; /* the row, and the one that was read last */
     int64_t good, bad;
     char first_bad[ERROR_TEXT_MAX];
 };
@@ -57,6 +58,11 @@ const struct dataset_format *dataset_format_find(const char *name)
 const struct dataset_format *dataset_recognised(const struct dataset *dataset)
 {
     return dataset->format;
+}
+
+bool dataset_is_csv(const struct dataset *dataset)
+{
+    return dataset->container == DATASET_CSV;
 }
 
 struct dataset_counts dataset_counts(const struct dataset *dataset)
@@ -150,6 +156,8 @@ static const char *check_shape(const char *bytes, size_t length, size_t *offset)
 static const char *advice(const struct dataset *dataset, const json_error_t *told)
 {
     bool cut = dataset->container == DATASET_JSON_LINES && json_error_code(told) == json_error_premature_end_of_input;
+    if (dataset->file && gzip_source_truncated(dataset->file))
+        return " (the file is cut off)";
     return cut ? " (expected one whole object a line, or a JSON array of objects)" : "";
 }
 
@@ -235,6 +243,16 @@ static json_t *parse_record(struct dataset *dataset, int *status, struct error *
 
 /* --- rows ------------------------------------------------------------------------------------------ */
 
+/* The last row, or the one that the end is in the middle of. */
+static int end_rows(struct dataset *dataset, struct error *err)
+{
+    if (!dataset->file || !gzip_source_truncated(dataset->file) || dataset->cut_off)
+        return 0;
+    dataset->cut_off = true;
+    dataset->at = dataset->last;
+    return refuse_row(dataset, "expected more behind this row: the file is cut off", err);
+}
+
 /* The next row that is JSON: dataset->json. 1, 0 at the end, -1. */
 static int next_json(struct dataset *dataset, struct error *err)
 {
@@ -252,8 +270,9 @@ static int next_json(struct dataset *dataset, struct error *err)
         if (status < 0)
             return error_set(err, broken.class, "%s", broken.text);
         if (status == 0)
-            return 0;
+            return end_rows(dataset, err);
         status = 0;
+        dataset->last = dataset->at;
         if (dataset->at.too_long) {
             char reason[DAMAGE_SIZE];
             snprintf(reason, sizeof reason, "expected a row of at most %zu MB", DATASET_ROW_MAX >> 20);
@@ -268,6 +287,16 @@ static int next_json(struct dataset *dataset, struct error *err)
     }
 }
 
+static int read_row(struct dataset *dataset, struct dataset_row *row, struct error *reason)
+{
+    const struct dataset_format *format = dataset->format;
+    bool whole = dataset->settings.conversations;
+    int status = (whole && format->read_conversation ? format->read_conversation : format->read)(&dataset->settings.columns, dataset->json, row, reason);
+    if (status == 0 && whole && row->kind != DATASET_MESSAGES)
+        return error_set(reason, ERROR_USAGE, "expected the messages of a conversation");
+    return status;
+}
+
 int dataset_next(struct dataset *dataset, struct dataset_row *row, struct error *err)
 {
     struct error reason;
@@ -276,7 +305,7 @@ int dataset_next(struct dataset *dataset, struct dataset_row *row, struct error 
         if (status <= 0)
             return status;
         *row = (struct dataset_row){.output_tokens = -1, .timestamp_ms = -1, .line = dataset->at.line};
-        if (dataset->format->read(&dataset->settings.columns, dataset->json, row, &reason) == 0) {
+        if (read_row(dataset, row, &reason) == 0) {
             dataset->good++;
             return 1;
         }
@@ -330,10 +359,10 @@ static int recognise_container(struct dataset *dataset, struct error *err)
     while (at < length && strchr(" \t\r\n", bytes[at]) && bytes[at])
         at++;
     if (at == length)
-        return error_set(err, ERROR_USAGE, "%s %s: expected rows with prompts", dataset->name, length == 0 ? "is empty" : "begins with nothing but blanks");
+        return error_set(err, ERROR_USAGE, "%s %s: expected a row for each request", dataset->name, length == 0 ? "is empty" : "begins with nothing but blanks");
     if (bytes[at] == '\0')
         return error_set(err, ERROR_USAGE, "%s begins with a NUL byte: this is no text", dataset->name);
-    dataset->container = container_of(bytes[at], dataset->format);
+    dataset->container = container_of(bytes[at], dataset->settings.own_format ? NULL : dataset->format);
     row_splitter_set_kind(dataset->splitter, kinds[dataset->container]);
     return 0;
 }
@@ -372,7 +401,8 @@ static int check_columns(struct dataset *dataset, struct error *err)
     json_decref(names);
     make_clean(reason.text);
     return status == 0 ? 0
-                       : error_set(err, ERROR_USAGE, "%s: line 1: %s (read as CSV; --data-format forces another format)", dataset->name, reason.text);
+                       : error_set(err, ERROR_USAGE, "%s: line 1: %s (read as CSV%s)", dataset->name, reason.text,
+                                   dataset->settings.own_format ? "" : "; --data-format forces another format");
 }
 
 static int recognise(struct dataset *dataset, struct error *err)
@@ -407,7 +437,7 @@ static struct dataset *open_with(const char *name, struct gzip_source *file, str
     dataset->name = mem_strdup(name);
     dataset->file = file;
     dataset->settings = *settings;
-    dataset->format = settings->format ? dataset_format_find(settings->format) : NULL;
+    dataset->format = settings->own_format ? settings->own_format : settings->format ? dataset_format_find(settings->format) : NULL;
     dataset->fields = mem_calloc(DATASET_FIELDS_MAX, sizeof *dataset->fields);
     dataset->splitter = row_splitter_new(source, DATASET_ROW_MAX);
     if (recognise(dataset, err) == 0)

@@ -41,6 +41,7 @@ struct dataset_row {
     size_t answer_length;  /* bytes of the answer that the row has; 0: none */
     int64_t timestamp_ms;  /* since the trace's beginning; -1: none */
     const json_t *hash_ids; /* one a block of the prompt: equal ids are equal blocks; NULL: none */
+    const json_t *timestamp; /* as the file has it: of plan/trace.h only */
     uint64_t line;
 };
 
@@ -57,6 +58,8 @@ struct dataset_format {
     bool (*knows)(const json_t *first);
     /* Fills *row (zeroed, with -1 for what is not told) from a row; -1 with a sentence that says what was expected. May change the JSON. */
     int (*read)(const struct dataset_columns *columns, json_t *json, struct dataset_row *row, struct error *err);
+    /* The same with settings.conversations, where it is another one; NULL: read. */
+    int (*read_conversation)(const struct dataset_columns *columns, json_t *json, struct dataset_row *row, struct error *err);
 };
 
 #define DATASET(name) extern const struct dataset_format dataset_##name;
@@ -69,8 +72,10 @@ const struct dataset_format *dataset_format_find(const char *name); /* NULL: no 
 
 struct dataset_settings {
     const char *format; /* NULL: recognised */
+    const struct dataset_format *own_format; /* of the caller's, for rows of any container; NULL: one of datasets.def */
     struct dataset_columns columns;
     bool skip_bad;      /* rows that cannot be used are counted and left out */
+    bool conversations; /* all that was said is wanted: rows without messages cannot be used */
 };
 
 struct dataset;
@@ -83,6 +88,7 @@ struct dataset *dataset_open_source(const char *name, struct row_source source, 
 void dataset_free(struct dataset *dataset);
 
 const struct dataset_format *dataset_recognised(const struct dataset *dataset);
+bool dataset_is_csv(const struct dataset *dataset);
 
 /* 1: *row is the next one that can be used; 0: the end; -1: ERROR_USAGE names file, line, column, what was expected, and how many rows
  * were good before. */

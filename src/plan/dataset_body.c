@@ -151,13 +151,26 @@ static void send_as_it_is(struct dataset_body *body, const struct dataset_line *
     request->member_length = body->text.len;
 }
 
+/* Which row request i takes, and the number that its head is drawn by: turns of one conversation have the same. */
+static int64_t choose_row(const struct dataset_body *body, int level, int64_t i, int64_t *number)
+{
+    const struct plan *plan = body->plan;
+    const struct workload *workload = &plan->workload;
+    int64_t count = dataset_rows_count(body->rows);
+    *number = i;
+    if (workload->turns <= 1)
+        return dataset_row_of(i, count, workload->data.shuffled, plan->seed);
+    struct turn turn = plan_turn(plan, (int64_t)plan->levels[level].load, i);
+    *number = turn.conversation;
+    return dataset_row_of(turn.conversation, count / workload->turns, workload->data.shuffled, plan->seed) * workload->turns + turn.turn;
+}
+
 int dataset_body_fill(struct dataset_body *body, int level, int repeat, int64_t i, struct openai_request *request, struct prompt_lengths *lengths,
                       struct error *err)
 {
-    const struct workload *workload = &body->plan->workload;
     uint64_t where = ((uint64_t)(unsigned)level << 32) | (uint64_t)(unsigned)repeat;
     struct dataset_line line;
-    int64_t row = dataset_row_of(i, dataset_rows_count(body->rows), workload->data.shuffled, body->plan->seed);
+    int64_t number, row = choose_row(body, level, i, &number);
     if (dataset_rows_read(body->rows, row, &body->line, &line, err) < 0)
         return -1;
     *lengths = (struct prompt_lengths){.prompt_tokens = line.prompt_tokens, .output_tokens = line.output_tokens};
@@ -167,8 +180,8 @@ int dataset_body_fill(struct dataset_body *body, int level, int repeat, int64_t 
     if (line.member && !body->material->words)
         return error_set(err, ERROR_USAGE, DATASET_ROWS_FILE ": texts need words for their heads, and prompts.jsonl.gz has token ids. Prepare the run again");
     if (line.member)
-        send_as_it_is(body, &line, where, i, request);
+        send_as_it_is(body, &line, where, number, request);
     else
-        make_prompt(body, &line, where, i, request);
+        make_prompt(body, &line, where, number, request);
     return 0;
 }

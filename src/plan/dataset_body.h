@@ -3,6 +3,9 @@
  * A text or the messages of a chat are sent as they are, behind a head: the opening and a few words that the nonce decides, and an empty
  * line, so that no prefix cache knows the prompt from before. Heads are made of words of one cost, so every head is equally long.
  *
+ * In a plan with turns, so many rows after one another are those of a conversation, each with all that was said before; they have one head, and one
+ * stream sends them.
+ *
  * The prompt of a trace's row is made of the material, exactly as long as the row says: block k of its text is drawn from the
  * row's k-th hash id, so equal ids are equal blocks, and a prefix cache meets in a level what the trace had. Its first words are drawn
  * from the nonce, the level, the repeat and the first id. Rows without ids have prompts of their own. */

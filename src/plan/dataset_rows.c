@@ -41,7 +41,7 @@ struct stream {
 };
 
 struct dataset_writer {
-    bool only_first;
+    int64_t kept; /* rows */
     struct stream lines, index;
     uint64_t offset;
     int64_t count;
@@ -86,10 +86,10 @@ static void writer_free(struct dataset_writer *writer)
     free(writer);
 }
 
-struct dataset_writer *dataset_writer_open(const char *folder, struct error *err)
+struct dataset_writer *dataset_writer_open(const char *folder, int64_t kept, struct error *err)
 {
     struct dataset_writer *writer = mem_alloc(sizeof *writer);
-    writer->only_first = !folder;
+    writer->kept = folder ? DATASET_ROWS_MAX : kept;
     writer->lines.fd = writer->index.fd = -1;
     if (stream_open(&writer->lines, folder, DATASET_ROWS_FILE, err) == 0 && stream_open(&writer->index, folder, DATASET_INDEX_FILE, err) == 0)
         return writer;
@@ -106,10 +106,10 @@ static int write_offset(struct dataset_writer *writer, struct error *err)
 
 int dataset_writer_add(struct dataset_writer *writer, const char *line, size_t length, struct error *err)
 {
-    if (writer->only_first && writer->count > 0)
-        return 0;
     if (writer->count == DATASET_ROWS_MAX)
         return error_set(err, ERROR_USAGE, "more than %lld rows. Take fewer by --data-rows", (long long)DATASET_ROWS_MAX);
+    if (writer->count >= writer->kept)
+        return 0;
     if (write_offset(writer, err) < 0 || stream_write(&writer->lines, line, length, err) < 0 || stream_write(&writer->lines, "\n", 1, err) < 0)
         return -1;
     writer->offset += length + 1;

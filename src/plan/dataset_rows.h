@@ -24,8 +24,8 @@
 /* --- writing -------------------------------------------------------------------------------- */
 
 struct dataset_writer;
-/* folder NULL: into memory, the first row only (prepare --dry-run). */
-struct dataset_writer *dataset_writer_open(const char *folder, struct error *err);
+/* folder NULL: into memory, the first `kept` rows only (prepare --dry-run). */
+struct dataset_writer *dataset_writer_open(const char *folder, int64_t kept, struct error *err);
 /* One line, without its newline. */
 int dataset_writer_add(struct dataset_writer *writer, const char *line, size_t length, struct error *err);
 /* Flushes and syncs; frees in any case. *rows: what was written, opened for reading (NULL: not wanted). */

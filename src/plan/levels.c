@@ -60,7 +60,7 @@ static int add_range(struct plan *plan, const struct profile *profile, char *ran
                 units_parse_integer(slash + 1, &count) == 0;
     if (!read || !(low > 0) || !(high > low) || count < 1 || count > PLAN_LEVELS_MAX)
         return error_set(err, ERROR_USAGE, "--levels: a range is LOW-HIGH/COUNT with 0 < LOW < HIGH and a COUNT from 1 to %d, "
-                         "as in %s:0.1-5.0/8", PLAN_LEVELS_MAX, profile->name);
+                         "as in %s:%s", PLAN_LEVELS_MAX, profile->name, profile->open_loop ? "0.1-5.0/8" : "1-32/6");
     return add_progression(plan, profile, low, high, count, err);
 }
 

@@ -19,6 +19,13 @@ const char *load_unit_name(enum load_unit unit)
     return unit == LOAD_STREAMS ? "streams" : "req/s";
 }
 
+double trim_share(const struct trim *trim, int64_t level_ns)
+{
+    if (trim->kind == TRIM_SHARE)
+        return trim->share;
+    return trim->kind == TRIM_TIME && level_ns > 0 ? (double)trim->ns / (double)level_ns : 0;
+}
+
 const char *endpoint_name(enum endpoint endpoint)
 {
     return endpoint == ENDPOINT_CHAT ? "chat" : "completions";
@@ -81,14 +88,15 @@ struct turn plan_turn(const struct plan *plan, int64_t streams, int64_t i)
 
 double plan_mean_prompt_tokens(const struct plan *plan)
 {
-    double before = plan->workload.turns > 1 ? (double)(plan->workload.turns - 1) / 2 : 0;
+    bool made = plan->workload.data.rows == 0;
+    double before = made && plan->workload.turns > 1 ? (double)(plan->workload.turns - 1) / 2 : 0;
     return (double)plan->workload.prompt.mean * (1 + before) + (double)plan->workload.output.mean * before;
 }
 
 int64_t plan_max_prompt_tokens(const struct plan *plan)
 {
     const struct workload *workload = &plan->workload;
-    int64_t before = workload->turns > 1 ? workload->turns - 1 : 0;
+    int64_t before = workload->turns > 1 && workload->data.rows == 0 ? workload->turns - 1 : 0;
     return (before + 1) * workload->prompt.max + before * workload->output.max;
 }
 

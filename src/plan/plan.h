@@ -77,6 +77,9 @@ struct trim {
     int64_t ns;
 };
 
+/* The share of a level of that length (0: not known) that it cuts off; 0 where that is not known before. */
+double trim_share(const struct trim *trim, int64_t level_ns);
+
 enum endpoint { ENDPOINT_CHAT, ENDPOINT_COMPLETIONS };
 enum stream_start { STREAM_START_SPREAD, STREAM_START_TOGETHER };
 const char *endpoint_name(enum endpoint endpoint);         /* "chat", "completions" */
@@ -107,8 +110,9 @@ struct server_identity {
 struct workload_data {
     const char *file;      /* its name, without folders; "": none, prompts are made */
     const char *format;    /* of datasets.def */
-    int64_t rows;          /* that requests take their prompts from */
+    int64_t rows;          /* that requests take their prompts from; of conversations, one a turn */
     int64_t bad, too_long; /* left out: could not be read; do not fit into the context */
+    int64_t too_short;     /* conversations of fewer turns than the plan's, left out */
     int64_t trimmed;       /* shortened until they fit */
     int64_t counted;       /* whose tokens the server counted, or which are made as long as told; of the others they are estimated */
     int64_t block_tokens;  /* that a hash id of a trace stands for */
@@ -211,7 +215,7 @@ struct turn {
     int64_t turn; /* from 0; -1: the plan has no conversations */
 };
 struct turn plan_turn(const struct plan *plan, int64_t streams, int64_t i);
-/* Of a whole conversation's requests, on average, and of its last at most: turns carry all that was said before. */
+/* Of a whole conversation's requests, on average, and of its last at most: turns carry all that was said before. (Lengths of data have it in them.) */
 double plan_mean_prompt_tokens(const struct plan *plan);
 int64_t plan_max_prompt_tokens(const struct plan *plan);
 

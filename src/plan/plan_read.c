@@ -146,6 +146,7 @@ static void read_data(struct json_reader *reader, const json_t *workload, struct
     data->rows = integer_within(reader, object, "rows", 1, DATASET_ROWS_MAX);
     data->bad = integer_within_or(reader, object, "bad", 0, INT64_MAX, 0);
     data->too_long = integer_within_or(reader, object, "too_long", 0, INT64_MAX, 0);
+    data->too_short = integer_within_or(reader, object, "too_short", 0, INT64_MAX, 0);
     data->trimmed = integer_within_or(reader, object, "trimmed", 0, INT64_MAX, 0);
     data->counted = integer_within_or(reader, object, "counted", 0, INT64_MAX, 0);
     data->block_tokens = integer_within(reader, object, "block_tokens", 1, PLAN_TOKENS_MAX);
@@ -352,6 +353,48 @@ static void read_nonce(struct json_reader *reader, const json_t *root, struct pl
     snprintf(plan->nonce, sizeof plan->nonce, "%s", nonce);
 }
 
+/* What the parts say together: as `prepare` would refuse it. */
+static void check_limits(struct json_reader *reader, const struct plan *plan)
+{
+    const struct limits *limits = &plan->limits;
+    bool open = plan->level_count == 0;
+    for (size_t k = 0; k < plan->level_count; k++)
+        open = open || plan->levels[k].unit == LOAD_REQUESTS_PER_S;
+    if (trim_share(&limits->warmup, limits->max_seconds_ns) + trim_share(&limits->cooldown, limits->max_seconds_ns) >= 1)
+        json_fail(reader, "limits.warmup", "expected that it and cooldown leave something of a level");
+    if (limits->min_requests > 0 && limits->max_seconds_ns == 0)
+        json_fail(reader, "limits.min_requests", "expected max_seconds beside it: it makes a level longer than that");
+    if (limits->stop_when_saturated && !open)
+        json_fail(reader, "limits.stop_when_saturated", "expected levels of rates: the queue of a number of streams cannot grow");
+}
+
+static void check_workload(struct json_reader *reader, const struct plan *plan)
+{
+    const struct workload *workload = &plan->workload;
+    bool streams = plan->level_count > 0, data = workload->data.rows > 0;
+    for (size_t k = 0; k < plan->level_count; k++)
+        streams = streams && plan->levels[k].unit == LOAD_STREAMS && strcmp(plan->levels[k].kind, "throughput") != 0;
+    if (plan->think_time.mean > 0 && !streams)
+        json_fail(reader, "think_time_seconds", "expected levels of streams, which think between their requests; not throughput");
+    if (data && workload->shared_prefix_tokens > 0)
+        json_fail(reader, "workload.shared_prefix_tokens", "expected none: prompts of data are as the file has them");
+    if (workload->data.rows % workload->turns != 0)
+        json_fail(reader, "workload.data.rows", "expected a multiple of turns: a row is one turn of a conversation");
+}
+
+static void check_together(struct json_reader *reader, const struct plan *plan)
+{
+    const struct profile *profile = profile_find(plan->profile);
+    if (plan->level_count == 0 && !profile->next_level)
+        json_fail(reader, "levels", "expected some: only a sweep finds its own");
+    if (profile_fault(plan))
+        json_fail(reader, "arrivals", "%s", profile_fault(plan));
+    if (plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd <= 0)
+        json_fail(reader, "deployment.price_per_hour", "expected a price: limits.max_usd needs it");
+    check_limits(reader, plan);
+    check_workload(reader, plan);
+}
+
 static void read_root(struct json_reader *reader, const json_t *root, struct plan *plan)
 {
     static const char *const starts[2] = {"spread", "together"};
@@ -385,11 +428,9 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_deployment(reader, root, plan);
     plan->kubernetes = kubernetes_facts_read(reader, root, plan->arena);
     arrival_shape_read(&plan->arrival_shape, reader, root, plan->arena);
-    if (!reader->failed && profile_fault(plan))
-        json_fail(reader, "arrivals", "%s", profile_fault(plan));
-    if (!reader->failed && plan->limits.max_micro_usd >= 0 && plan->deployment.price_micro_usd <= 0)
-        json_fail(reader, "deployment.price_per_hour", "expected a price: limits.max_usd needs it");
-    plan->seed = (uint64_t)json_get_integer(reader, root, "seed");
+    if (!reader->failed)
+        check_together(reader, plan);
+    plan->seed = (uint64_t)integer_within(reader, root, "seed", 0, INT64_MAX);
     read_reasons(reader, root, plan);
     read_nonce(reader, root, plan);
     read_calibration(reader, root, plan);

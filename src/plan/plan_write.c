@@ -163,6 +163,8 @@ static void write_data(json_t *workload, const struct workload_data *data)
     json_set_integer(object, "rows", data->rows);
     json_set_integer(object, "bad", data->bad);
     json_set_integer(object, "too_long", data->too_long);
+    if (data->too_short > 0)
+        json_set_integer(object, "too_short", data->too_short);
     json_set_integer(object, "trimmed", data->trimmed);
     json_set_integer(object, "counted", data->counted);
     json_set_integer(object, "block_tokens", data->block_tokens);

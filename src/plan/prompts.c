@@ -264,7 +264,8 @@ int prompts_body(struct prompts *prompts, int level, int repeat, int64_t i, stru
     }
     request.max_tokens = lengths->output_tokens;
     buf_reset(out);
-    if (openai_request_write(&request, out) < 0)
+    bool whole = !prompts->text.overflowed && !prompts->member.overflowed && !(prompts->data && prompts->data->text.overflowed);
+    if (!whole || openai_request_write(&request, out) < 0)
         return error_set(err, ERROR_USAGE, "the body of a request with %lld prompt tokens is too large", (long long)lengths->prompt_tokens);
     return 0;
 }

@@ -1,7 +1,6 @@
 #include "plan/synthetic.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #include "plan/scenario.h"
 
 #define SPREAD_WITHOUT_BOUNDS 5 /* standard deviations */
-#define LENGTHS_TEXT_SIZE 100
 
 enum part { MEAN, STDDEV, MIN, MAX, PARTS };
 static const char *const suffixes[PARTS] = {"", "_stdev", "_min", "_max"};
@@ -86,17 +84,23 @@ static int take_object(struct side sides[2], const char *text, struct buf *unuse
     return status;
 }
 
+/* As GuideLLM draws them: around the mean where there is a deviation, else from min to max, all as likely; without both, the mean. */
 static int fill_lengths(const struct side *side, struct token_lengths *lengths, struct error *err)
 {
     const int64_t *parts = side->parts;
     int64_t spread = SPREAD_WITHOUT_BOUNDS * parts[STDDEV];
     int64_t min = side->given[MIN] ? parts[MIN] : parts[MEAN] - spread, max = side->given[MAX] ? parts[MAX] : parts[MEAN] + spread;
-    char text[LENGTHS_TEXT_SIZE];
     if (!side->given[MEAN])
         return error_set(err, ERROR_USAGE, "--data: %s is missing", side->name);
-    snprintf(text, sizeof text, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, parts[MEAN], parts[STDDEV], min < 1 ? 1 : min,
-             max > PLAN_TOKENS_MAX ? (int64_t)PLAN_TOKENS_MAX : max);
-    return token_lengths_parse(text, side->name, lengths, err);
+    min = min < 1 && parts[MEAN] > 0 ? 1 : min;
+    max = max > PLAN_TOKENS_MAX ? PLAN_TOKENS_MAX : max;
+    bool uniform = parts[STDDEV] == 0 && min < max;
+    *lengths = (struct token_lengths){.mean = uniform ? min + (max - min) / 2 : parts[MEAN], .stddev = parts[STDDEV], .min = min, .max = max,
+                                      .kind = uniform ? VARIATE_UNIFORM : VARIATE_CONSTANT};
+    if (min < 1 || lengths->mean < min || max < lengths->mean)
+        return error_set(err, ERROR_USAGE, "--data: %s: expected 1 <= min <= mean <= max, got %" PRId64 ", %" PRId64 " and %" PRId64, side->name, min,
+                         parts[MEAN], max);
+    return 0;
 }
 
 int synthetic_parse(const char *text, struct token_lengths *prompt, struct token_lengths *output, struct buf *unused, struct error *err)

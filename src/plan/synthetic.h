@@ -1,5 +1,7 @@
 /* Lengths as GuideLLM's --data takes them: "prompt_tokens=256,output_tokens=128[,prompt_tokens_stdev=…,prompt_tokens_min=…,…]", or the same as a
- * JSON object. Without min and max, five standard deviations on either side, as GuideLLM has it. */
+ * JSON object. With a deviation they are normal; without min and max, five deviations on either side. Without a deviation, all lengths from min to max
+ * are as likely, whatever the mean is; the one that is not given is the mean. So GuideLLM has it, but that it takes min and max for what lies
+ * outside of them, and here it is drawn again. */
 #ifndef ROIBENCH_PLAN_SYNTHETIC_H
 #define ROIBENCH_PLAN_SYNTHETIC_H
 

@@ -45,7 +45,7 @@ int token_lengths_parse(const char *text, const char *option, struct token_lengt
     bool fine = read && (count == 1 || count == 4) && lengths->stddev >= 0 && lengths->stddev <= PLAN_TOKENS_MAX && lengths->min >= 1 &&
                 lengths->min <= lengths->mean && lengths->mean <= lengths->max && lengths->max <= PLAN_TOKENS_MAX;
     if (!fine)
-        return error_set(err, ERROR_USAGE, "%s: '%s' is neither a number of tokens (1 to %lld) nor mean,stddev,min,max", option, text,
+        return error_set(err, ERROR_USAGE, "%s: '%s' is neither a number of tokens (1 to %lld) nor mean,stddev,min,max with min <= mean <= max", option, text,
                          (long long)PLAN_TOKENS_MAX);
     return 0;
 }
@@ -139,6 +139,8 @@ int token_lengths_parse_any(const char *text, const char *option, struct arena *
     const char *colon = strchr(text, ':');
     if (!colon)
         return token_lengths_parse(text, option, lengths, err);
+    if (strcmp(text, HISTOGRAM ":") == 0)
+        return error_set(err, ERROR_USAGE, "%s: '%s' names no file: " HISTOGRAM ":FILE", option, text);
     if (strncmp(text, HISTOGRAM ":", strlen(HISTOGRAM ":")) == 0)
         return read_histogram(colon + 1, option, arena, lengths, err);
     return parse_distribution(text, option, lengths, err);

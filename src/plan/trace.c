@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -13,17 +14,16 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "plan/dataset.h"
 #include "record/record_reader.h"
 #include "record/record_writer.h"
-#include "wire/csv_reader.h"
 
 #define SCHEMA "roibench/arrivals/v1"
-#define IMPORT_BYTES_MAX ((size_t)1 << 30)
-#define COLUMNS_MAX 256
+#define COLUMN "timestamp"
+#define NAMES_MAX ((size_t)512)
 #define NS_LIMIT 8e18 /* 250 years: differences of two still are ns */
 #define DATE_MAX 64
 #define LINE_MAX_BYTES 64
-#define BOM "\xef\xbb\xbf"
 
 void trace_free(struct trace *trace)
 {
@@ -31,148 +31,116 @@ void trace_free(struct trace *trace)
     *trace = (struct trace){0};
 }
 
-static int add(struct trace *trace, int64_t ns)
-{
-    if (trace->count == TRACE_MAX)
-        return -1;
-    MEM_GROW(trace->ns, trace->capacity, trace->count + 1);
-    trace->ns[trace->count++] = ns;
-    return 0;
-}
-
 /* --- a file of others ----------------------------------------------------------------------- */
 
-enum form { FORM_JSON, FORM_CSV };
-
 struct import {
-    const char *path;
+    struct dataset *dataset;
     enum trace_unit unit;
-    enum form form;
-    struct buf text;
     struct trace *trace;
 };
 
+/* Of a row all but its time is left alone. */
+static int read_time(const struct dataset_columns *columns, json_t *json, struct dataset_row *row, struct error *err)
+{
+    const char *key;
+    json_t *value;
+    (void)columns;
+    json_object_foreach(json, key, value)
+        if (strcasecmp(key, COLUMN) == 0)
+            row->timestamp = value;
+    if (row->timestamp)
+        return 0;
+    cleanup_buf struct buf names = BUF_INIT(NAMES_MAX);
+    dataset_append_names(json, &names);
+    return error_set(err, ERROR_USAGE, "expected a member or column " COLUMN "; the row has: %s", buf_text(&names));
+}
+
+static const struct dataset_format times = {.name = COLUMN, .summary = "when requests came", .container = DATASET_ANY_JSON, .read = read_time};
+
 static double ns_of_unit(const struct import *import)
 {
-    enum trace_unit usual = import->form == FORM_JSON ? TRACE_UNIT_MS : TRACE_UNIT_S;
+    enum trace_unit usual = dataset_is_csv(import->dataset) ? TRACE_UNIT_S : TRACE_UNIT_MS;
     enum trace_unit unit = import->unit == TRACE_UNIT_USUAL ? usual : import->unit;
     return (double)(unit == TRACE_UNIT_MS ? NS_PER_MS : NS_PER_S);
 }
 
 /* Whole numbers stay exact. */
-static int add_integer(const struct import *import, int64_t value)
+static int read_integer(const struct import *import, int64_t value, int64_t *ns)
 {
-    int64_t ns;
-    if (__builtin_mul_overflow(value, (int64_t)ns_of_unit(import), &ns) || fabs((double)ns) > NS_LIMIT / 2)
-        return -1;
-    return add(import->trace, ns);
+    return __builtin_mul_overflow(value, (int64_t)ns_of_unit(import), ns) || fabs((double)*ns) > NS_LIMIT / 2 ? -1 : 0;
 }
 
-static int add_number(const struct import *import, double value)
+static int read_number(const struct import *import, double value, int64_t *ns)
 {
-    double ns = value * ns_of_unit(import);
-    return fabs(ns) <= NS_LIMIT / 2 ? add(import->trace, llround(ns)) : -1;
+    double exact = value * ns_of_unit(import);
+    if (!(fabs(exact) <= NS_LIMIT / 2))
+        return -1;
+    *ns = llround(exact);
+    return 0;
 }
 
 /* "2023-11-16 18:17:03.9799600" is RFC 3339 but for a letter or two. */
-static int add_date(const struct import *import, const char *text)
+static int read_date(const char *text, int64_t *ns)
 {
     static const char *const zones[] = {"", "Z"};
     for (size_t k = 0; k < sizeof zones / sizeof zones[0]; k++) {
         char date[DATE_MAX];
-        int64_t ns;
         int length = snprintf(date, sizeof date, "%s%s", text, zones[k]);
         if (length > 10 && date[10] == ' ')
             date[10] = 'T';
-        if (length < (int)sizeof date && clock_parse_rfc3339(date, &ns) == 0)
-            return add(import->trace, ns);
+        if (length < (int)sizeof date && clock_parse_rfc3339(date, ns) == 0)
+            return 0;
     }
     return -1;
 }
 
-static int add_text(const struct import *import, const char *text)
+static int read_text(const struct import *import, const char *text, int64_t *ns)
 {
     int64_t integer;
     double number;
     if (units_parse_integer(text, &integer) == 0)
-        return add_integer(import, integer);
-    if (units_parse_number(text, &number) == 0)
-        return add_number(import, number);
-    return add_date(import, text);
+        return read_integer(import, integer, ns);
+    return units_parse_number(text, &number) == 0 ? read_number(import, number, ns) : read_date(text, ns);
 }
 
-static int refused(const struct import *import, size_t line, const char *text, struct error *err)
+static int read_timestamp(const struct import *import, const json_t *value, int64_t *ns)
 {
-    if (import->trace->count == TRACE_MAX)
-        return error_set(err, ERROR_USAGE, "%s: more than %d arrivals", import->path, TRACE_MAX);
-    return error_set(err, ERROR_USAGE, "%s:%zu: '%.60s' is no timestamp: expected a number of %s, or a date", import->path, line, text,
-                     ns_of_unit(import) == (double)NS_PER_S ? "seconds" : "milliseconds"); /* NOLINT: one of two constants */
+    if (json_is_integer(value))
+        return read_integer(import, json_integer_value(value), ns);
+    if (json_is_real(value))
+        return read_number(import, json_real_value(value), ns);
+    return json_is_string(value) ? read_text(import, json_string_value(value), ns) : -1;
 }
 
-static int take_json(const struct import *import, const char *line, size_t length, size_t number, struct error *err)
+/* 0 when it is only counted. */
+static int refuse_timestamp(const struct import *import, const struct dataset_row *row, struct error *err)
 {
-    struct json_reader reader;
-    char name[JSON_PATH_MAX];
-    snprintf(name, sizeof name, "%.200s:%zu", import->path, number);
-    json_t *object = json_parse(&reader, line, length, name, NULL, err);
-    const json_t *value = json_object_get(object, "timestamp");
-    if (!object)
-        return -1;
-    cleanup_free char *text = json_scalar_text(value);
-    int status = json_is_integer(value)  ? add_integer(import, json_integer_value(value))
-                 : json_is_real(value)   ? add_number(import, json_real_value(value))
-                 : json_is_string(value) ? add_text(import, json_string_value(value))
-                                         : -1;
-    if (status < 0 && !value)
-        error_set(err, ERROR_USAGE, "%s: there is no member timestamp", name);
-    else if (status < 0)
-        refused(import, number, text ? text : "(no number)", err);
-    json_decref(object);
+    struct error reason;
+    cleanup_free char *text = json_scalar_text(row->timestamp);
+    error_set(&reason, ERROR_USAGE, "'%.60s' is no timestamp: expected a number of %s, or a date", text ? text : "(no number)",
+              ns_of_unit(import) == (double)NS_PER_S ? "seconds" : "milliseconds"); /* NOLINT: one of two constants */
+    return dataset_refuse(import->dataset, row, &reason, err);
+}
+
+static int take_rows(const struct import *import, struct error *err)
+{
+    struct trace *trace = import->trace;
+    struct dataset_row row;
+    int64_t ns;
+    int status;
+    while ((status = dataset_next(import->dataset, &row, err)) > 0) {
+        if (read_timestamp(import, row.timestamp, &ns) < 0) {
+            if (refuse_timestamp(import, &row, err) < 0)
+                return -1;
+            continue;
+        }
+        if (trace->count == TRACE_MAX)
+            return error_set(err, ERROR_USAGE, "%s: more than %d arrivals", trace->path, TRACE_MAX);
+        MEM_GROW(trace->ns, trace->capacity, trace->count + 1);
+        trace->ns[trace->count++] = ns;
+    }
+    trace->left_out = (int64_t)dataset_counts(import->dataset).bad;
     return status;
-}
-
-static int take_lines(struct import *import, char *rest, struct error *err)
-{
-    char *line;
-    for (size_t number = 1; (line = strsep(&rest, "\n")); number++)
-        if (line[strspn(line, " \t\r")] && take_json(import, line, strlen(line), number, err) < 0)
-            return -1;
-    return 0;
-}
-
-static int find_column(const struct import *import, char **fields, size_t count, size_t *column, struct error *err)
-{
-    for (*column = 0; *column < count; (*column)++)
-        if (strcasecmp(fields[*column], "timestamp") == 0)
-            return 0;
-    return error_set(err, ERROR_USAGE, "%s: neither JSON Lines nor CSV with a column named timestamp", import->path);
-}
-
-static int take_csv(struct import *import, struct error *err)
-{
-    struct csv_reader reader = csv_reader_begin(import->text.data, import->text.len);
-    char *fields[COLUMNS_MAX];
-    size_t count = 0, column = 0;
-    int status = csv_reader_row(&reader, fields, COLUMNS_MAX, &count, err);
-    if (status > 0 && find_column(import, fields, count, &column, err) < 0)
-        return -1;
-    while (status > 0 && (status = csv_reader_row(&reader, fields, COLUMNS_MAX, &count, err)) > 0)
-        if (column >= count || add_text(import, fields[column]) < 0)
-            return refused(import, reader.line, column < count ? fields[column] : "", err);
-    return status < 0 ? error_wrap(err, "%s", import->path) : 0;
-}
-
-/* What begins with a brace is JSON Lines. */
-static int take_text(struct import *import, struct error *err)
-{
-    char *text = import->text.data;
-    if (import->text.len == 0)
-        return 0;
-    if (memchr(text, '\0', import->text.len))
-        return error_set(err, ERROR_USAGE, "%s: has NUL bytes: expected JSON Lines or CSV", import->path);
-    text += strncmp(text, BOM, strlen(BOM)) == 0 ? strlen(BOM) : 0;
-    import->form = text[strspn(text, " \t\r\n")] == '{' ? FORM_JSON : FORM_CSV;
-    return import->form == FORM_JSON ? take_lines(import, text, err) : take_csv(import, err);
 }
 
 static int ascending(const void *a, const void *b)
@@ -181,32 +149,30 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int normalize(struct import *import, double speed, struct error *err)
+static int normalize(struct trace *trace, double speed, struct error *err)
 {
-    struct trace *trace = import->trace;
     if (trace->count < 2)
-        return error_set(err, ERROR_USAGE, "%s: has %zu timestamps: two are needed at least", import->path, trace->count);
+        return error_set(err, ERROR_USAGE, "%s: has %zu timestamp%s: two are needed at least", trace->path, trace->count, trace->count == 1 ? "" : "s");
     qsort(trace->ns, trace->count, sizeof *trace->ns, ascending);
     int64_t first = trace->ns[0];
     double length = (double)(trace->ns[trace->count - 1] - first) / speed / (double)NS_PER_S;
     if (!(length > 0) || length > PLAN_SECONDS_MAX)
-        return error_set(err, ERROR_USAGE, "%s: lasts %g s at that speed: more than 0 and at most %g s can be replayed", import->path, length,
+        return error_set(err, ERROR_USAGE, "%s: lasts %g s at that speed: more than 0 and at most %g s can be replayed", trace->path, length,
                          PLAN_SECONDS_MAX);
     for (size_t k = 0; k < trace->count; k++)
         trace->ns[k] = llround((double)(trace->ns[k] - first) / speed);
     return 0;
 }
 
-int trace_import(const char *path, enum trace_unit unit, double speed, struct trace *trace, struct error *err)
+int trace_import(const char *path, const struct trace_settings *settings, struct trace *trace, struct error *err)
 {
-    struct import import = {.path = path, .unit = unit, .text = BUF_INIT(IMPORT_BYTES_MAX), .trace = trace};
-    *trace = (struct trace){0};
-    int status = file_read(path, &import.text, ERROR_USAGE, err);
-    if (status == 0)
-        status = take_text(&import, err);
-    if (status == 0)
-        status = normalize(&import, speed, err);
-    buf_free(&import.text);
+    const struct dataset_settings rows = {.own_format = &times, .skip_bad = settings->skip_bad};
+    *trace = (struct trace){.path = path};
+    struct import import = {.dataset = dataset_open(path, &rows, err), .unit = settings->unit, .trace = trace};
+    if (!import.dataset)
+        return -1;
+    int status = take_rows(&import, err) < 0 ? -1 : normalize(trace, settings->speed, err);
+    dataset_free(import.dataset);
     if (status < 0)
         trace_free(trace);
     return status;

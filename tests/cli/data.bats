@@ -133,6 +133,62 @@ run_all() {
     run_all
 }
 
+# talk TURNS WORDS: a ShareGPT row of so many turns, each with so many words.
+talk() {
+    local k words
+    words=$(printf 'word%s ' $(seq "$2"))
+    printf '{"conversations":[{"from":"system","value":"Be kind."}'
+    for ((k = 0; k < $1; k++)); do printf ',{"from":"human","value":"%s%d"},{"from":"gpt","value":"and %d"}' "$words" $k $k; done
+    printf ']}\n'
+}
+
+@test "conversations of ShareGPT: turns carry what the file has, are counted, and are met by the prefix cache" {
+    start_simulator --preset instant --model tiny --prefix-caching on --enable-prompt-tokens-details
+    { talk 3 40 && talk 1 5 && talk 5 60 && talk 3 50; } >talks
+    rate=2 requests=18 prepare --data talks --turns 3
+    assert_success
+    [[ $stderr == *"talks: 1 conversation has fewer than 3 turns and was left out (--turns)"* ]]
+    assert_equal "$(field ws/r/plan.json rows)" 9
+    assert_equal "$(field ws/r/plan.json too_short)" 1
+    run --separate-stderr "$ROIBENCH" run --workspace ws --quiet
+    assert_success
+    [ "$(zcat ws/r/records.jsonl.gz | grep -c '"outcome":"ok"')" -ge 18 ]
+    # Row 3c + t is turn t of conversation c: the server counts what the row has, and the first turn alone finds nothing in the cache.
+    zcat ws/r/records.jsonl.gz | grep '"outcome":"ok"' |
+        sed -E 's/.*"prompt_tokens":([0-9]+).*"conversation":([0-9]+),"turn":([0-9]+).*/\2 \3 \1/' |
+        while read -r conversation turn tokens; do
+            [ "$tokens" -eq "$(sed -nE "$((conversation % 3 * 3 + turn + 1))s/.*\"prompt_tokens\":([0-9]+).*/\1/p" ws/r/data.jsonl)" ]
+        done
+    ! zcat ws/r/records.jsonl.gz | grep '"turn":0' | grep -q '"cached_tokens":[1-9]'
+    ! zcat ws/r/records.jsonl.gz | grep '"turn":[12]' | grep -qv '"cached_tokens":[1-9]'
+    run "$ROIBENCH" summarize --workspace ws --format markdown
+    refute_output --partial "cached prompts"
+}
+
+@test "conversations of data: what does not fit is left out whole or refused, never cut; a dry run takes the first" {
+    start_simulator --preset instant --model tiny --max-model-len 300
+    { talk 3 30 && talk 3 80 && printf '{"conversations":[{"from":"human","value":"a"},{"from":"tool","value":"b"}]}\n'; } >talks
+    prepare --data talks --turns 3 --skip-bad --data-rows 5
+    assert_success
+    [[ $stderr == *"talks: 1 row does not fit into the model's context of 300 tokens together with the answer and was left out: line 2"* ]]
+    assert_equal "$(field ws/r/plan.json rows)" 3
+    assert_equal "$(field ws/r/plan.json bad)" 1
+    run_all
+    prepare --data talks --turns 3 --skip-bad --dry-run
+    assert_success
+    [[ $output == *"in conversations of 3 turns"* ]]
+    rm -rf ws
+    prepare --data talks --turns 3 --too-long refuse
+    assert_failure 2
+    [[ $stderr == *"talks: line 2: a prompt of "*"--too-long skip leaves such rows out" ]]
+    prepare --data talks --turns 3 --too-long trim
+    assert_failure 2
+    [[ $stderr == *"--too-long trim would cut what later turns say again"* ]]
+    prepare --data talks --turns 9 --skip-bad
+    assert_failure 2
+    [[ $stderr == *"2 conversations have fewer than 9 turns and were left out"*"no row is left"* ]]
+}
+
 @test "a bad row: file, line, column, what was expected; --skip-bad goes on" {
     start_simulator --preset instant --model tiny
     printf '{"prompt":"a"}\n{"prompt":"b",}\n{"prompt":"c"}\n' >bad.jsonl
@@ -145,6 +201,15 @@ run_all() {
     [[ $stderr == *"bad.jsonl: 1 of 3 rows were left out; the first: line 2, column 15"* ]]
     assert_equal "$(field ws/r/plan.json bad)" 1
     run_all
+    # All rows of a packed file can be read, but for the checksum behind them.
+    rm -rf ws
+    seq -f '{"prompt":"%g"}' 30 | gzip | head -c -8 >cut.gz
+    prepare --data cut.gz
+    assert_failure 2
+    [[ $stderr == *"cut.gz: line 30, column 1: expected more behind this row: the file is cut off. 30 rows before it were good; --skip-bad"* ]]
+    prepare --data cut.gz --skip-bad
+    assert_success
+    assert_equal "$(field ws/r/plan.json rows)" 30
 }
 
 @test "what is said when --data and its options make no sense" {
@@ -165,6 +230,23 @@ run_all() {
     prepare --skip-bad
     assert_failure 2
     [[ $stderr == *"--skip-bad says how a file is read: it needs --data FILE"* ]]
+    local option
+    for option in data-order=shuffled too-long=trim data-rows=2 trace-block=5; do
+        prepare "--$option"
+        assert_failure 2
+        [[ $stderr == *"--${option%=*} says how a file is read: it needs --data FILE"* ]]
+    done
+    prepare --data a.json --trace-block 16
+    assert_failure 2
+    [[ $stderr == *"--trace-block is for traces"*"a.json is read as json"* ]]
+    printf '{"conversations":[{"from":"human","value":"a"}]}' >talk
+    prepare --data talk --data-format sharegpt --data-column prompt=conversations
+    assert_failure 2
+    [[ $stderr == *"--data-column names columns of json, jsonl and csv; --data-format sharegpt has its own"* ]]
+    printf '"abcdefghij"' | gzip -n | head -c 18 >cut.gz
+    prepare --data cut.gz
+    assert_failure 2
+    [[ $stderr == *"cut.gz: line 1, column "*"(the file is cut off)"* ]]
     prepare --data prompt_tokens=5
     assert_failure 2
     [[ $stderr == *"output_tokens is missing"* ]]
@@ -178,6 +260,12 @@ run_all() {
     [[ $stderr == *"prompts of 100 (standard deviation 5, 75 to 125) tokens, answers of 10"* ]]
     [ ! -e ws/r/data.jsonl ]
     run_all
+    rm -rf ws
+    prepare --data prompt_tokens=256,prompt_tokens_min=60,prompt_tokens_max=90,output_tokens=10
+    assert_success
+    [[ $stderr == *"prompts of 75 (uniform, 60 to 90) tokens, answers of 10"* ]]
+    run_all
+    [ "$(zcat ws/r/records.jsonl.gz | grep '"outcome":"ok"' | sed -E 's/.*"prompt_tokens":([0-9]+).*/\1/' | sort -u | wc -l)" -gt 5 ]
 }
 
 @test "--profile replay takes the times of the data's own trace" {
@@ -189,6 +277,15 @@ run_all() {
     [[ $stderr != *"times of the replay"* ]]
     "$ROIBENCH" run --workspace ws --quiet
     assert_equal "$(zcat ws/r/records.jsonl.gz | grep -c '"outcome":"ok"')" 10
+    # As an array, packed, with a row that is none.
+    { printf '[' && sed 's/$/,/' trace && printf '{"input_length":5}]'; } | gzip >packed
+    run --separate-stderr "$ROIBENCH" prepare --workspace ws --wait 5 --target "$SIM/v1" --profile replay --data packed --run-id packed
+    assert_failure 2
+    [[ $stderr == *"--data, as the trace of --profile replay: packed: line 11, column 1: expected a member or column timestamp; the row has: input_length"* ]]
+    run --separate-stderr "$ROIBENCH" prepare --workspace ws --wait 5 --target "$SIM/v1" --profile replay --data packed --run-id packed --skip-bad
+    assert_success
+    [[ $stderr == *"packed: 1 row"*"left out of the replay"* ]]
+    cmp <(zcat ws/r/arrivals.jsonl.gz) <(zcat ws/packed/arrivals.jsonl.gz)
     run --separate-stderr "$ROIBENCH" prepare --workspace ws --wait 5 --target "$SIM/v1" --profile replay --data trace --data-rows 5 --run-id s
     assert_success
     [[ $stderr == *"there are more times than rows"* ]]

@@ -293,6 +293,10 @@ JSON
     assert_success
     assert_equal "$(field ws/*/plan.json scenario)" stress
     assert_equal "$(field ws/*/plan.json price_per_hour)" 0.85
+    grep -q '"levels": "--levels, in the model.s file"' ws/*/plan.json
+    prepare --models models --model tiny --profile concurrent --rate 3 --max-seconds 5 --dry-run --json
+    assert_success
+    assert_line --partial '"levels": "--rate, on the command line"'
     sed -i 's/gpus/gpu/' models/tiny.json
     prepare --models models --model tiny --max-seconds 5
     assert_failure 2
@@ -308,6 +312,12 @@ JSON
     prepare --models models --model tiny --max-seconds 5
     assert_success
     [[ $stderr == *"models/tiny.json: this version does not use: sla, slo, publish"* ]]
+}
+
+@test "a target and a template, both on the command line" {
+    prepare --target http://127.0.0.1:1/v1 --target-template "http://{model}/v1" --model tiny
+    assert_failure 2
+    [[ $stderr == *"--target and --target-template say the same thing"* ]]
 }
 
 @test "a target that is not the API's root" {
@@ -389,4 +399,12 @@ JSON
     [[ $stderr == *"--rate has no meaning beside it"* ]]
     run --separate-stderr "$ROIBENCH" prepare --check nowhere.json
     assert_failure 2
+    sed -i 's/"repeat": 0/"repeat": 1/; s/"index": 1,/"index": 1, "lod": 3,/' ws/r/plan.json
+    run --separate-stderr "$ROIBENCH" prepare --check ws/r/plan.json
+    assert_success
+    [[ $stderr == *": levels[1].lod, limits.max_request"* ]]
+    sed -i -E 's#"http://127.0.0.1:[0-9]+/v1"#"http://127.0.0.1:99999/v1"#' ws/r/plan.json
+    run --separate-stderr "$ROIBENCH" prepare --check ws/r/plan.json
+    assert_failure 2
+    [[ $stderr == *"ws/r/plan.json: target: http://127.0.0.1:99999/v1: not a URL"* ]]
 }

@@ -146,11 +146,11 @@ run_it() { # RUN: carries it out
     echo '{"prompt":"a"}' >rows.jsonl
     prepare --turns 3 --data rows.jsonl --profile concurrent --rate 2
     assert_failure 2
-    [[ $stderr == *"--turns is for prompts that are made"* ]]
+    [[ $stderr == *"rows.jsonl: line 1, column 1: expected the messages of a conversation"* ]]
     prepare --turns 3 --profile concurrent --rate 2 --prompt-tokens 12 --output-tokens 2
     assert_failure 2
     [[ $stderr == *"too few for a later turn"* ]]
     prepare --turns 900 --profile concurrent --rate 2 --prompt-tokens 100 --output-tokens 2
     assert_failure 3
-    [[ $stderr == *"do not fit into the model's context"* ]]
+    [[ $stderr == *"do not fit into the model's context"*"or --turns"* ]]
 }

@@ -68,8 +68,8 @@ mooncake() {
 |--replay-file
 --replay-file nowhere.csv|nowhere.csv
 --replay-file one.jsonl|two are needed
---replay-file other.csv|column named timestamp
---replay-file wrong.csv|wrong.csv:3: 'soon'
+--replay-file other.csv|expected a member or column timestamp
+--replay-file wrong.csv|wrong.csv: line 3, column 1: 'soon'
 --replay-file two.jsonl --rate 5|takes no --rate
 --replay-file two.jsonl --replay-speed 0|--replay-speed
 --replay-file two.jsonl --replay-unit h|--replay-unit

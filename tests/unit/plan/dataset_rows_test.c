@@ -31,7 +31,7 @@ static struct dataset_rows *write_rows(const char *folder, const char *const *li
 {
     struct error err = {0};
     struct dataset_rows *rows = NULL;
-    struct dataset_writer *writer = dataset_writer_open(folder, &err);
+    struct dataset_writer *writer = dataset_writer_open(folder, 1, &err);
     assert_non_null(writer);
     for (size_t k = 0; k < count; k++)
         assert_int_equal(dataset_writer_add(writer, lines[k], strlen(lines[k]), &err), 0);

@@ -141,6 +141,29 @@ static void test_rows_of_known_formats(void **state)
     CHECK(expectations);
 }
 
+#define TALK(...) "{\"conversations\":[" __VA_ARGS__ "]}"
+#define SAID(from, value) "{\"from\":\"" from "\",\"value\":\"" value "\"}"
+#define WHOLE .settings = {.conversations = true, .skip_bad = true}
+
+static void test_whole_conversations(void **state)
+{
+    (void)state;
+    static const struct expectation expectations[] = {
+        {.text = TALK(SAID("system", "s") "," SAID("gpt", "late") "," SAID("human", "a") "," SAID("gpt", "b") "," SAID("human", "c") "," SAID("gpt", "de")),
+         .shown = "sharegpt: 1 [{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},"
+                  "{\"role\":\"user\",\"content\":\"c\"}] -> 2 bytes|", WHOLE},
+        {.text = TALK(SAID("user", "a")) "\n" TALK(SAID("human", "a") "," SAID("tool", "b")),
+         .shown = "sharegpt: 1 [{\"role\":\"user\",\"content\":\"a\"}]| (1 bad: line 2, column 1: conversations[1]: expected \"from\": human, gpt or system, and "
+                  "\"value\": a text)", WHOLE},
+        {.text = TALK(SAID("human", "a") ",{\"from\":\"gpt\",\"value\":null}"),
+         .shown = "sharegpt:  (1 bad: line 1, column 1: conversations[1]: expected \"from\": human, gpt or system, and \"value\": a text)", WHOLE},
+        {.text = TALK(SAID("gpt", "a")), .shown = "sharegpt:  (1 bad: line 1, column 1: conversations: expected an array of {\"role\", \"content\"})", WHOLE},
+        {.text = "{\"prompt\":\"a\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"b\"}]}",
+         .shown = "jsonl: 2 [{\"role\":\"user\",\"content\":\"b\"}]| (1 bad: line 1, column 1: expected the messages of a conversation)", WHOLE},
+    };
+    CHECK(expectations);
+}
+
 #define SKIP .settings = {.skip_bad = true}
 
 static void test_what_is_wrong_is_said_with_its_place(void **state)
@@ -179,8 +202,8 @@ static void test_what_is_wrong_is_said_with_its_place(void **state)
         {.text = "Dear all,\nthis is no data.\n",
          .shown = "! file: line 1: expected a prompt in a column prompt, text, instruction, question, messages or the like; the row has: Dear all, . Name it by --data-column "
                   "prompt=NAME (read as CSV; --data-format forces another format)"},
-        {.text = "", .shown = "! file is empty: expected rows with prompts"},
-        {.text = " \n\n", .shown = "! file begins with nothing but blanks: expected rows with prompts"},
+        {.text = "", .shown = "! file is empty: expected a row for each request"},
+        {.text = " \n\n", .shown = "! file begins with nothing but blanks: expected a row for each request"},
         {.text = "[]", .shown = "! file has no row that can be read"},
         {.text = "[1,2}", .shown = "json:  (2 bad: line 1, column 2: expected an object with a prompt, or a text)", SKIP},
         {.text = "PAR1....", .shown = "! file is a Parquet file: write it as JSON Lines first"},
@@ -326,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_broken_files_keep_the_properties),
         cmocka_unit_test(test_rows_of_columns),
         cmocka_unit_test(test_rows_of_known_formats),
+        cmocka_unit_test(test_whole_conversations),
         cmocka_unit_test(test_what_is_wrong_is_said_with_its_place),
         cmocka_unit_test(test_hostile_rows_are_counted),
         cmocka_unit_test(test_a_row_that_the_caller_refuses_is_a_bad_one),

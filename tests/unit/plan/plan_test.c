@@ -53,13 +53,11 @@ static struct plan *whole_plan(void)
     assert_int_equal(levels_parse("poisson:0.1-5.0/8", plan, &err), 0);
     plan->stream_start = STREAM_START_TOGETHER;
     plan->arrival_shape = (struct arrival_shape){.burstiness = 0.5, .burst_size = 8, .ramp_from = 1, .ramp_to = 9};
-    plan->think_time = (struct variate){VARIATE_LOGNORMAL, 2, 0.75, 0.5, 30};
     plan->repeat = 3;
     plan->find = FIND_BREAKING;
     plan->refine = 4;
     plan->workload = (struct workload){.scenario = "stress", .endpoint = ENDPOINT_COMPLETIONS, .prompt = {.mean = 256, .min = 256, .max = 256},
-                                       .output = {.mean = 100, .stddev = 20, .min = 10, .max = 200}, .shared_prefix_tokens = 100,
-                                       .shared_prefix_groups = 3, .turns = 1, .language = "de", .allow_prefix_cache = true,
+                                       .output = {.mean = 100, .stddev = 20, .min = 10, .max = 200}, .shared_prefix_groups = 1, .turns = 1, .language = "de", .allow_prefix_cache = true,
                                        .data = {.file = "a.jsonl", .format = "jsonl", .rows = 90, .bad = 1, .too_long = 2, .trimmed = 3, .counted = 4,
                                                 .block_tokens = 16, .shuffled = true}};
     plan->limits = (struct limits){.max_seconds_ns = 60 * NS_PER_S, .drain_ns = 1500 * NS_PER_MS, .stall_timeout_ns = 60 * NS_PER_S,
@@ -71,6 +69,23 @@ static struct plan *whole_plan(void)
     plan->seed = 7;
     memcpy(plan->nonce, "00112233445566778899aabbccddeeff", PLAN_NONCE_SIZE);
     plan->calibration = (struct calibration){.method = "usage", .exact = true, .template_tokens = 9, .e2e_ns = 12345};
+    return plan;
+}
+
+/* What does not go with rates and data. */
+static struct plan *streams_plan(void)
+{
+    struct plan *plan = whole_plan();
+    struct error err;
+    plan->level_count = 0;
+    assert_int_equal(levels_parse("concurrent:1,5", plan, &err), 0);
+    plan->think_time = (struct variate){VARIATE_LOGNORMAL, 2, 0.75, 0.5, 30};
+    plan->find = FIND_NOTHING;
+    plan->limits.stop_when_saturated = false;
+    plan->workload.data = (struct workload_data){.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS};
+    plan->workload.shared_prefix_tokens = 100;
+    plan->workload.shared_prefix_groups = 3;
+    plan->workload.turns = 4;
     return plan;
 }
 
@@ -113,8 +128,6 @@ static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **st
     assert_string_equal(read->other_targets[1], "https://c/v1");
     assert_true(read->arrival_shape.burstiness == 0.5 && read->arrival_shape.burst_size == 8);
     assert_true(read->arrival_shape.ramp_from == 1 && read->arrival_shape.ramp_to == 9);
-    assert_int_equal(read->think_time.kind, VARIATE_LOGNORMAL);
-    assert_true(read->think_time.mean == 2 && read->think_time.spread == 0.75 && read->think_time.min == 0.5 && read->think_time.max == 30);
     assert_int_equal(read->repeat, 3);
     assert_int_equal(read->find, FIND_BREAKING);
     assert_int_equal(read->refine, 4);
@@ -122,6 +135,26 @@ static void test_what_is_written_is_read_back_and_gives_the_same_bytes(void **st
     assert_true(read->limits.max_error_rate == 0.25 && read->limits.stop_when_saturated);
     assert_int_equal(read->limits.max_tokens_total, 5000000);
     assert_int_equal(read->limits.max_micro_usd, 1250000);
+    char *second = write_and_dump(read);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+    plan_free(plan);
+    plan_free(read);
+}
+
+static void test_a_plan_of_streams_is_read_back(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct plan *plan = streams_plan();
+    char *first = write_and_dump(plan);
+    struct plan *read = plan_read(path, &err);
+    if (!read)
+        fail_msg("%s", err.text);
+    assert_int_equal(read->think_time.kind, VARIATE_LOGNORMAL);
+    assert_true(read->think_time.mean == 2 && read->think_time.spread == 0.75 && read->think_time.min == 0.5 && read->think_time.max == 30);
+    assert_true(read->workload.shared_prefix_tokens == 100 && read->workload.shared_prefix_groups == 3 && read->workload.turns == 4);
     char *second = write_and_dump(read);
     assert_string_equal(first, second);
     free(first);
@@ -162,7 +195,7 @@ static void test_what_an_older_plan_does_not_say_limits_nothing(void **state)
     static const char *const newer[] = {"arrivals", "think_time_seconds", "repeat", "find", "refine"};
     static const char *const newer_limits[] = {"min_requests", "max_error_rate", "stop_when_saturated", "max_tokens_total", "max_usd"};
     struct error err = {0};
-    struct plan *plan = whole_plan();
+    struct plan *plan = streams_plan();
     json_t *root = plan_to_json(plan);
     for (size_t k = 0; k < sizeof newer / sizeof newer[0]; k++)
         assert_int_equal(json_object_del(root, newer[k]), 0);
@@ -191,11 +224,11 @@ static json_t *at(json_t *root, const char *first, const char *second)
     return second ? json_object_get(object, second) : object;
 }
 
-/* Replaces a member by a JSON text (NULL: removes it) and expects an error that says all of it. */
-static void assert_refused(const char *first, const char *second, const char *key, const char *value, const char *where, const char *expected)
+/* Replaces a member by a JSON text (NULL: removes it) and expects an error that says all of it. Takes the plan over. */
+static void assert_plan_refused(struct plan *plan, const char *first, const char *second, const char *key, const char *value, const char *where,
+                                const char *expected)
 {
     struct error err = {0};
-    struct plan *plan = whole_plan();
     json_t *root = plan_to_json(plan), *object = first ? at(root, first, second) : root;
     if (value)
         json_object_set_new(object, key, json_loads(value, JSON_DECODE_ANY, NULL));
@@ -212,6 +245,45 @@ static void assert_refused(const char *first, const char *second, const char *ke
     plan_free(plan);
 }
 
+static void assert_refused(const char *first, const char *second, const char *key, const char *value, const char *where, const char *expected)
+{
+    assert_plan_refused(whole_plan(), first, second, key, value, where, expected);
+}
+
+static void assert_streams_refused(const char *first, const char *second, const char *key, const char *value, const char *where, const char *expected)
+{
+    assert_plan_refused(streams_plan(), first, second, key, value, where, expected);
+}
+
+/* Each member is fine by itself. */
+static void test_plans_whose_parts_do_not_go_together(void **state)
+{
+    (void)state;
+    static const char data[] = "{\"file\":\"a\",\"format\":\"jsonl\",\"rows\":5,\"block_tokens\":512,\"order\":\"file\"}";
+    static const char throughput[] = "[{\"index\":0,\"kind\":\"throughput\",\"load\":9,\"unit\":\"streams\"}]";
+    static const char rates[] = "[{\"index\":0,\"kind\":\"constant\",\"load\":9,\"unit\":\"req/s\"}]";
+    assert_refused("limits", "warmup", "share", "0.95", "limits.warmup", "leave something of a level");
+    assert_streams_refused("limits", NULL, "stop_when_saturated", "true", "limits.stop_when_saturated", "levels of rates");
+    assert_refused("workload", NULL, "shared_prefix_tokens", "10", "workload.shared_prefix_tokens", "expected none");
+    assert_streams_refused("workload", NULL, "data", data, "workload.shared_prefix_tokens", "expected none");
+    assert_streams_refused(NULL, NULL, "levels", throughput, "think_time_seconds", "not throughput");
+    assert_streams_refused(NULL, NULL, "levels", rates, "workload.turns", "levels of streams");
+    struct plan *plan = streams_plan();
+    plan->workload.turns = 1;
+    assert_plan_refused(plan, NULL, NULL, "levels", rates, "think_time_seconds", "levels of streams");
+    plan = streams_plan();
+    plan->workload.shared_prefix_tokens = 0;
+    assert_plan_refused(plan, "workload", NULL, "data", data, "workload.data.rows", "a multiple of turns");
+    plan = streams_plan();
+    plan->limits.max_requests = 1000;
+    assert_plan_refused(plan, "limits", NULL, "max_seconds", "null", "limits.min_requests", "max_seconds beside it");
+    plan = whole_plan();
+    plan->find = FIND_NOTHING;
+    plan->level_count = 0;
+    plan->sweep_levels = 3;
+    assert_plan_refused(plan, NULL, NULL, "profile", "\"concurrent\"", "levels", "only a sweep finds its own");
+}
+
 static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
 {
     (void)state;
@@ -222,11 +294,12 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused(NULL, NULL, "target", "[]", "target", "1 to 64 URLs");
     assert_refused(NULL, NULL, "target", "[\"http://h/v1\", 5]", "target", "URLs in the array");
     assert_refused(NULL, NULL, "target", "[\"http://h/v1\", \"ftp://h/v1\"]", "target", "http://");
-    assert_refused("think_time_seconds", NULL, "distribution", "\"weibull\"", "think_time_seconds.distribution", "name of a distribution");
-    assert_refused("think_time_seconds", NULL, "mean", "0.25", "think_time_seconds.mean", "ascend");
-    assert_refused("think_time_seconds", NULL, "sigma", "0", "think_time_seconds.mean", "more than 0");
-    assert_refused("think_time_seconds", NULL, "sigma", "null", "think_time_seconds.sigma", "expected");
-    assert_refused("think_time_seconds", NULL, "max", "1000001", "think_time_seconds.max", "to 1e+06");
+    assert_refused(NULL, NULL, "seed", "-1", "seed", "from 0");
+    assert_streams_refused("think_time_seconds", NULL, "distribution", "\"weibull\"", "think_time_seconds.distribution", "name of a distribution");
+    assert_streams_refused("think_time_seconds", NULL, "mean", "0.25", "think_time_seconds.mean", "ascend");
+    assert_streams_refused("think_time_seconds", NULL, "sigma", "0", "think_time_seconds.mean", "more than 0");
+    assert_streams_refused("think_time_seconds", NULL, "sigma", "null", "think_time_seconds.sigma", "expected");
+    assert_streams_refused("think_time_seconds", NULL, "max", "1000001", "think_time_seconds.max", "to 1e+06");
     assert_refused(NULL, NULL, "arrivals", "5", "arrivals", "expected");
     assert_refused("arrivals", NULL, "burst_size", "1.5", "arrivals.burst_size", "expected");
     assert_refused(NULL, NULL, "levels", "[{\"index\":0,\"kind\":\"ramp\",\"load\":4,\"unit\":\"req/s\"}]", "levels", "whose --rate");
@@ -307,7 +380,7 @@ static void test_the_longest_duration_fits(void **state)
     struct error err = {0};
     struct plan *plan = whole_plan();
     plan->server.time_scale = PLAN_TIME_SCALE_MIN;
-    plan->limits.max_seconds_ns = plan->limits.cooldown.ns = (int64_t)PLAN_SECONDS_MAX * NS_PER_S;
+    plan->limits.max_seconds_ns = plan->limits.drain_ns = (int64_t)PLAN_SECONDS_MAX * NS_PER_S;
     free(write_and_dump(plan));
     struct plan *read = plan_read(path, &err);
     if (!read)
@@ -377,6 +450,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_written_is_read_back_and_gives_the_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_of_streams_is_read_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_plans_whose_parts_do_not_go_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_is_null_and_comes_back_as_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_an_older_plan_does_not_say_limits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_plans_name_file_path_and_what_was_expected, setup, teardown),

@@ -16,6 +16,7 @@
 #include "support/temp_folder.h"
 
 static char *folder;
+static const struct trace_settings plain = {.speed = 1};
 
 static int setup(void **state)
 {
@@ -35,7 +36,7 @@ static int import(const char *text, enum trace_unit unit, double speed, struct t
 {
     char *path = file_join(folder, "trace");
     temp_file_write(folder, "trace", text, strlen(text));
-    int status = trace_import(path, unit, speed, trace, err);
+    int status = trace_import(path, &(struct trace_settings){.unit = unit, .speed = speed}, trace, err);
     free(path);
     return status;
 }
@@ -70,6 +71,7 @@ static void test_the_forms_of_traces(void **state)
     assert_ms("\r\n" MOONCAKE(1) MOONCAKE(2) "\r\n", TRACE_UNIT_USUAL, 1, MS(0, 1));
     assert_ms("\xef\xbb\xbf" MOONCAKE(1) MOONCAKE(2), TRACE_UNIT_USUAL, 1, MS(0, 1));
     assert_ms("\xef\xbb\xbftimestamp\n1\n2\n", TRACE_UNIT_USUAL, 1, MS(0, 1000));
+    assert_ms("[{\"timestamp\": 7},\n {\"Timestamp\": 9}]", TRACE_UNIT_USUAL, 1, MS(0, 2));
 }
 
 /* Clocks of epochs are exact to the nanosecond, too. */
@@ -98,22 +100,23 @@ static void assert_refused(const char *text, const char *expected)
 static void test_what_is_no_trace_is_said_with_its_line(void **state)
 {
     (void)state;
-    assert_refused("", "has 0 timestamps");
-    assert_refused(MOONCAKE(0), "has 1 timestamps");
+    assert_refused("", "is empty");
+    assert_refused("timestamp\n", "has 0 timestamps");
+    assert_refused(MOONCAKE(0), "has 1 timestamp: two are needed");
     assert_refused(MOONCAKE(5) MOONCAKE(5), "lasts 0 s");
     assert_refused(MOONCAKE(0) MOONCAKE(1000000001000), "lasts 1e+09 s");
-    assert_refused(MOONCAKE(0) "{\"timestamp\":\"soon\"}\n", "trace:2: 'soon' is no timestamp: expected a number of milliseconds, or a date");
-    assert_refused(MOONCAKE(0) "{\"time\":3}\n", "trace:2: there is no member timestamp");
-    assert_refused(MOONCAKE(0) "{\"timestamp\":null}\n", "trace:2: ");
-    assert_refused(MOONCAKE(0) "{\"timestamp\":[1]}\n", "trace:2: ");
-    assert_refused(MOONCAKE(0) "{\"timestamp\":1e300}\n", "trace:2: ");
-    assert_refused(MOONCAKE(0) "{\"timestamp\":9223372036854775807}\n", "trace:2: ");
-    assert_refused(MOONCAKE(0) "{\"timestamp\":\n", "trace:2");
-    assert_refused("time,model\n1,2\n", "column named timestamp");
-    assert_refused("timestamp,model\n1,2\nx,3\n", "trace:3: 'x' is no timestamp: expected a number of seconds, or a date");
-    assert_refused("model,timestamp\na,1\nb\n", "trace:3: '' is no timestamp");
-    assert_refused("timestamp\n2023-13-16 18:17:03\n2023-11-16 18:17:03\n", "trace:2: '2023-13-16");
-    assert_refused("timestamp\n2023-11-16 18:17:03.0000000000000000000000000000000000000000000000000000000000000\n", "trace:2: ");
+    assert_refused(MOONCAKE(0) "{\"timestamp\":\"soon\"}\n", "trace: line 2, column 1: 'soon' is no timestamp: expected a number of milliseconds, or a date");
+    assert_refused(MOONCAKE(0) "{\"time\":3}\n", "trace: line 2, column 1: expected a member or column timestamp; the row has: time");
+    assert_refused(MOONCAKE(0) "{\"timestamp\":null}\n", "trace: line 2, ");
+    assert_refused(MOONCAKE(0) "{\"timestamp\":[1]}\n", "trace: line 2, ");
+    assert_refused(MOONCAKE(0) "{\"timestamp\":1e300}\n", "trace: line 2, ");
+    assert_refused(MOONCAKE(0) "{\"timestamp\":9223372036854775807}\n", "trace: line 2, ");
+    assert_refused(MOONCAKE(0) "{\"timestamp\":\n", "trace: line 2, ");
+    assert_refused("time,model\n1,2\n", "line 1: expected a member or column timestamp; the row has: time, model (read as CSV)");
+    assert_refused("timestamp,model\n1,2\nx,3\n", "trace: line 3, column 1: 'x' is no timestamp: expected a number of seconds, or a date");
+    assert_refused("model,timestamp\na,1\nb\n", "trace: line 3, column 1: expected 2 fields as in the first line, found 1");
+    assert_refused("timestamp\n2023-13-16 18:17:03\n2023-11-16 18:17:03\n", "trace: line 2, column 1: '2023-13-16");
+    assert_refused("timestamp\n2023-11-16 18:17:03.0000000000000000000000000000000000000000000000000000000000000\n", "trace: line 2, ");
     assert_refused("timestamp\n\"1\n", "quote");
 }
 
@@ -124,11 +127,48 @@ static void test_files_that_are_none(void **state)
     struct error err;
     char *path = file_join(folder, "trace");
     temp_file_write(folder, "trace", "timestamp\n1\n\0002\n", 14);
-    assert_int_equal(trace_import(path, TRACE_UNIT_USUAL, 1, &trace, &err), -1);
+    assert_int_equal(trace_import(path, &plain, &trace, &err), -1);
     assert_non_null(strstr(err.text, "NUL"));
     free(path);
-    assert_int_equal(trace_import("/nowhere/at/all", TRACE_UNIT_USUAL, 1, &trace, &err), -1);
+    assert_int_equal(trace_import("/nowhere/at/all", &plain, &trace, &err), -1);
     assert_int_equal(err.class, ERROR_USAGE);
+}
+
+/* A file of 1 GB is read by blocks, so rows may be of any number; gzip is read as it is, and one that was cut off is no whole trace. */
+static void test_gzip(void **state)
+{
+    (void)state;
+    /* printf '{"timestamp":1}\n{"timestamp":3}\n' | gzip -n */
+    static const unsigned char packed[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xab, 0x56, 0x2a, 0xc9, 0xcc, 0x4d,
+                                           0x2d, 0x2e, 0x49, 0xcc, 0x2d, 0x50, 0xb2, 0x32, 0xac, 0xe5, 0xaa, 0x46, 0xe6, 0x1b, 0xd7, 0x72,
+                                           0x01, 0x00, 0xeb, 0x1d, 0xa9, 0xf2, 0x20, 0x00, 0x00, 0x00};
+    struct trace trace;
+    struct error err = {0};
+    char *path = file_join(folder, "trace");
+    temp_file_write(folder, "trace", (const char *)packed, sizeof packed);
+    assert_int_equal(trace_import(path, &plain, &trace, &err), 0);
+    assert_int_equal(trace.ns[1], 2 * NS_PER_MS);
+    trace_free(&trace);
+    temp_file_write(folder, "trace", (const char *)packed, sizeof packed - 9);
+    assert_int_equal(trace_import(path, &plain, &trace, &err), -1);
+    assert_non_null(strstr(err.text, "the file is cut off"));
+    free(path);
+}
+
+static void test_bad_rows_are_left_out_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    static const char text[] = MOONCAKE(5) "{\"timestamp\":\n" MOONCAKE(9) "{\"timestamp\":\"soon\"}\n{\"time\":3}\n";
+    const struct trace_settings skipping = {.speed = 1, .skip_bad = true};
+    struct trace trace;
+    struct error err = {0};
+    char *path = file_join(folder, "trace");
+    temp_file_write(folder, "trace", text, strlen(text));
+    assert_int_equal(trace_import(path, &skipping, &trace, &err), 0);
+    assert_int_equal(trace.count, 2);
+    assert_int_equal(trace.left_out, 3);
+    trace_free(&trace);
+    free(path);
 }
 
 /* Whatever a file holds: a trace in order, or a sentence that names it. */
@@ -150,7 +190,7 @@ static void test_hostile_files(void **state)
         struct error err = {0};
         mutate(&random, examples[k % 3], strlen(examples[k % 3]), &changed);
         temp_file_write(folder, "trace", changed.data, changed.len);
-        if (trace_import(path, TRACE_UNIT_USUAL, 1, &trace, &err) < 0) {
+        if (trace_import(path, &plain, &trace, &err) < 0) {
             assert_non_null(strstr(err.text, "/trace"));
             continue;
         }
@@ -239,6 +279,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order_speed_and_large_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_trace_is_said_with_its_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_that_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gzip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_rows_are_left_out_where_that_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_written_beside_the_plan_is_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_broken_file_beside_the_plan, setup, teardown),

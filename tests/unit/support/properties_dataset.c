@@ -99,8 +99,9 @@ void property_dataset(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return;
-    const struct dataset_format *format = dataset_format_at((size_t)data[1] >> 1);
-    struct dataset_settings settings = {.format = format ? format->name : NULL, .skip_bad = (data[1] & 1) != 0};
+    const struct dataset_format *format = dataset_format_at((size_t)(data[1] & 0x7f) >> 1);
+    struct dataset_settings settings = {.format = format ? format->name : NULL, .skip_bad = (data[1] & 1) != 0,
+                                        .conversations = (data[1] & 0x80) != 0};
     struct buf whole = BUF_INIT(LOG_MAX), parts = BUF_INIT(LOG_MAX);
     read_all(data + 2, size - 2, size, &settings, &whole);
     read_all(data + 2, size - 2, (size_t)data[0] + 1, &settings, &parts);
@@ -115,7 +116,7 @@ void property_dataset_line(const uint8_t *data, size_t size)
     struct dataset_rows *rows = NULL;
     struct dataset_line read;
     struct buf line = BUF_INIT(DATASET_LINE_MAX);
-    struct dataset_writer *writer = dataset_writer_open(NULL, &err);
+    struct dataset_writer *writer = dataset_writer_open(NULL, 1, &err);
     must(writer && dataset_writer_add(writer, (const char *)data, size, &err) == 0 && dataset_writer_close(writer, &rows, &err) == 0);
     if (dataset_rows_read(rows, 0, &line, &read, &err) == 0) {
         must(read.prompt_tokens >= 0 && read.output_tokens >= 0 && line.len == size);
