@@ -40,11 +40,13 @@ struct command {
     const struct option_row *options; /* ends in OPTION_END */
     bool takes_positional;           /* else a positional argument is a usage error */
     bool without_workspace;          /* has no --workspace and --run-id */
+    bool raw_arguments;              /* its command line is another program's: all of it, its own name first, are positional arguments */
     bool ends_at_once;               /* when a signal comes: it has no data to put in order, and never looks at app.stop */
     int (*run)(struct app *app, struct options *options, struct error *err);
 };
 
-extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate, command_calibrate, command_doctor;
+extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate, command_calibrate, command_doctor,
+    command_benchmark;
 
 /* Common: --config, --log-format text|json, --quiet, --verbose, --help, --version. */
 extern const struct option_row common_options[];

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/stop.h"
+#include "base/mem.h"
 #include "cmd/roibench/command.h"
 
 #ifndef ROIBENCH_VERSION
@@ -20,6 +21,7 @@
 
 static const struct command *const commands[] = {
     &command_prepare, &command_run, &command_summarize, &command_publish, &command_simulate, &command_calibrate, &command_doctor,
+    &command_benchmark,
 };
 
 /* The only thing a signal handler touches. Handed down as app.stop, never used by name elsewhere. */
@@ -101,10 +103,22 @@ static int print_help(const struct command *command, const struct options *optio
     return finish_output(command->name);
 }
 
+/* All arguments behind a "--", so that none is taken for an option of ours. */
+static int read_raw(struct options *options, int argc, char **argv, struct error *err)
+{
+    cleanup_free char **all = mem_calloc((size_t)argc + 2, sizeof *all);
+    char end[] = "--";
+    all[0] = end;
+    memcpy(all + 1, argv, (size_t)argc * sizeof *all);
+    return options_parse_argv(options, argc + 1, all, err);
+}
+
 /* argv first, so that --help and --config are known; the file's and the environment's values do not replace argv's. */
 static int read_options(const struct command *command, struct options *options, int argc, char **argv, struct error *err)
 {
     extern char **environ;
+    if (command->raw_arguments)
+        return read_raw(options, argc, argv, err);
     if (options_parse_argv(options, argc, argv, err) < 0)
         return -1;
     if (options_flag(options, "help") || options_flag(options, "version"))
@@ -175,11 +189,20 @@ static int run_command(const struct command *command, int argc, char **argv)
     return exit_code;
 }
 
+/* Is this program called by that name, whatever its path? */
+static bool is_called(const char *program, const char *name)
+{
+    const char *slash = strrchr(program, '/');
+    return strcmp(slash ? slash + 1 : program, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "C.UTF-8"); /* numbers keep their point, names their bytes */
     umask(002);                     /* another UID of group 0 may go on where this one stopped */
     handle_signals();
+    if (argc > 0 && is_called(argv[0], "guidellm"))
+        return run_command(&command_benchmark, argc - 1, argv + 1);
     if (argc < 2) {
         print_overview(stderr);
         return ERROR_USAGE;
@@ -193,5 +216,6 @@ int main(int argc, char **argv)
     const struct command *command = find_command(argv[1]);
     if (!command)
         return usage_error(argv[1][0] == '-' ? "unknown option" : "unknown command", argv[1]);
-    return run_command(command, argc - 2, argv + 2);
+    int skipped = command->raw_arguments ? 1 : 2;
+    return run_command(command, argc - skipped, argv + skipped);
 }

@@ -10,11 +10,13 @@
 #include "base/utf8.h"
 #include "record/record.h"
 #include "wire/csv_reader.h"
+#include "wire/guidellm_arguments.h"
 #include "wire/http_chunks.h"
 #include "wire/kubernetes.h"
 #include "wire/openai.h"
 #include "wire/promtext.h"
 #include "wire/sse.h"
+#include "wire/yaml_reader.h"
 
 static void must(bool holds)
 {
@@ -278,6 +280,41 @@ void property_csv(const uint8_t *data, size_t size)
         for (size_t k = 0; k < count; k++)
             must(fields[k] >= text && fields[k] + strlen(fields[k]) <= text + size);
     }
+    free(text);
+}
+
+/* --- YAML, GuideLLM's arguments --- */
+
+/* Its JSON is YAML, too. Takes the value. */
+static void must_survive(json_t *value, const struct error *err)
+{
+    struct error trouble = {0};
+    if (!value) {
+        must(err->class == ERROR_USAGE && err->text[0]);
+        return;
+    }
+    char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    must(json);
+    json_t *again = yaml_parse(json, strlen(json), "again", &trouble);
+    must(again && json_equal(value, again));
+    json_decref(again);
+    json_decref(value);
+    free(json);
+}
+
+void property_yaml(const uint8_t *data, size_t size)
+{
+    struct error err = {0};
+    char *text = mem_strndup((const char *)data, size);
+    must_survive(yaml_parse(text, strlen(text), "fuzz", &err), &err);
+    free(text);
+}
+
+void property_guidellm_arguments(const uint8_t *data, size_t size)
+{
+    struct error err = {0};
+    char *text = mem_strndup((const char *)data, size);
+    must_survive(guidellm_arguments_parse(text, "--data", &err), &err);
     free(text);
 }
 

@@ -25,6 +25,10 @@ void property_promtext(const uint8_t *data, size_t size);
 void property_record_line(const uint8_t *data, size_t size);
 /* Fields lie inside the text, end, and there are no more than asked for; reading ends. */
 void property_csv(const uint8_t *data, size_t size);
+/* YAML: read, or refused with a reason; what was read is the same when it is read again from its JSON. */
+void property_yaml(const uint8_t *data, size_t size);
+/* A value of one of GuideLLM's options, likewise. */
+void property_guidellm_arguments(const uint8_t *data, size_t size);
 /* An object of Kubernetes' API, whatever it is: its facts are clean lines within their ceilings, and plan.json gives them back. */
 void property_kubernetes(const uint8_t *data, size_t size);
 

@@ -1,0 +1,95 @@
+#include "cmd/roibench/benchmark_outputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "report/guidellm_console.h"
+#include "report/guidellm_csv.h"
+#include "report/report.h"
+
+#define TABLES_MAX ((size_t)8 << 20)
+
+CLEANUP_DEFINE(json_t, json_decref)
+
+static const char *report_format(bool schema_2)
+{
+    return schema_2 ? "guidellm" : "guidellm_0_6";
+}
+
+const char *benchmark_formats(bool schema_2)
+{
+    return schema_2 ? "markdown,json,csv,html,guidellm" : "markdown,json,csv,html,guidellm_0_6";
+}
+
+char *benchmark_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == path ? mem_strdup("/") : slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
+}
+
+int benchmark_check_outputs(const struct guidellm_options *options, struct error *err)
+{
+    for (size_t k = 0; k < options->output_count; k++) {
+        cleanup_free char *folder = benchmark_folder_of(options->outputs[k].path);
+        if (file_check_writable(folder, err) < 0)
+            return error_wrap(err, "%s", options->outputs[k].path);
+    }
+    return 0;
+}
+
+/* The bytes of one file; report: what GuideLLM's would hold. */
+static int render(const char *kind, const json_t *report, const char *folder, const char *report_path, struct buf *out, struct error *err)
+{
+    cleanup_free char *html = file_join(folder, report_format_find("html")->run_file);
+    if (strcmp(kind, "json") == 0)
+        return file_read(report_path, out, ERROR_INTERNAL, err);
+    if (strcmp(kind, "html") == 0)
+        return file_read(html, out, ERROR_INTERNAL, err);
+    if (strcmp(kind, "csv") == 0)
+        guidellm_csv_append(report, out);
+    else
+        yaml_append(report, out);
+    return out->overflowed ? error_set(err, ERROR_INTERNAL, "the report is larger than %zu MB", REPORT_MAX >> 20) : 0;
+}
+
+static int write_output(const struct guidellm_output *output, const json_t *report, const char *folder, const char *report_path, struct error *err)
+{
+    cleanup_buf struct buf bytes = BUF_INIT(REPORT_MAX);
+    cleanup_free char *into = benchmark_folder_of(output->path);
+    if (render(output->kind, report, folder, report_path, &bytes, err) < 0 || file_make_folder(into, err) < 0)
+        return -1;
+    return file_write_atomic(output->path, buf_text(&bytes), bytes.len, err);
+}
+
+/* As GuideLLM ends: what was made, and where it is. */
+static int print_tables(const struct app *app, const struct guidellm_options *options, const json_t *report, const char *folder, struct error *err)
+{
+    cleanup_buf struct buf text = BUF_INIT(TABLES_MAX);
+    guidellm_console_append(report, &text);
+    buf_printf(&text, "\n\n\n✔ Benchmarking complete, generated %zu benchmark(s)\n", json_array_size(json_object_get(report, "benchmarks")));
+    for (size_t k = 0; k < options->output_count; k++)
+        buf_printf(&text, "…   %-8s: %s\n", options->outputs[k].kind, options->outputs[k].path);
+    buf_printf(&text, "…   %-8s: %s/%s\n", "roibench", folder, report_format_find("markdown")->run_file);
+    if (text.overflowed || fwrite(buf_text(&text), 1, text.len, app->out) != text.len)
+        return error_set(err, ERROR_INTERNAL, "cannot print the tables");
+    return 0;
+}
+
+int benchmark_write_outputs(const struct app *app, const struct guidellm_options *options, bool tables, const char *folder, bool schema_2,
+                            struct error *err)
+{
+    struct json_reader reader;
+    cleanup_free char *path = file_join(folder, report_format_find(report_format(schema_2))->run_file);
+    cleanup_with(json_decref) json_t *report = json_open(&reader, path, NULL, err);
+    if (!report)
+        return -1;
+    for (size_t k = 0; k < options->output_count; k++)
+        if (write_output(&options->outputs[k], report, folder, path, err) < 0)
+            return -1;
+    return tables || options->console ? print_tables(app, options, report, folder, err) : 0;
+}
