@@ -387,7 +387,7 @@ static int take_value(struct argument *argument, const char **value, const char 
 
 static int take_own(struct guidellm_command *command, struct argument *argument, const char *name, enum guidellm_own kind, struct error *err)
 {
-    const char *value;
+    const char *value = NULL;
     if (kind == GUIDELLM_OWN_FLAG) {
         keep_own(command, arena_strdup(command->arena, argument->text));
         return 0;

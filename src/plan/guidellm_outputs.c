@@ -115,9 +115,10 @@ int guidellm_take_outputs(struct guidellm_taking *taking)
     folder = folder ? folder : results;
     for (size_t k = 0; k < json_array_size(list); k++) {
         json_t *item = json_array_get(list, k);
+        const char *word = json_string_value(item);
         int status = json_is_object(item) ? take_item(taking, item, folder)
-                     : json_is_string(item) ? take_word(taking, json_string_value(item), folder)
-                                            : error_set(taking->err, ERROR_USAGE, "--outputs: expected names");
+                     : word               ? take_word(taking, word, folder)
+                                          : error_set(taking->err, ERROR_USAGE, "--outputs: expected names");
         if (status < 0)
             return -1;
     }
