@@ -23,8 +23,9 @@ static const char *kind_of_file(const char *path)
 
 static bool is_kind(const char *word)
 {
-    for (size_t k = 0; k < sizeof extensions / sizeof extensions[0]; k++)
-        if (strcmp(word, extensions[k].kind) == 0)
+    static const char *const kinds[] = {"json", "yaml", "csv", "html"};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        if (strcmp(word, kinds[k]) == 0)
             return true;
     return false;
 }
