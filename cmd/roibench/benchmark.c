@@ -126,11 +126,23 @@ static void line_add(struct line *line, char *argument)
     line->arguments[line->count++] = argument;
 }
 
-static void line_add_own(struct line *line, const struct benchmark *benchmark, const struct command *step)
+/* The first step that has an option decides what it means: --gpus of summarize is another one than prepare's. */
+static bool takes_own(int step, const char *name)
+{
+    const struct option_row *row = row_of_step(steps[step], name);
+    for (int before = 0; row && before < step; before++) {
+        const struct option_row *first = row_of_step(steps[before], name);
+        if (first)
+            return first->type == row->type;
+    }
+    return row != NULL;
+}
+
+static void line_add_own(struct line *line, const struct benchmark *benchmark, int step)
 {
     for (size_t k = 0; k < benchmark->command.own_count; k++) {
         cleanup_free char *name = name_of_argument(benchmark->command.own[k]);
-        if (row_of_step(step, name) || row_of_step(step, flag_name(name)))
+        if (takes_own(step, name) || takes_own(step, flag_name(name)))
             line_add(line, mem_strdup(benchmark->command.own[k]));
     }
 }
@@ -166,7 +178,7 @@ static int make_prepare(struct benchmark *benchmark, struct error *err)
         line_add_option(&line, benchmark, translated->options[k].name, translated->options[k].value);
     if (benchmark->workspace)
         line_add_option(&line, benchmark, "workspace", benchmark->workspace);
-    line_add_own(&line, benchmark, steps[PREPARE]);
+    line_add_own(&line, benchmark, PREPARE);
     if (parse_line(benchmark, PREPARE, &line, err) < 0)
         return -1;
     const char *workspace = options_text(benchmark->options[PREPARE], "workspace");
@@ -188,7 +200,7 @@ static int make_step(struct benchmark *benchmark, int step, struct error *err)
     line_add_option(&line, benchmark, "run-id", benchmark->run_id);
     if (step == SUMMARIZE)
         line_add_option(&line, benchmark, "format", benchmark_formats(benchmark->schema_2));
-    line_add_own(&line, benchmark, steps[step]);
+    line_add_own(&line, benchmark, step);
     return parse_line(benchmark, step, &line, err);
 }
 

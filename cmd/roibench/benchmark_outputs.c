@@ -18,12 +18,12 @@ CLEANUP_DEFINE(json_t, json_decref)
 
 static const char *report_format(bool schema_2)
 {
-    return schema_2 ? "guidellm" : "guidellm_0_6";
+    return schema_2 ? "guidellm" : "guidellm-0.6";
 }
 
 const char *benchmark_formats(bool schema_2)
 {
-    return schema_2 ? "markdown,json,csv,html,guidellm" : "markdown,json,csv,html,guidellm_0_6";
+    return schema_2 ? "markdown,json,csv,html,guidellm" : "markdown,json,csv,html,guidellm-0.6";
 }
 
 char *benchmark_folder_of(const char *path)
