@@ -230,13 +230,34 @@ static void test_records(void **state)
     events_free(&inputs);
 }
 
+/* Configurations, and values of GuideLLM's options. */
+static const char *const CONFIGURATIONS[] = {
+    "spec:\n  backend: {kind: openai_http, target: http://h:8000}\n  data:\n  - kind: synthetic_text\n    prompt_tokens: 256\n",
+    "# said\n- a: 'it''s'\n  \"b c\": \"\\u00e9\"\n- - 1\n  - yes\n- ~\n- {x: [1, {y: 2}], z: -1.5e3}\n",
+    "kind=concurrent,streams[0]=1,streams[1]=2,warmup={percent: 0.1},extras.headers={\"X-A\": \"b, c\"}",
+    "{\"prompt_tokens\": 256, \"output_tokens\": 128}",
+};
+
+static void test_configurations(void **state)
+{
+    struct events inputs = corpus_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof CONFIGURATIONS / sizeof *CONFIGURATIONS; i++)
+        add_input(&inputs, CONFIGURATIONS[i], strlen(CONFIGURATIONS[i]));
+    try_all(&inputs, property_yaml);
+    try_all(&inputs, property_guidellm_arguments);
+    try_changed(&inputs, property_yaml, 50000, 3000);
+    try_changed(&inputs, property_guidellm_arguments, 50000, 3000);
+    events_free(&inputs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams), cmocka_unit_test(test_scanner_and_jansson_agree),
         cmocka_unit_test(test_they_agree_whatever_was_remembered),
         cmocka_unit_test(test_bodies),  cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_records), cmocka_unit_test(test_configurations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
