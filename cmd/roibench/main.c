@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/stop.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "cmd/roibench/command.h"
 
 #ifndef ROIBENCH_VERSION
