@@ -106,23 +106,24 @@ static int open_scraper(struct run_session *session, int64_t anchor, struct erro
 {
     if (!session->plan->server.metrics)
         return 0;
-    if (session->url_count > 1) { /* one of them would be taken for all */
-        log_warning(&session->app->log, "several targets: queue depth and KV cache are not looked at");
-        return 0;
-    }
-    cleanup_free char *url = http_url_beside(session->plan->target, "/metrics");
+    char *urls[PLAN_TARGETS_MAX];
+    for (size_t k = 0; k < session->url_count; k++)
+        urls[k] = http_url_beside(k == 0 ? session->plan->target : session->plan->other_targets[k - 1], "/metrics");
     cleanup_free char *path = run_file_path(session->given.folder, RUN_METRICS, session->given.shard);
     struct scraper_settings settings = {
         .net = session->net.settings,
         .clock = session->app->clock,
         .log = &session->app->log,
-        .url = url,
+        .urls = (const char *const *)urls,
+        .url_count = session->url_count,
         .path = path,
         .anchor = anchor,
         .interval_ns = plan_wall_ns(session->plan, NS_PER_S),
         .keeps_queue = session->plan->find != FIND_NOTHING,
     };
     session->scraper = scraper_new(&settings, err);
+    for (size_t k = 0; k < session->url_count; k++)
+        free(urls[k]);
     return session->scraper ? 0 : -1;
 }
 

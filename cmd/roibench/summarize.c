@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "cmd/roibench/command.h"
 #include "cmd/roibench/summarize_import.h"
+#include "cmd/roibench/summarize_prometheus.h"
 #include "cmd/roibench/summarize_tekton.h"
 #include "record/run_lock.h"
 #include "record/workspace.h"
@@ -350,12 +351,14 @@ static int summarize_run(struct app *app, struct options *options, struct error 
 {
     __attribute__((cleanup(summarizing_free))) struct summarizing work = {
         .app = app, .options = options, .started = clock_realtime(app->clock)};
-    if (choose_folders(&work, err) < 0)
+    if (summarize_prometheus_check(options, err) < 0 || choose_folders(&work, err) < 0)
         return -1;
+    warn_if_running(&work);
     if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
         set_facts(&work, "gpus", set_gpus, err) < 0)
         return -1;
-    warn_if_running(&work);
+    if (summarize_prometheus(app, options, work.folders, work.plans, work.count, err) < 0)
+        return -1;
     if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0)
         return -1;
     choose_output(&work);
@@ -389,6 +392,7 @@ static const struct option_row summarize_options[] = {
      .help = "dollars an hour for all GPUs of a deployment, instead of what its plan says; NAME is a run-id, a model or a hardware"},
     {.type = OPTION_TEXT, .name = "gpus", .argument = "NAME=N", .repeatable = true, .help = "how many GPUs a deployment has; NAME as above"},
     {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files"},
+    SUMMARIZE_PROMETHEUS_OPTIONS,
     {.type = OPTION_END},
 };
 

@@ -17,21 +17,33 @@
 #define SCRAPE_LINE_MAX ((size_t)8 << 20)
 #define SETTLE_INTERVAL_NS (50 * NS_PER_MS)
 
+/* One target, and the thread that looks at it. */
+struct looking {
+    struct scraper *scraper;
+    char *url;
+    size_t target;
+    struct http_client *client;
+    pthread_t thread;
+    bool told;                  /* that /metrics is missing; of the thread alone, until it is joined */
+    /* Guarded by the scraper's mutex: */
+    uint64_t full_done;         /* scrapes of all series that were answered (or failed) */
+    bool known, busy;           /* does the newest full scrape tell, and does the server still run or queue requests? */
+    bool ever_known;            /* some scrape told */
+    double waiting;             /* by the newest that told; NAN: none has */
+};
+
 struct scraper {
     struct scraper_settings settings;
-    char *url;
-    struct http_client *client;
+    struct looking *lookings;   /* by target */
+    size_t started;             /* of their threads */
     struct gzip_stream *stream;
-    pthread_t thread;
+    pthread_mutex_t writing;    /* guards the stream: held over a write, which may take long */
     pthread_mutex_t mutex;      /* guards what follows */
     pthread_cond_t changed;
     bool stopping;
-    uint64_t full_asked, full_done; /* scrapes of all series: asked for, and answered (or failed) */
-    bool known, busy;           /* does the newest full scrape tell, and does the server still run or queue requests? */
-    bool ever_known;            /* some scrape told */
-    struct scrapes queue;       /* with keeps_queue: of all scrapes that told, the queue alone; wall time from the anchor */
+    uint64_t full_asked;        /* scrapes of all series */
+    struct scrapes queue;       /* with keeps_queue: of all targets together, the queue alone; wall time from the anchor */
     struct error failure;       /* of writing; the first */
-    bool told;                  /* that /metrics is missing */
     bool begun;                 /* the run's first level; of the engine's thread alone */
 };
 
@@ -93,19 +105,20 @@ static void write_scrape(struct scraper *scraper, const struct buf *line)
     struct error err = {.class = ERROR_NONE};
     if (line->overflowed)
         return;
-    if (gzip_stream_write(scraper->stream, line->data, line->len, &err) < 0 || gzip_stream_flush(scraper->stream, &err) < 0) {
-        pthread_mutex_lock(&scraper->mutex);
-        if (scraper->failure.class == ERROR_NONE)
-            scraper->failure = err;
-        pthread_mutex_unlock(&scraper->mutex);
-    }
+    pthread_mutex_lock(&scraper->writing);
+    bool failed = gzip_stream_write(scraper->stream, line->data, line->len, &err) < 0 || gzip_stream_flush(scraper->stream, &err) < 0;
+    pthread_mutex_unlock(&scraper->writing);
+    pthread_mutex_lock(&scraper->mutex);
+    if (failed && scraper->failure.class == ERROR_NONE)
+        scraper->failure = err;
+    pthread_mutex_unlock(&scraper->mutex);
 }
 
-static void tell_once(struct scraper *scraper, const char *what)
+static void tell_once(struct looking *looking, const char *what)
 {
-    if (!scraper->told)
-        log_warning(scraper->settings.log, "%s: %s; queue depth and KV cache are unknown", scraper->settings.url, what);
-    scraper->told = true;
+    if (!looking->told)
+        log_warning(looking->scraper->settings.log, "%s: %s; queue depth and KV cache are unknown", looking->url, what);
+    looking->told = true;
 }
 
 static bool was_stopped(const struct scraper *scraper)
@@ -115,47 +128,62 @@ static bool was_stopped(const struct scraper *scraper)
 }
 
 /* One GET, one line. Fills scrape->known, running, waiting. */
-static void scrape_once(struct scraper *scraper, struct scrape_line *scrape)
+static void scrape_once(struct looking *looking, struct scrape_line *scrape)
 {
     struct http_response response;
     struct error err = {.class = ERROR_NONE};
-    const struct scraper_settings *settings = &scraper->settings;
+    const struct scraper_settings *settings = &looking->scraper->settings;
     int64_t asked = clock_now(settings->clock);
-    int status = http_client_get(scraper->client, settings->url, SCRAPE_TIMEOUT_NS, &response, &err);
+    int status = http_client_get(looking->client, looking->url, SCRAPE_TIMEOUT_NS, &response, &err);
     int64_t took = clock_now(settings->clock) - asked;
     scrape->asked = asked - settings->anchor;
     if (status < 0) {
         if (response.trouble != HTTP_STOPPED)
-            tell_once(scraper, response.message);
+            tell_once(looking, response.message);
     } else if (response.status != 200) {
-        tell_once(scraper, response.status == 404 ? "not found" : "no answer that can be used");
+        tell_once(looking, response.status == 404 ? "not found" : "no answer that can be used");
     } else {
-        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,%s\"series\":{", (long long)scrape->asked, (long long)took,
-                   scrape->full ? "\"extra\":true," : "");
+        buf_printf(&scrape->line, "{\"t\":%lld,\"took\":%lld,", (long long)scrape->asked, (long long)took);
+        if (settings->url_count > 1)
+            buf_printf(&scrape->line, "\"target\":%zu,", looking->target);
+        buf_printf(&scrape->line, "%s\"series\":{", scrape->full ? "\"extra\":true," : "");
         scrape->first = true;
         promtext_read(buf_text(&response.body), response.body.len, take_sample, scrape, NULL);
         buf_append_text(&scrape->line, "}}\n");
-        write_scrape(scraper, &scrape->line);
+        write_scrape(looking->scraper, &scrape->line);
     }
     http_response_free(&response);
 }
 
-static void do_scrape(struct scraper *scraper, bool full)
+/* With the mutex held. The sum of what each told last; nothing as long as one has not told. */
+static void keep_queue(struct scraper *scraper, int64_t asked, bool extra)
 {
+    double waiting = 0;
+    for (size_t k = 0; k < scraper->settings.url_count; k++)
+        waiting += scraper->lookings[k].waiting;
+    if (!isnan(waiting))
+        scrapes_add_queue(&scraper->queue, asked, extra, waiting);
+}
+
+static void do_scrape(struct looking *looking, bool full)
+{
+    struct scraper *scraper = looking->scraper;
     struct scrape_line scrape = {.line = BUF_INIT(SCRAPE_LINE_MAX), .full = full};
     pthread_mutex_lock(&scraper->mutex);
     uint64_t asked = scraper->full_asked;
     pthread_mutex_unlock(&scraper->mutex);
-    scrape_once(scraper, &scrape);
+    scrape_once(looking, &scrape);
     buf_free(&scrape.line);
     pthread_mutex_lock(&scraper->mutex);
-    scraper->ever_known = scraper->ever_known || scrape.known;
+    looking->ever_known = looking->ever_known || scrape.known;
+    if (scrape.queue_known)
+        looking->waiting = scrape.waiting;
     if (scraper->settings.keeps_queue && scrape.queue_known)
-        scrapes_add_queue(&scraper->queue, scrape.asked, full, scrape.waiting);
+        keep_queue(scraper, scrape.asked, full);
     if (full) {
-        scraper->full_done = asked;
-        scraper->known = scrape.known;
-        scraper->busy = scrape.running > 0 || scrape.waiting > 0;
+        looking->full_done = asked;
+        looking->known = scrape.known;
+        looking->busy = scrape.running > 0 || scrape.waiting > 0;
         pthread_cond_broadcast(&scraper->changed);
     }
     pthread_mutex_unlock(&scraper->mutex);
@@ -170,44 +198,72 @@ static void wait_until(struct scraper *scraper, int64_t deadline)
 
 static void *scraper_main(void *context)
 {
-    struct scraper *scraper = context;
+    struct looking *looking = context;
+    struct scraper *scraper = looking->scraper;
     const struct scraper_settings *settings = &scraper->settings;
     int64_t next = clock_now(settings->clock) + settings->interval_ns;
     for (;;) {
         pthread_mutex_lock(&scraper->mutex);
-        while (!scraper->stopping && scraper->full_asked == scraper->full_done && clock_now(settings->clock) < next)
+        while (!scraper->stopping && scraper->full_asked == looking->full_done && clock_now(settings->clock) < next)
             wait_until(scraper, next);
-        bool stopping = scraper->stopping, full = scraper->full_asked != scraper->full_done;
+        bool stopping = scraper->stopping, full = scraper->full_asked != looking->full_done;
         pthread_mutex_unlock(&scraper->mutex);
         if (stopping)
             return NULL;
-        do_scrape(scraper, full);
+        do_scrape(looking, full);
         int64_t now = clock_now(settings->clock);
         while (next <= now)
             next += settings->interval_ns;
     }
 }
 
-/* Asks for a scrape of all series and waits for it, at most so long. False: it is still under way. */
+/* Of all targets, with the mutex held. */
+static bool are_done(const struct scraper *scraper, uint64_t wanted)
+{
+    for (size_t k = 0; k < scraper->settings.url_count; k++)
+        if (scraper->lookings[k].full_done < wanted)
+            return false;
+    return true;
+}
+
+/* Asks for a scrape of all series and waits for it, at most so long. False: one is still under way. */
 static bool scrape_all(struct scraper *scraper, int64_t patience_ns)
 {
     int64_t deadline = clock_now(scraper->settings.clock) + patience_ns;
     pthread_mutex_lock(&scraper->mutex);
     uint64_t wanted = ++scraper->full_asked;
     pthread_cond_broadcast(&scraper->changed);
-    while (scraper->full_done < wanted && clock_now(scraper->settings.clock) < deadline)
+    while (!are_done(scraper, wanted) && clock_now(scraper->settings.clock) < deadline)
         wait_until(scraper, deadline);
-    bool done = scraper->full_done >= wanted;
+    bool done = are_done(scraper, wanted);
     pthread_mutex_unlock(&scraper->mutex);
     return done;
+}
+
+/* What the targets say together: of several, only those count that ever told. */
+struct state {
+    bool known, busy, ever_known;
+};
+
+static struct state look(struct scraper *scraper)
+{
+    struct state state = {.known = true};
+    pthread_mutex_lock(&scraper->mutex);
+    for (size_t k = 0; k < scraper->settings.url_count; k++) {
+        const struct looking *looking = &scraper->lookings[k];
+        state.ever_known = state.ever_known || looking->ever_known;
+        state.known = state.known && (looking->known || !looking->ever_known);
+        state.busy = state.busy || (looking->ever_known && looking->busy);
+    }
+    pthread_mutex_unlock(&scraper->mutex);
+    state.known = state.known && state.ever_known;
+    return state;
 }
 
 void scraper_level_start(void *scraper_pointer)
 {
     struct scraper *scraper = scraper_pointer;
-    pthread_mutex_lock(&scraper->mutex);
-    bool patient = scraper->begun && scraper->ever_known;
-    pthread_mutex_unlock(&scraper->mutex);
+    bool patient = scraper->begun && look(scraper).ever_known;
     scraper->begun = true;
     scrape_all(scraper, patient ? SCRAPE_TIMEOUT_NS : SCRAPER_FIRST_PATIENCE_NS);
 }
@@ -219,13 +275,12 @@ int scraper_level_end(void *scraper_pointer, int64_t deadline)
     bool seen_busy = false;
     for (;;) {
         bool done = scrape_all(scraper, SCRAPE_TIMEOUT_NS);
-        pthread_mutex_lock(&scraper->mutex);
-        bool known = done && scraper->known, busy = scraper->busy, ever_known = scraper->ever_known;
-        pthread_mutex_unlock(&scraper->mutex);
-        if (known && !busy)
+        struct state state = look(scraper);
+        bool known = done && state.known;
+        if (known && !state.busy)
             return 1;
         seen_busy = seen_busy || known;
-        if (!ever_known || was_stopped(scraper))
+        if (!state.ever_known || was_stopped(scraper))
             return -1;
         int64_t now = clock_now(clock);
         if (now >= deadline)
@@ -244,31 +299,74 @@ double scraper_queue_share(void *scraper_pointer, int64_t from, int64_t to)
     return share;
 }
 
+static int start_looking(struct scraper *scraper, size_t target, const char *url, struct error *err)
+{
+    struct looking *looking = &scraper->lookings[target];
+    *looking = (struct looking){.scraper = scraper, .url = mem_strdup(url), .target = target, .waiting = NAN};
+    looking->client = http_client_new(&scraper->settings.net, err);
+    if (!looking->client)
+        return -1;
+    int status = pthread_create(&looking->thread, NULL, scraper_main, looking);
+    if (status != 0)
+        return error_set_errno(err, ERROR_INTERNAL, status, "cannot start the thread that reads /metrics");
+    scraper->started++;
+    return 0;
+}
+
+/* Ends the threads that were started, and frees all but the stream. */
+static void end_lookings(struct scraper *scraper)
+{
+    pthread_mutex_lock(&scraper->mutex);
+    scraper->stopping = true;
+    pthread_cond_broadcast(&scraper->changed);
+    pthread_mutex_unlock(&scraper->mutex);
+    for (size_t k = 0; k < scraper->settings.url_count; k++) {
+        struct looking *looking = &scraper->lookings[k];
+        bool runs = k < scraper->started;
+        pthread_mutex_lock(&scraper->mutex);
+        bool owed = looking->full_done < scraper->full_asked;
+        pthread_mutex_unlock(&scraper->mutex);
+        if (runs) {
+            http_client_abort(looking->client);
+            pthread_join(looking->thread, NULL);
+        }
+        if (runs && owed && !was_stopped(scraper))
+            tell_once(looking, "no answer until the run ended");
+        http_client_free(looking->client);
+        free(looking->url);
+    }
+    free(scraper->lookings);
+    scrapes_free(&scraper->queue);
+    pthread_cond_destroy(&scraper->changed);
+    pthread_mutex_destroy(&scraper->mutex);
+    pthread_mutex_destroy(&scraper->writing);
+}
+
 struct scraper *scraper_new(const struct scraper_settings *settings, struct error *err)
 {
     struct scraper *scraper = mem_alloc(sizeof *scraper);
     scraper->settings = *settings;
-    scraper->settings.url = scraper->url = mem_strdup(settings->url);
-    scraper->settings.path = NULL; /* opened here, not needed later */
+    scraper->settings.urls = NULL; /* copied here, */
+    scraper->settings.path = NULL; /* and opened here: not needed later */
     if (scraper->settings.interval_ns < SCRAPER_INTERVAL_MIN_NS)
         scraper->settings.interval_ns = SCRAPER_INTERVAL_MIN_NS;
+    scraper->lookings = mem_calloc(settings->url_count, sizeof *scraper->lookings);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&scraper->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&scraper->mutex, NULL);
-    scraper->client = http_client_new(&settings->net, err);
-    scraper->stream = scraper->client ? gzip_stream_open(settings->path, err) : NULL;
-    int status = scraper->stream ? pthread_create(&scraper->thread, NULL, scraper_main, scraper) : 0;
-    if (scraper->stream && status == 0)
+    pthread_mutex_init(&scraper->writing, NULL);
+    scraper->stream = gzip_stream_open(settings->path, err);
+    bool ready = scraper->stream != NULL;
+    for (size_t k = 0; ready && k < settings->url_count; k++)
+        ready = start_looking(scraper, k, settings->urls[k], err) == 0;
+    if (ready)
         return scraper;
-    if (scraper->stream) {
+    end_lookings(scraper);
+    if (scraper->stream)
         gzip_stream_close(scraper->stream, NULL);
-        error_set_errno(err, ERROR_INTERNAL, status, "cannot start the thread that reads /metrics");
-    }
-    http_client_free(scraper->client);
-    free(scraper->url);
     free(scraper);
     return NULL;
 }
@@ -277,26 +375,13 @@ int scraper_free(struct scraper *scraper, struct error *err)
 {
     if (!scraper)
         return 0;
-    pthread_mutex_lock(&scraper->mutex);
-    scraper->stopping = true;
-    bool owed = scraper->full_done < scraper->full_asked;
-    pthread_cond_broadcast(&scraper->changed);
-    pthread_mutex_unlock(&scraper->mutex);
-    http_client_abort(scraper->client);
-    pthread_join(scraper->thread, NULL);
-    if (owed && !was_stopped(scraper))
-        tell_once(scraper, "no answer until the run ended");
+    end_lookings(scraper);
     struct error close_error = {.class = ERROR_NONE};
     gzip_stream_close(scraper->stream, &close_error);
-    struct error *first = scraper->failure.class != ERROR_NONE ? &scraper->failure : &close_error;
+    const struct error *first = scraper->failure.class != ERROR_NONE ? &scraper->failure : &close_error;
     int status = first->class == ERROR_NONE ? 0 : -1;
     if (status < 0 && err)
         *err = *first;
-    scrapes_free(&scraper->queue);
-    http_client_free(scraper->client);
-    pthread_cond_destroy(&scraper->changed);
-    pthread_mutex_destroy(&scraper->mutex);
-    free(scraper->url);
     free(scraper);
     return status;
 }

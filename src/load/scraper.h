@@ -1,14 +1,14 @@
-/* Looks at the server while it is loaded: GET /metrics once a model second, into metrics.jsonl.gz.
+/* Looks at the servers while they are loaded: GET /metrics once a model second, into metrics.jsonl.gz.
  *
- * A thread of its own with a connection of its own, so that a slow /metrics
- * (vLLM takes up to 1.3 s under load) never delays a request's time stamp.
+ * A thread of its own for each with a connection of its own, so that a slow /metrics
+ * (vLLM takes up to 1.3 s under load) never delays a request's time stamp, nor the look at another server.
  * Each interval the series of scraper_keeps are written; before a level's first
  * request and after its last one, all of them. The run's first request does not wait for a slow one: its answer may tell of the
- * level's first moments. Later levels wait, if the server ever told. A scrape that fails leaves no line; the first that
- * does is said (a server without /metrics has an empty file), and never again.
+ * level's first moments. Later levels wait, if the server ever told. A scrape that fails leaves no line; a server's first that
+ * does is said (one without /metrics has no lines), and never again.
  *
- * {"t":<ns from the anchor, when the answer was asked for>,"took":<ns>,"extra":true,"series":{"name{labels}":value}}; `extra` is
- * there in the lines about a level's begin and end, which come between the others. */
+ * {"t":<ns from the anchor, when the answer was asked for>,"took":<ns>,"target":0,"extra":true,"series":{"name{labels}":value}}; `target`,
+ * its place, is there where there are several; `extra` in the lines about a level's begin and end, which come between the others. */
 #ifndef ROIBENCH_LOAD_SCRAPER_H
 #define ROIBENCH_LOAD_SCRAPER_H
 
@@ -27,7 +27,8 @@ struct scraper_settings {
     struct net_settings net;
     const struct clock *clock; /* CLOCK_MONOTONIC: the thread also waits by it */
     const struct log *log;
-    const char *url;           /* ".../metrics" */
+    const char *const *urls;   /* ".../metrics", one a target */
+    size_t url_count;
     const char *path;          /* metrics.jsonl.gz, created */
     int64_t anchor;
     int64_t interval_ns;       /* wall */

@@ -153,10 +153,14 @@ static int handle_metrics(void *context, const json_t *line, struct error *err)
     const struct metrics_reader *reader = context;
     const json_t *t = json_object_get(line, "t"), *took = json_object_get(line, "took"), *series = json_object_get(line, "series");
 
+    const json_int_t target = json_integer_value(json_object_get(line, "target"));
+
     if (!is_time(t) || !is_time(took) || !json_is_object(series))
         return error_set(err, ERROR_USAGE, "expected integers \"t\" and \"took\" (ns) and an object \"series\"");
+    if (target < 0 || target >= METRICS_TARGETS_MAX)
+        return error_set(err, ERROR_USAGE, "\"target\" is beyond the %d there may be", METRICS_TARGETS_MAX);
     const struct metrics_line scrape = {
-        .t = json_integer_value(t), .took = json_integer_value(took), .extra = json_is_true(json_object_get(line, "extra")), .series = series,
+        .t = json_integer_value(t), .took = json_integer_value(took), .target = (size_t)target, .extra = json_is_true(json_object_get(line, "extra")), .series = series,
     };
     return reader->handler(reader->context, &scrape, err);
 }

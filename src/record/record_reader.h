@@ -89,8 +89,10 @@ typedef int (*token_handler)(void *context, const struct token_frame *frame, str
 int record_read_tokens(const char *folder, int shard, token_handler handler, void *context, bool *truncated, struct error *err);
 
 /* A line of metrics.jsonl.gz; `series` is borrowed for the call. */
+#define METRICS_TARGETS_MAX 64
 struct metrics_line {
     int64_t t, took;      /* ns from the anchor, ns */
+    size_t target;        /* of several its place, else 0 */
     bool extra;           /* asked for because of a level's begin or end, not because an interval was over */
     const json_t *series; /* {"name{labels}": value} */
 };

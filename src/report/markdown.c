@@ -36,10 +36,7 @@ const char *markdown_ttft(const struct level_summary *level, char *buffer)
     return buffer;
 }
 
-#define LOAD_SIZE (UNITS_TEXT_SIZE + 64)
-
-/* "5 streams"; of a level that was repeated, "5 streams (2 of 3)". buffer holds LOAD_SIZE. */
-static const char *load_text(const struct run_summary *summary, const struct level_summary *level, char *buffer)
+const char *markdown_load(const struct run_summary *summary, const struct level_summary *level, char *buffer)
 {
     char load[UNITS_TEXT_SIZE];
     int place = 0, repeats = 0;
@@ -47,9 +44,9 @@ static const char *load_text(const struct run_summary *summary, const struct lev
         repeats += summary->levels[k].index == level->index;
         place += summary->levels[k].index == level->index && summary->levels[k].repeat <= level->repeat;
     }
-    int length = snprintf(buffer, LOAD_SIZE, "%s %s", units_format_load(level->load, load), level->unit);
+    int length = snprintf(buffer, MARKDOWN_LOAD_SIZE, "%s %s", units_format_load(level->load, load), level->unit);
     if (repeats > 1)
-        snprintf(buffer + length, (size_t)(LOAD_SIZE - length), " (%d of %d)", place, repeats);
+        snprintf(buffer + length, (size_t)(MARKDOWN_LOAD_SIZE - length), " (%d of %d)", place, repeats);
     return buffer;
 }
 
@@ -202,7 +199,7 @@ static void validity_cell(struct table *table, const struct validity_summary *va
     table_printf(table, "%s", text);
 }
 
-static void percent_cell(struct table *table, double share)
+void markdown_percent(struct table *table, double share)
 {
     if (isnan(share))
         table_printf(table, "-");
@@ -217,11 +214,11 @@ void markdown_levels(struct buf *out, const struct run_summary *summary)
         {"total tok/s", true},  {"output tok/s", true}, {"requests", true},   {"errors", true},        {"class", false},
         {"decided by", false},  {"measurement", false}, {0}};
     struct table table;
-    char text[MARKDOWN_TTFT_SIZE], load[LOAD_SIZE];
+    char text[MARKDOWN_TTFT_SIZE], load[MARKDOWN_LOAD_SIZE];
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
-        table_printf(&table, "%s", load_text(summary, level, load));
+        table_printf(&table, "%s", markdown_load(summary, level, load));
         table_printf(&table, "%s", markdown_ttft(level, text));
         table_number(&table, level->latency[LATENCY_TPOT].percentile[P95], 1);
         table_number(&table, level->latency[LATENCY_TPOT_WITH_FIRST].percentile[P95], 1);
@@ -229,7 +226,7 @@ void markdown_levels(struct buf *out, const struct run_summary *summary)
         table_number(&table, level->rate[RATE_TOTAL_TPS], 1);
         table_number(&table, level->rate[RATE_OUTPUT_TPS], 1);
         requests_cell(&table, &level->requests);
-        percent_cell(&table, level->rate[RATE_ERROR_RATE]);
+        markdown_percent(&table, level->rate[RATE_ERROR_RATE]);
         table_printf(&table, "%s", sla_class_name(level->verdict.level));
         table_text(&table, level->verdict.decided_by < 0 ? NULL : sla_default.row[level->verdict.decided_by].title);
         validity_cell(&table, &level->validity);
@@ -272,14 +269,14 @@ static void add_cooldown(struct buf *out, const struct steady_cut *cut)
 
 void markdown_windows(struct buf *out, const struct run_summary *summary)
 {
-    char load[LOAD_SIZE];
+    char load[MARKDOWN_LOAD_SIZE];
     bool any = false;
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
         bool warmup = was_looked_for(&level->warmup), cooldown = was_looked_for(&level->cooldown);
         if (!warmup && !cooldown)
             continue;
-        buf_printf(out, "- %s: ", load_text(summary, level, load));
+        buf_printf(out, "- %s: ", markdown_load(summary, level, load));
         if (warmup)
             add_warmup(out, &level->warmup);
         if (warmup && cooldown)
@@ -373,51 +370,6 @@ void markdown_points(struct buf *out, const struct points *points)
     buf_append_char(out, '\n');
 }
 
-/* ---- the server's side ---- */
-
-static void pair_cell(struct table *table, double server, double client, int decimals)
-{
-    char a[UNITS_TEXT_SIZE], b[UNITS_TEXT_SIZE];
-    if (isnan(server) || isnan(client))
-        table_printf(table, "-");
-    else
-        table_printf(table, "%s / %s", units_format_number(server, decimals, a), units_format_number(client, decimals, b));
-}
-
-static bool has_server(const struct run_summary *summary)
-{
-    for (size_t k = 0; k < summary->level_count; k++)
-        if (!isnan(summary->levels[k].server.running.mean) || !isnan(summary->levels[k].server.queue_depth.mean))
-            return true;
-    return false;
-}
-
-void markdown_server(struct buf *out, const struct run_summary *summary, const char *heading)
-{
-    static const struct table_column columns[] = {
-        {"Load", true},          {"running", true},       {"queue", true},           {"queue max", true},  {"KV cache", true},
-        {"KV max", true},        {"TTFT mean ms", true},  {"ITL mean ms", true},     {"output tokens", true}, {0}};
-    struct table table;
-    char load[LOAD_SIZE];
-    if (!has_server(summary))
-        return;
-    buf_printf(out, "%s The server's own word\n\nOf its metrics over each window; pairs are the server's count / ours.\n\n", heading);
-    table_begin(&table, columns);
-    for (size_t k = 0; k < summary->level_count; k++) {
-        const struct server_summary *server = &summary->levels[k].server;
-        table_printf(&table, "%s", load_text(summary, &summary->levels[k], load));
-        table_number(&table, server->running.mean, 1);
-        table_number(&table, server->queue_depth.mean, 2);
-        table_number(&table, server->queue_depth.max, 0);
-        percent_cell(&table, server->kv_cache.mean);
-        percent_cell(&table, server->kv_cache.max);
-        pair_cell(&table, server->sums.ttft_mean_ms, server->sums.client_ttft_mean_ms, 0);
-        pair_cell(&table, server->sums.itl_mean_ms, server->sums.client_itl_mean_ms, 1);
-        pair_cell(&table, server->sums.output_tokens, server->sums.client_output_tokens, 0);
-    }
-    table_end(&table, out);
-}
-
 /* ---- failures ---- */
 
 static bool has_failures(const struct run_summary *summary)
@@ -430,9 +382,9 @@ static bool has_failures(const struct run_summary *summary)
 
 static void add_failures(struct table *table, const struct run_summary *summary, const struct level_summary *level)
 {
-    char load[LOAD_SIZE];
+    char load[MARKDOWN_LOAD_SIZE];
     for (size_t k = 0; k < level->failure_count; k++) {
-        table_printf(table, "%s", load_text(summary, level, load));
+        table_printf(table, "%s", markdown_load(summary, level, load));
         table_printf(table, "%s", level->failures[k].name);
         table_number(table, (double)level->failures[k].count, 0);
         table_printf(table, "%s", level->failures[k].blame);
@@ -472,7 +424,7 @@ static const struct level_summary *first_with(const struct run_summary *summary,
 /* One line a reason; what several levels have in common is said once, with the first level's numbers. */
 static void add_reasons(struct buf *out, const struct run_summary *summary)
 {
-    char load[LOAD_SIZE];
+    char load[MARKDOWN_LOAD_SIZE];
     size_t others;
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
@@ -480,22 +432,11 @@ static void add_reasons(struct buf *out, const struct run_summary *summary)
             const struct validity_reason *reason = &level->validity.reasons[r];
             if (first_with(summary, reason->tag, &others) != level)
                 continue;
-            buf_printf(out, "- %s: %s; at %s", validity_name(reason->verdict), reason->text, load_text(summary, level, load));
+            buf_printf(out, "- %s: %s; at %s", validity_name(reason->verdict), reason->text, markdown_load(summary, level, load));
             if (others > 0)
                 buf_printf(out, ", and alike at %zu more level%s", others, others == 1 ? "" : "s");
             buf_append_char(out, '\n');
         }
-    }
-}
-
-/* Those that are no reason by themselves: the others have been told. */
-static void add_disagreements(struct buf *out, const struct run_summary *summary)
-{
-    char load[LOAD_SIZE];
-    for (size_t k = 0; k < summary->level_count; k++) {
-        const struct level_summary *level = &summary->levels[k];
-        if (level->server.sums.disagreement && level->server.sums.output_tokens <= level->server.sums.client_output_tokens)
-            buf_printf(out, "- at %s %s\n", load_text(summary, level, load), level->server.sums.disagreement);
     }
 }
 
@@ -505,7 +446,6 @@ void markdown_validity(struct buf *out, const struct run_summary *summary, const
     buf_printf(out, "%s Is the measurement valid?\n\n", heading);
     size_t empty = out->len;
     add_reasons(out, summary);
-    add_disagreements(out, summary);
     for (size_t k = 0; k < summary->note_count; k++)
         buf_printf(out, "- %s\n", summary->notes[k]);
     if (out->len == empty && before < empty)

@@ -2,7 +2,9 @@
 #ifndef ROIBENCH_REPORT_MARKDOWN_H
 #define ROIBENCH_REPORT_MARKDOWN_H
 
+#include "base/units.h"
 #include "report/report.h"
+#include "report/table.h"
 
 /* "### What was measured" and so on: heading is "##" or "###". */
 void markdown_facts(struct buf *out, const struct run_summary *summary);
@@ -10,16 +12,23 @@ void markdown_levels(struct buf *out, const struct run_summary *summary);
 /* Where warm-up or cool-down were looked for: what was found, a line a level. Nothing where they were not. */
 void markdown_windows(struct buf *out, const struct run_summary *summary);
 void markdown_points(struct buf *out, const struct points *points);
-/* What the server said beside what the client saw; nothing when its metrics were not recorded. */
 /* Failures of members by class and level; nothing where there are none. */
 void markdown_failures(struct buf *out, const struct run_summary *summary, const char *heading);
+/* What the server said beside what the client saw, and why the two differ; nothing when its metrics were not recorded. */
 void markdown_server(struct buf *out, const struct run_summary *summary, const char *heading);
+/* Nothing where no Prometheus told of GPUs. */
+void markdown_gpus(struct buf *out, const struct run_summary *summary, const char *heading);
 void markdown_validity(struct buf *out, const struct run_summary *summary, const char *heading);
 /* What the columns mean. */
 void markdown_footnotes(struct buf *out);
 
 /* "$0.85"; "-" when not known. */
 const char *markdown_usd(double usd, char *buffer);
+/* "5 streams"; of a level that was repeated, "5 streams (2 of 3)". buffer holds MARKDOWN_LOAD_SIZE. */
+#define MARKDOWN_LOAD_SIZE (UNITS_TEXT_SIZE + 64)
+const char *markdown_load(const struct run_summary *summary, const struct level_summary *level, char *buffer);
+/* A cell: "12.5 %"; "-" when not known. */
+void markdown_percent(struct table *table, double share);
 /* A TTFT p95 in ms, or "> 60,000 (7 % unfinished)". buffer holds MARKDOWN_TTFT_SIZE. */
 #define MARKDOWN_TTFT_SIZE 96
 const char *markdown_ttft(const struct level_summary *level, char *buffer);

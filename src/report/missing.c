@@ -25,7 +25,10 @@ static const struct rule of_levels[] = {
     {"server.sums.client_prompt_tokens", "the server did not say how many prompt tokens it counted"},
     {"server.sums.client_ttft_mean_ms", "no first token came between the two scrapes"},
     {"server.sums.client_itl_mean_ms", "no gaps between tokens are known"},
+    {"server.sums.client_e2e_mean_ms", "no request ended ok between the two scrapes"},
     {"server.sums.*", "the server does not give its sum or count, set it back, or counted nothing between the two scrapes"},
+    {"gpu", "no Prometheus was asked for its GPUs (--prometheus)"},
+    {"gpu.*", "Prometheus does not know it of every GPU in this window"},
     {"classes.level", "neither a TTFT nor a failure by the server's doing is known"},
     {"classes.decided_by", "the level has no class"},
     {"classes.*", "the metric is not known"},
@@ -51,6 +54,10 @@ static const struct rule of_runs[] = {
     {"scenario", "none of the named ones"},
     {"simulated", "what served an imported run is not told"},
     {"*", "not told"},
+    {NULL, NULL},
+};
+static const struct rule of_timelines[] = {
+    {"*", "nothing is known of it in this step"},
     {NULL, NULL},
 };
 static const struct rule of_points[] = {
@@ -178,6 +185,11 @@ void missing_explain_level(json_t *object, const struct level_summary *level)
 void missing_explain_run(json_t *run)
 {
     explain_all(run, of_runs, NULL);
+}
+
+void missing_explain_timeline(json_t *timeline)
+{
+    explain_all(timeline, of_timelines, NULL);
 }
 
 void missing_explain_points(json_t *points)

@@ -133,11 +133,41 @@ static void server_sums(struct sheet *sheet, const struct server_sums *sums)
     number(sheet, "client_output_tokens", sums->client_output_tokens);
     number(sheet, "server_prompt_tokens", sums->prompt_tokens);
     number(sheet, "client_prompt_tokens", sums->client_prompt_tokens);
-    number(sheet, "server_ttft_mean_ms", sums->ttft_mean_ms);
-    number(sheet, "client_ttft_mean_ms", sums->client_ttft_mean_ms);
-    number(sheet, "server_itl_mean_ms", sums->itl_mean_ms);
-    number(sheet, "client_itl_mean_ms", sums->client_itl_mean_ms);
-    text(sheet, "server_disagreement", sums->disagreement);
+    number(sheet, "server_queue_time_mean_ms", sums->queue_time_mean_ms);
+    number(sheet, "preemptions", sums->preemptions);
+    number(sheet, "prefix_cache_hit_share", sums->prefix_cache_hit_share);
+}
+
+/* The server's and ours, and how the two stand to each other. Tokens of the level have names of their own: those of the window come before. */
+static void reconciled(struct sheet *sheet, const struct server_sums *sums)
+{
+    char name[NAME_SIZE];
+    for (int item = 0; item < RECONCILED_COUNT; item++) {
+        const struct reconciled *both = &sums->both[item];
+        const char *what = reconciled_name((enum reconciled_item)item), *over = item == RECONCILED_REQUESTS || item == RECONCILED_PROMPT_TOKENS || item == RECONCILED_OUTPUT_TOKENS ? "level_" : "";
+        snprintf(name, sizeof name, "server_%s%s", over, what);
+        number(sheet, name, both->server);
+        snprintf(name, sizeof name, "client_%s%s", over, what);
+        number(sheet, name, both->client);
+        snprintf(name, sizeof name, "%s%s_agreement", over, what);
+        text(sheet, name, both->agreement == AGREEMENT_UNKNOWN ? NULL : agreement_name(both->agreement));
+        snprintf(name, sizeof name, "%s%s_why", over, what);
+        text(sheet, name, both->why);
+    }
+}
+
+static void gpus(struct sheet *sheet, const struct gpu_summary *gpu)
+{
+    count(sheet, "gpus_seen", gpu->gpus > 0 ? (uint64_t)gpu->gpus : COUNT_UNKNOWN);
+    number(sheet, "gpu_covered", gpu->gpus > 0 ? gpu->covered : NAN);
+    number(sheet, "gpu_utilization", gpu->utilization);
+    number(sheet, "gpu_memory_active", gpu->memory_active);
+    number(sheet, "gpu_memory_used_bytes", gpu->memory_used_bytes);
+    number(sheet, "gpu_memory_bytes", gpu->memory_bytes);
+    number(sheet, "gpu_power_w", gpu->power_w);
+    number(sheet, "gpu_energy_j", gpu->energy_j);
+    number(sheet, "output_tokens_per_joule", gpu->output_tokens_per_joule);
+    number(sheet, "total_tokens_per_joule", gpu->total_tokens_per_joule);
 }
 
 /* cut NULL: not known. */
@@ -251,6 +281,8 @@ static void other_columns(struct sheet *sheet, const struct level_summary *level
     one_gauge(sheet, "kv_cache", &level->server.kv_cache);
     one_gauge(sheet, "running", &level->server.running);
     server_sums(sheet, &level->server.sums);
+    reconciled(sheet, &level->server.sums);
+    gpus(sheet, &level->gpu);
     classes(sheet, &level->verdict);
     reasons(sheet, &level->validity);
     derived(sheet, level);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "report/json_server.h"
 #include "report/missing.h"
 #include "report/report_json.h"
 
@@ -84,46 +85,6 @@ static void write_distribution(json_t *level, const char *key, const struct dist
         json_set_number(bounds, "low", distribution->interval[k].low);
         json_set_number(bounds, "high", distribution->interval[k].high);
     }
-}
-
-static void write_gauge(json_t *server, const char *key, const struct gauge *gauge)
-{
-    if (isnan(gauge->mean)) {
-        json_set_null(server, key);
-        return;
-    }
-    json_t *object = json_add_object(server, key);
-    json_set_number(object, "mean", gauge->mean);
-    json_set_number(object, "max", gauge->max);
-    json_set_number(object, "limit", gauge->limit);
-    json_set_number(object, "share_above", gauge->share_above);
-    json_set_number(object, "covered", gauge->covered);
-}
-
-static void write_server(json_t *level, const struct server_summary *server)
-{
-    const struct server_sums *sums = &server->sums;
-    json_t *object = json_add_object(level, "server");
-    write_gauge(object, "queue_depth", &server->queue_depth);
-    write_gauge(object, "kv_cache", &server->kv_cache);
-    write_gauge(object, "running", &server->running);
-    if (isnan(sums->from_s)) {
-        json_set_null(object, "sums");
-        return;
-    }
-    json_t *both = json_add_object(object, "sums");
-    json_set_number(both, "from_s", sums->from_s);
-    json_set_number(both, "to_s", sums->to_s);
-    json_set_number(both, "output_tokens", sums->output_tokens);
-    json_set_number(both, "client_output_tokens", sums->client_output_tokens);
-    json_set_number(both, "prompt_tokens", sums->prompt_tokens);
-    json_set_number(both, "client_prompt_tokens", sums->client_prompt_tokens);
-    json_set_number(both, "ttft_mean_ms", sums->ttft_mean_ms);
-    json_set_number(both, "client_ttft_mean_ms", sums->client_ttft_mean_ms);
-    json_set_number(both, "itl_mean_ms", sums->itl_mean_ms);
-    json_set_number(both, "client_itl_mean_ms", sums->client_itl_mean_ms);
-    if (sums->disagreement)
-        json_set_text(both, "disagreement", sums->disagreement);
 }
 
 static void write_classes(json_t *level, const struct verdict *verdict)
@@ -218,7 +179,8 @@ static json_t *level_to_json(const struct level_summary *level)
     }
     write_requests(object, level);
     write_numbers(object, level);
-    write_server(object, &level->server);
+    json_server(object, &level->server);
+    json_gpu(object, &level->gpu);
     write_classes(object, &level->verdict);
     write_validity(object, &level->validity);
     if (level->imported)
@@ -313,6 +275,7 @@ json_t *report_json_of_run(const struct run_summary *summary)
     }
     if (summary->points_count > 1) /* a sweep that has loads of both units */
         write_points(json_add_object(root, "points_other_unit"), &summary->points[1]);
+    json_timeline(root, summary);
     json_t *notes = json_add_array(root, "notes");
     for (size_t k = 0; k < summary->note_count; k++)
         json_array_append_new(notes, json_string(summary->notes[k]));

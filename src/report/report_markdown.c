@@ -40,6 +40,7 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     add_sweep(out, summary, "##");
     markdown_failures(out, summary, "##");
     markdown_server(out, summary, "##");
+    markdown_gpus(out, summary, "##");
     markdown_validity(out, summary, "##");
     markdown_footnotes(out);
 }
@@ -275,6 +276,7 @@ static void add_run(struct buf *out, const struct comparison *comparison, size_t
     markdown_facts(out, comparison->runs[k]);
     add_sweep(out, comparison->runs[k], "###");
     markdown_server(out, comparison->runs[k], "###");
+    markdown_gpus(out, comparison->runs[k], "###");
     markdown_validity(out, comparison->runs[k], "###");
 }
 

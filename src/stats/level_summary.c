@@ -30,6 +30,33 @@ const char *validity_name(enum validity validity)
     return names[validity];
 }
 
+const char *reconciled_name(enum reconciled_item item)
+{
+    static const char *const names[] = {
+#define X(name, key, over) [RECONCILED_##name] = key,
+        RECONCILED(X)
+#undef X
+    };
+    return names[item];
+}
+
+const char *reconciled_over(enum reconciled_item item)
+{
+    static const char *const times[] = {
+#define X(name, key, over) [RECONCILED_##name] = over,
+        RECONCILED(X)
+#undef X
+    };
+    return times[item];
+}
+
+const char *agreement_name(enum agreement agreement)
+{
+    static const char *const names[] = {[AGREEMENT_UNKNOWN] = "unknown", [AGREEMENT_AGREES] = "agrees",
+                                        [AGREEMENT_EXPLAINED] = "explained", [AGREEMENT_DIFFERS] = "differs"};
+    return names[agreement];
+}
+
 static const struct gauge gauge_unknown = {.mean = NAN, .max = NAN, .limit = NAN, .share_above = NAN};
 
 void level_summary_init(struct level_summary *level)
@@ -46,13 +73,18 @@ void level_summary_init(struct level_summary *level)
         .server = {.queue_depth = gauge_unknown,
                    .kv_cache = gauge_unknown,
                    .running = gauge_unknown,
-                   .sums = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NULL}},
+                   .sums = {.from_s = NAN, .to_s = NAN, .output_tokens = NAN, .prompt_tokens = NAN, .client_output_tokens = NAN,
+                            .client_prompt_tokens = NAN, .queue_time_mean_ms = NAN, .preemptions = NAN, .prefix_cache_hit_share = NAN}},
+        .gpu = {.utilization = NAN, .memory_active = NAN, .memory_used_bytes = NAN, .memory_bytes = NAN, .power_w = NAN, .energy_j = NAN,
+                .output_tokens_per_joule = NAN, .total_tokens_per_joule = NAN},
         .verdict = {.decided_by = -1},
     };
     for (int k = 0; k < LATENCY_COUNT; k++)
         level->latency[k] = distribution_empty();
     for (int k = 0; k < RATE_COUNT; k++)
         level->rate[k] = NAN;
+    for (int k = 0; k < RECONCILED_COUNT; k++)
+        level->server.sums.both[k] = (struct reconciled){.server = NAN, .client = NAN};
 }
 
 double level_ttft_p95(const struct level_summary *level)

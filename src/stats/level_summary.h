@@ -81,14 +81,47 @@ struct gauge {
     double covered;            /* share of the window: 0 where nothing is known */
 };
 
-/* Differences of the server's own sums between two scrapes around the window, and the client's count of the same. */
+/* What server and client both know, each by its own count: enum, name in files, over which time. Of the window: between the last
+ * scrape before it and the first after it. Of the level: between the last scrape before its first request and the first after its last,
+ * where nothing of ours is under way: counts must be the same there. */
+#define RECONCILED(X)                                                                            \
+    X(REQUESTS, "requests", "level")           /* that ended ok */                               \
+    X(PROMPT_TOKENS, "prompt_tokens", "level")                                                   \
+    X(OUTPUT_TOKENS, "output_tokens", "level")                                                   \
+    X(TTFT_P95, "ttft_p95_ms", "level")        /* the server's: within a bucket, as dashboards show it */ \
+    X(IN_FLIGHT, "in_flight", "window")        /* running and waiting; ours: sent and not ended; means */ \
+    X(TTFT_MEAN, "ttft_mean_ms", "window")                                                       \
+    X(ITL_MEAN, "itl_mean_ms", "window")                                                         \
+    X(E2E_MEAN, "e2e_mean_ms", "window")
+
+enum reconciled_item {
+#define X(name, key, over) RECONCILED_##name,
+    RECONCILED(X)
+#undef X
+        RECONCILED_COUNT
+};
+const char *reconciled_name(enum reconciled_item item); /* "ttft_mean_ms" */
+const char *reconciled_over(enum reconciled_item item); /* "window" */
+
+enum agreement { AGREEMENT_UNKNOWN, AGREEMENT_AGREES, AGREEMENT_EXPLAINED, AGREEMENT_DIFFERS };
+const char *agreement_name(enum agreement agreement); /* "agrees" */
+
+struct reconciled {
+    double server, client; /* NAN: not known */
+    enum agreement agreement;
+    const char *why;       /* a part of a sentence; NULL: they agree, or one is not known */
+};
+
+/* Differences of the server's own sums over the span of the window's scrapes, and the client's counts of the same. */
 struct server_sums {
     double from_s, to_s; /* NAN: not enough scrapes */
     double output_tokens, prompt_tokens;
     double client_output_tokens, client_prompt_tokens;
-    double ttft_mean_ms, itl_mean_ms;
-    double client_ttft_mean_ms, client_itl_mean_ms;
-    const char *disagreement; /* NULL: none that matters */
+    double queue_time_mean_ms;     /* of requests that ended in it */
+    double preemptions;
+    double prefix_cache_hit_share; /* of the tokens looked up */
+    const char *foreign;           /* of the level: traffic that is not ours, as a sentence; NULL: none that matters */
+    struct reconciled both[RECONCILED_COUNT];
 };
 
 #define SERVER_COVERED_MIN 0.9 /* below, a gauge of the server is of a part of the window, and that is said */
@@ -96,6 +129,20 @@ struct server_sums {
 struct server_summary {
     struct gauge queue_depth, kv_cache, running;
     struct server_sums sums;
+};
+
+/* What Prometheus knows of the deployment's GPUs over the window: stats/gpu.h. */
+struct gpu_summary {
+    int gpus;                 /* 0: nothing is known */
+    double utilization;       /* share of the time in which anything ran, mean of the GPUs */
+    double memory_active;     /* share of the time in which their memory was busy */
+    double memory_used_bytes; /* of all together: the most in use, */
+    double memory_bytes;      /* and what there is */
+    double power_w;           /* of all together, mean */
+    double energy_j;          /* in the window */
+    bool by_counter;          /* energy is of their own counters, and not power times time */
+    double output_tokens_per_joule, total_tokens_per_joule;
+    double covered;           /* share of the window */
 };
 
 enum validity { VALIDITY_VALID, VALIDITY_SUSPECT, VALIDITY_INVALID };
@@ -144,6 +191,7 @@ struct level_summary {
     double ttft_slices_above;    /* share of ten slices whose TTFT p95 is above the saturation limit; NAN: under 100 requests */
     double rate[RATE_COUNT];
     struct server_summary server;
+    struct gpu_summary gpu;
     struct verdict verdict;
     struct validity_summary validity;
     struct missing missing[MISSING_MAX];

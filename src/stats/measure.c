@@ -6,12 +6,13 @@
 
 #include "base/mem.h"
 #include "stats/level_sample.h"
+#include "stats/prompt_sum.h"
+#include "stats/reconcile.h"
 #include "stats/saturation.h"
 
 #define MS 1e6                        /* ns of one */
 #define SYNCHRONY_BINS_MIN 10
 #define SYNCHRONY_BINS_MAX ((size_t)1 << 20)
-#define DISAGREEMENT_SHARE 0.05
 
 struct sums {
     struct level_summary *out;
@@ -23,12 +24,8 @@ struct sums {
     size_t wait_count;
     uint64_t failures[FAILURE_COUNT];
     uint64_t delivered, ended_ok;
-    double in_flight_ns, ttft_in_span_ms;
-    uint64_t first_tokens_in_span;
-    struct prompts {
-        double tokens;
-        uint64_t known, unknown; /* requests */
-    } prompts_in_window, prompts_in_span;
+    double in_flight_ns;
+    struct prompt_sum prompts_in_window;
 };
 
 /* Adds (to - from) / by; nothing when one of the times never was. */
@@ -36,24 +33,6 @@ static void add_between(struct sums *sums, enum latency latency, int64_t from, i
 {
     if (from != TIME_NEVER && to != TIME_NEVER)
         series_add(&sums->latency[latency], (double)(to - from) / MS / by);
-}
-
-static void add_prompt(struct prompts *prompts, const struct record *record)
-{
-    if (record->prompt_tokens < 0) {
-        prompts->unknown++;
-        return;
-    }
-    prompts->tokens += (double)record->prompt_tokens;
-    prompts->known++;
-}
-
-/* A request that was cut off before its usage came counts with the mean of the others. NAN: nothing is known. */
-static double count_prompts(const struct prompts *prompts)
-{
-    if (prompts->known == 0)
-        return prompts->unknown == 0 ? 0 : NAN;
-    return prompts->tokens * (1 + (double)prompts->unknown / (double)prompts->known);
 }
 
 /* ---- every request of the level, member or not: what happened inside the window ---- */
@@ -73,12 +52,7 @@ static void add_to_window(struct sums *sums, const struct record *record)
     if (record->first_token == TIME_NEVER)
         return;
     if (run_level_in_window(sums->level, record->first_token))
-        add_prompt(&sums->prompts_in_window, record);
-    if (run_level_in_span(sums->level, record->first_token)) {
-        add_prompt(&sums->prompts_in_span, record);
-        sums->ttft_in_span_ms += (double)(record->first_token - record->sent) / MS;
-        sums->first_tokens_in_span++;
-    }
+        prompt_sum_add(&sums->prompts_in_window, record);
 }
 
 /* ---- members ---- */
@@ -237,7 +211,7 @@ static void finish_throughput(struct sums *sums, double seconds)
         rate[RATE_OUTPUT_TPS] = tokens_by_ticks(sums) / seconds;
     else
         level_add_missing(out, "output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl");
-    double prompts = count_prompts(&sums->prompts_in_window);
+    double prompts = prompt_sum_tokens(&sums->prompts_in_window);
     rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + prompts / seconds;
     if (isnan(rate[RATE_OUTPUT_TPS]))
         level_add_missing(out, "total_tps", "output_tps is not known");
@@ -323,43 +297,6 @@ static void finish_rates(struct sums *sums)
 
 /* ---- what the server said ---- */
 
-static double mean_ms(const struct sums *sums, enum server_quantity sum, enum server_quantity count)
-{
-    double seconds = scrapes_difference(&sums->data->scrapes, &sums->level->span, sum);
-    double n = scrapes_difference(&sums->data->scrapes, &sums->level->span, count);
-    return n > 0 ? seconds * sums->data->time_scale * 1000 / n : NAN;
-}
-
-static const char *find_disagreement(const struct server_sums *sums, struct arena *arena)
-{
-    double mine = sums->client_output_tokens, theirs = sums->output_tokens;
-    if (!isfinite(mine) || !isfinite(theirs) || fabs(mine - theirs) <= DISAGREEMENT_SHARE * fmax(mine, theirs))
-        return NULL;
-    return arena_printf(arena, "the server counted %.0f output tokens where we counted %.0f: %s", theirs, mine,
-                        theirs > mine ? "traffic that is not ours, or tokens that never reached us"
-                                      : "its counters lag behind, or are not of this server alone");
-}
-
-static void finish_server_sums(const struct sums *sums, struct arena *arena)
-{
-    struct server_sums *out = &sums->out->server.sums;
-    const struct server_span *span = &sums->level->span;
-    if (!span->known)
-        return;
-    out->from_s = (double)span->from / 1e9;
-    out->to_s = (double)span->to / 1e9;
-    out->output_tokens = scrapes_difference(&sums->data->scrapes, span, SERVER_OUTPUT_TOKENS);
-    out->prompt_tokens = scrapes_difference(&sums->data->scrapes, span, SERVER_PROMPT_TOKENS);
-    out->ttft_mean_ms = mean_ms(sums, SERVER_TTFT_SUM, SERVER_TTFT_COUNT);
-    out->itl_mean_ms = mean_ms(sums, SERVER_ITL_SUM, SERVER_ITL_COUNT);
-    out->client_output_tokens = sums->data->has_tokens ? sums->level->tokens.in_span : NAN;
-    out->client_prompt_tokens = count_prompts(&sums->prompts_in_span);
-    if (sums->first_tokens_in_span > 0)
-        out->client_ttft_mean_ms = sums->ttft_in_span_ms / (double)sums->first_tokens_in_span;
-    out->client_itl_mean_ms = sums->out->latency[LATENCY_ITL].mean;
-    out->disagreement = sums->out->ended ? find_disagreement(out, arena) : NULL; /* cut off: the last second is not on disk */
-}
-
 static void find_gauge(const struct sums *sums, struct gauge *gauge, enum server_quantity quantity, double limit, const char *field,
                        struct arena *arena)
 {
@@ -380,7 +317,7 @@ static void finish_server(const struct sums *sums, struct arena *arena)
     find_gauge(sums, &server->queue_depth, SERVER_QUEUE, 0, "server.queue_depth", arena);
     find_gauge(sums, &server->kv_cache, SERVER_KV_CACHE, sums->sla->row[SLA_KV_CACHE].bound[2].limit, "server.kv_cache", arena);
     find_gauge(sums, &server->running, SERVER_RUNNING, NAN, "server.running", arena);
-    finish_server_sums(sums, arena);
+    reconcile_level(sums->out, sums->data, sums->level, arena);
 }
 
 static void describe_level(struct level_summary *out, const struct run_level *level)

@@ -391,7 +391,7 @@ struct reading {
     struct run_data *data;
     const struct record_part *part;
     size_t p;                /* its place */
-    struct scrapes *scrapes; /* of metrics */
+    struct scrapes *scrapes; /* of metrics, by target */
 };
 
 /* The readers answer 1 when a file is not there. */
@@ -408,8 +408,23 @@ static int on_scrape(void *context, const struct metrics_line *line, struct erro
     const struct reading *reading = context;
     struct metrics_line scaled = *line;
     scaled.t = scale_time(reading->data, line->t + reading->part->shift);
-    scrapes_add(reading->scrapes, &scaled);
+    scaled.took = scale_time(reading->data, line->took);
+    scrapes_add(&reading->scrapes[line->target], &scaled);
     return 0;
+}
+
+/* Several targets of a part are one server to the report. */
+static int read_part_metrics(struct run_data *data, const char *folder, size_t p, struct scrapes *scrapes, struct error *err)
+{
+    struct scrapes *targets = mem_calloc(METRICS_TARGETS_MAX, sizeof *targets);
+    struct reading reading = {.data = data, .part = &data->file.parts[p], .p = p, .scrapes = targets};
+    bool cut = false;
+    int result = record_read_metrics(folder, reading.part->shard, on_scrape, &reading, &cut, err);
+    result = note_file(&reading, result, cut, RUN_METRICS);
+    data->has_metrics |= result == 0;
+    scrapes_merge(scrapes, targets, METRICS_TARGETS_MAX);
+    free(targets);
+    return result < 0 ? -1 : 0;
 }
 
 /* Shards look at the same server: one of them tells it all. The one with the most scrapes lived longest; of equals the first. */
@@ -418,16 +433,12 @@ static int read_metrics(struct run_data *data, const char *folder, struct error 
     int with_scrapes = 0;
     for (size_t p = 0; p < data->file.part_count; p++) {
         struct scrapes scrapes = {0};
-        struct reading reading = {.data = data, .part = &data->file.parts[p], .p = p, .scrapes = &scrapes};
-        bool cut = false;
-        int result = record_read_metrics(folder, reading.part->shard, on_scrape, &reading, &cut, err);
-        result = note_file(&reading, result, cut, RUN_METRICS);
-        data->has_metrics |= result == 0;
+        int result = read_part_metrics(data, folder, p, &scrapes, err);
         with_scrapes += scrapes.count > 0;
         if (scrapes.count > data->scrapes.count) {
             scrapes_free(&data->scrapes);
             data->scrapes = scrapes;
-            data->scrapes_shard = reading.part->shard;
+            data->scrapes_shard = data->file.parts[p].shard;
         } else {
             scrapes_free(&scrapes);
         }

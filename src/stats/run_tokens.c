@@ -11,7 +11,9 @@
 __extension__ typedef __int128 wide;
 
 struct token_parts {
-    wide in_window, in_span; /* TOKEN_PARTS a token */
+    wide in_window, in_span, span_gap_tokens; /* TOKEN_PARTS a token */
+    wide span_gap_ns;
+    int64_t span_gaps;
 };
 
 struct pass {
@@ -74,17 +76,29 @@ static double tokens_per_n(const struct record *record, const struct token_frame
 /* The ones inside the window are nearly all of a request's, so they are counted in integers and weighted once. */
 static void count_tokens(const struct pass *pass, const struct run_level *level, const struct record *record, const struct token_frame *frame)
 {
-    int64_t t = record->sent, in_window = 0, in_span = 0;
+    int64_t t = record->sent, in_window = 0, in_span = 0, after_gaps = 0, gaps = 0;
+    wide gaps_ns = 0;
     for (size_t k = 0; k < frame->arrivals; k++) {
-        if (__builtin_add_overflow(t, scale_gap(pass->data, frame->gaps[k]), &t))
+        int64_t gap = scale_gap(pass->data, frame->gaps[k]);
+        if (__builtin_add_overflow(t, gap, &t))
             break;
         in_window += run_level_in_window(level, t) ? frame->n[k] : 0;
-        in_span += run_level_in_span(level, t) ? frame->n[k] : 0;
+        if (!run_level_in_span(level, t))
+            continue;
+        in_span += frame->n[k];
+        if (k == 0)
+            continue;
+        after_gaps += frame->n[k];
+        gaps_ns += gap;
+        gaps++;
     }
     double weight = tokens_per_n(record, frame) * TOKEN_PARTS;
     struct token_parts *parts = &pass->parts[level - pass->data->levels];
     parts->in_window += (wide)((double)in_window * weight);
     parts->in_span += (wide)((double)in_span * weight);
+    parts->span_gap_tokens += (wide)((double)after_gaps * weight);
+    parts->span_gap_ns += gaps_ns;
+    parts->span_gaps += gaps;
 }
 
 static void add_gaps(const struct pass *pass, struct run_level *level, const struct token_frame *frame)
@@ -138,8 +152,12 @@ static int read_pass(struct run_data *data, const char *folder, bool second, str
             run_file_name(RUN_TOKENS, shard, data->truncated);
     }
     for (size_t k = 0; !second && k < data->level_count; k++) {
-        data->levels[k].tokens.in_window = (double)parts[k].in_window / TOKEN_PARTS;
-        data->levels[k].tokens.in_span = (double)parts[k].in_span / TOKEN_PARTS;
+        struct token_sums *tokens = &data->levels[k].tokens;
+        tokens->in_window = (double)parts[k].in_window / TOKEN_PARTS;
+        tokens->in_span = (double)parts[k].in_span / TOKEN_PARTS;
+        tokens->span_gap_ns = (double)parts[k].span_gap_ns;
+        tokens->span_gap_tokens = (double)parts[k].span_gap_tokens / TOKEN_PARTS;
+        tokens->span_gaps = (double)parts[k].span_gaps;
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "plan/token_lengths.h"
 #include "stats/endings.h"
+#include "stats/gpu.h"
 #include "stats/measure.h"
 #include "stats/run_data.h"
 #include "stats/shards.h"
@@ -133,8 +134,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
     facts->kubernetes = kubernetes_facts_read(&reader, facts->plan, arena);
 }
 
-/* As many as are made here fit: a note that is lost would be a lie. */
-static void add_note(struct run_summary *summary, const char *note)
+void run_summary_add_note(struct run_summary *summary, const char *note)
 {
     if (summary->note_count == SUMMARY_NOTES_MAX)
         abort(); /* a mistake in the program */
@@ -163,10 +163,10 @@ static void note_unreached(struct run_summary *summary, const struct run_data *d
     }
     char number[UNITS_TEXT_SIZE];
     if (count == 1)
-        add_note(summary, arena_printf(summary->arena, "the level of %s was never reached: the run was cut off",
+        run_summary_add_note(summary, arena_printf(summary->arena, "the level of %s was never reached: the run was cut off",
                                        points_load_text(summary->arena, low, unit)));
     else if (count > 1)
-        add_note(summary, arena_printf(summary->arena, "%zu levels from %s to %s were never reached: the run was cut off", count,
+        run_summary_add_note(summary, arena_printf(summary->arena, "%zu levels from %s to %s were never reached: the run was cut off", count,
                                        units_format_load(low, number), points_load_text(summary->arena, high, unit)));
 }
 
@@ -233,7 +233,7 @@ static void note_failing_target(struct run_summary *summary, const struct run_da
         worst = failed[record->target] > failed[worst] ? (size_t)record->target : worst;
     }
     if (targets > 1 && all > 0)
-        add_note(summary, arena_printf(summary->arena, "of %zu targets %s failed most: %lld of all %lld requests that failed by the server's doing",
+        run_summary_add_note(summary, arena_printf(summary->arena, "of %zu targets %s failed most: %lld of all %lld requests that failed by the server's doing",
                                        targets, worst == 0 ? plan->target : plan->other_targets[worst - 1], failed[worst], all));
 }
 
@@ -242,24 +242,24 @@ static void note_run(struct run_summary *summary, const struct run_data *data, c
     const char *of_shards[SHARDS_NOTES_MAX];
     size_t count = shards_notes(data, summary->arena, of_shards);
     for (size_t k = 0; k < count; k++)
-        add_note(summary, of_shards[k]);
+        run_summary_add_note(summary, of_shards[k]);
     note_unreached(summary, data, load_unit_name(LOAD_STREAMS));
     note_unreached(summary, data, load_unit_name(LOAD_REQUESTS_PER_S));
     if (data->truncated[0])
-        add_note(summary, arena_printf(summary->arena, "%s was cut off: what was whole is counted", data->truncated));
+        run_summary_add_note(summary, arena_printf(summary->arena, "%s was cut off: what was whole is counted", data->truncated));
     if (!data->has_tokens)
-        add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");
+        run_summary_add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");
     if (!data->has_metrics)
-        add_note(summary, "the server's own metrics were not recorded: queue and KV cache have no class");
+        run_summary_add_note(summary, "the server's own metrics were not recorded: queue and KV cache have no class");
     note_failing_target(summary, data, plan);
     const struct workload_data *rows = &plan->workload.data;
     if (rows->counted < rows->rows)
-        add_note(summary, arena_printf(summary->arena, "%lld of %lld rows of %s have an estimate for a length: what is said of prompts is what the server counted",
+        run_summary_add_note(summary, arena_printf(summary->arena, "%lld of %lld rows of %s have an estimate for a length: what is said of prompts is what the server counted",
                                        (long long)(rows->rows - rows->counted), (long long)rows->rows, rows->file));
     else if (!plan->calibration.exact)
-        add_note(summary, "the server did not count every checked prompt as long as asked: prompt lengths are not exact");
+        run_summary_add_note(summary, "the server did not count every checked prompt as long as asked: prompt lengths are not exact");
     if (summary->facts.simulated)
-        add_note(summary, arena_printf(summary->arena, "measured against a simulator, time scale %g: all times are model time",
+        run_summary_add_note(summary, arena_printf(summary->arena, "measured against a simulator, time scale %g: all times are model time",
                                        plan->server.time_scale));
 }
 
@@ -295,6 +295,17 @@ const struct points *run_summary_points(const struct run_summary *summary, const
 
 /* ---- the whole ---- */
 
+/* What Prometheus told when it was asked. */
+static int read_gpus(struct run_summary *summary, const char *folder, struct error *err)
+{
+    struct gpu_samples samples;
+    int status = gpu_file_read(folder, &samples, err);
+    if (status == 0)
+        gpu_summarize(summary, &samples);
+    gpu_samples_free(&samples);
+    return status < 0 ? -1 : 0;
+}
+
 /* Of the levels that the summary has, in their order. */
 static void split_endings(struct run_summary *summary, const struct run_data *data, size_t keep)
 {
@@ -317,12 +328,17 @@ static struct run_summary *make(const char *folder, const struct plan *plan, con
     fill_facts(&summary->facts, summary->arena, plan);
     summary->facts.anchor_realtime_ns = data.file.anchor_realtime_ns;
     fill_levels(summary, &data, plan, sla);
+    course_find(&summary->course, &data, summary->levels, summary->level_count, summary->arena);
     fill_mean_tokens(&summary->facts, &data);
     note_run(summary, &data, plan);
     run_summary_find_points(summary, sla);
     if (keep)
         split_endings(summary, &data, *keep);
     run_data_free(&data);
+    if (read_gpus(summary, folder, err) < 0) {
+        run_summary_free(summary);
+        return NULL;
+    }
     return summary;
 }
 

@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "stats/level_summary.h"
 #include "stats/points.h"
+#include "stats/course.h"
 
 #define SUMMARY_SCHEMA "roibench/summary/v1"
 #define SUMMARY_NOTES_MAX 16
@@ -71,6 +72,7 @@ struct run_summary {
     const struct level_endings **endings; /* of each level (stats/endings.h); NULL: nobody asked, or there are no records */
     struct points points[SUMMARY_UNITS_MAX]; /* of each unit with a level; the one with more levels first */
     size_t points_count;
+    struct course course;
     const char *notes[SUMMARY_NOTES_MAX]; /* about the run as a whole */
     size_t note_count;
     bool any_ended;               /* at least one request ended, ok or not */
@@ -83,6 +85,8 @@ struct run_summary *run_summary_make_with_endings(const char *folder, const stru
                                                   struct error *err);
 void run_summary_free(struct run_summary *summary); /* NULL is fine */
 
+/* As many as are made in this layer fit; one more is a mistake in the program. note: of the summary's arena. */
+void run_summary_add_note(struct run_summary *summary, const char *note);
 /* Finds the points anew from summary->levels: for summaries that were put together by hand (imports, tests). */
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla);
 /* The points of a unit; NULL: no level has it. */

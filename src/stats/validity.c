@@ -278,15 +278,41 @@ static void judge_coverage(struct level_summary *out, struct arena *arena)
                                       100 * covered));
 }
 
-/* Where the run was cut off, what it had received in its last second is not on disk: the server has counted it all the same. */
-static void judge_server(struct level_summary *out, const struct run_data *data, const struct run_level *level)
+/* Queue and KV cache of one server of several are not those of the whole. */
+static bool is_of_a_part(const struct reconciled *both)
+{
+    return both->agreement == AGREEMENT_DIFFERS && both->server < both->client;
+}
+
+/* Told, not judged: what was measured at our side is what a user sees. */
+static void tell_differences(struct level_summary *out, struct arena *arena)
+{
+    static const struct {
+        enum reconciled_item item;
+        const char *tag, *title;
+    } means[] = {{RECONCILED_TTFT_MEAN, "TTFT apart", "TTFT mean"}, {RECONCILED_ITL_MEAN, "ITL apart", "ITL mean"},
+                 {RECONCILED_E2E_MEAN, "end apart", "end-to-end mean"}, {RECONCILED_TTFT_P95, "TTFT p95 apart", "TTFT p95"}};
+    for (size_t k = 0; k < sizeof means / sizeof means[0]; k++) {
+        const struct reconciled *both = &out->server.sums.both[means[k].item];
+        if (both->agreement == AGREEMENT_DIFFERS)
+            level_add_reason(out, VALIDITY_VALID, means[k].tag,
+                             arena_printf(arena, "%s: %.4g ms by the server, %.4g ms at our side: %s", means[k].title, both->server, both->client, both->why));
+    }
+}
+
+static void judge_server(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
 {
     const struct server_sums *sums = &out->server.sums;
+    const struct reconciled *requests = &sums->both[RECONCILED_REQUESTS], *tokens = &sums->both[RECONCILED_OUTPUT_TOKENS];
     if (scrapes_restarted(&data->scrapes, level->bounds.window_start, level->bounds.window_end))
         level_add_reason(out, VALIDITY_SUSPECT, "server restarted",
                          "the server's counters began again: it was restarted, or another one answered");
-    if (out->ended && sums->disagreement && sums->output_tokens > sums->client_output_tokens)
-        level_add_reason(out, VALIDITY_SUSPECT, "other traffic", sums->disagreement);
+    if (sums->foreign)
+        level_add_reason(out, VALIDITY_SUSPECT, "other traffic", sums->foreign);
+    else if (is_of_a_part(requests) || is_of_a_part(tokens))
+        level_add_reason(out, VALIDITY_SUSPECT, "part of a server",
+                         arena_printf(arena, "the server counted %s", is_of_a_part(requests) ? requests->why : tokens->why));
+    tell_differences(out, arena);
 }
 
 static void judge_pods(struct level_summary *out, const struct run_data *data, struct arena *arena)
@@ -308,6 +334,6 @@ void validity_judge(struct level_summary *out, const struct run_data *data, cons
     judge_end(out, level, data->file.shards, sla, arena);
     shards_judge(out, data, level, arena);
     judge_coverage(out, arena);
-    judge_server(out, data, level);
+    judge_server(out, data, level, arena);
     judge_pods(out, data, arena);
 }

@@ -49,7 +49,7 @@ class Run:
     def __init__(self, case, plan_document, scale=1, shard=None, shards=None, began=0, ahead=0):
         self.folder = os.path.join(HERE, case, plan_document["run_id"])
         self.plan, self.scale, self.shard, self.began = plan_document, scale, shard, began
-        self.records, self.tokens, self.metrics, self.journal = [], [], [], []
+        self.records, self.tokens, self.metrics, self.journal, self.gpu = [], [], [], [], []
         header = {"schema": "roibench/records/v1", "anchor": f"2026-11-24T04:07:00.{(began + ahead) * MS:09}Z",
                   "run_id": plan_document["run_id"]}
         if shard is not None:
@@ -100,9 +100,28 @@ class Run:
     def scrape(self, t, **values):
         names = {"running": "vllm:num_requests_running", "waiting": "vllm:num_requests_waiting", "kv": "vllm:kv_cache_usage_perc",
                  "output": "vllm:generation_tokens_total", "prompt": "vllm:prompt_tokens_total",
-                 "ttft_sum": "vllm:time_to_first_token_seconds_sum", "ttft_count": "vllm:time_to_first_token_seconds_count"}
+                 "ttft_sum": "vllm:time_to_first_token_seconds_sum", "ttft_count": "vllm:time_to_first_token_seconds_count",
+                 "itl_sum": "vllm:inter_token_latency_seconds_sum", "itl_count": "vllm:inter_token_latency_seconds_count",
+                 "requests": "vllm:e2e_request_latency_seconds_count", "preemptions": "vllm:num_preemptions_total",
+                 "queries": "vllm:prefix_cache_queries_total", "hits": "vllm:prefix_cache_hits_total"}
         series = {names[key] + '{engine="0",model_name="m"}': value for key, value in values.items()}
         self.metrics.append({"t": self.ns(t), "took": 1 * MS, "series": series})
+
+    def gpus(self, count, end, power_of):
+        """What Prometheus told of GPUs: a look every 3 s of the wall from before time 0 on. power_of(t in ms): W of one of them; all but
+        the first have a counter of energy too."""
+        times = range(-3000, int(end) + 6000, 3000)
+        self.gpu.append({"schema": "roibench/gpu/v1", "source": "http://prometheus.example:9090", "selector": "", "asked": "2026-11-24T05:00:00Z"})
+        for gpu in range(count):
+            watts = [round(power_of(t) + gpu, 3) for t in times]
+            joules = [1000 + sum(3 * w for w in watts[:k]) for k in range(len(watts))]
+            series = {"utilization": [round(min(1, w / 72), 4) for w in watts], "power_w": watts, "memory_used_bytes": [19e9 for _ in watts],
+                      "memory_free_bytes": [4e9 for _ in watts]}
+            if gpu > 0 or count == 1:
+                series["energy_j"] = joules
+            for quantity, values in series.items():
+                self.gpu.append({"gpu": f"GPU-{gpu}", "name": "NVIDIA L4", "quantity": quantity,
+                                 "samples": [[round(t * MS), value] for t, value in zip(times, values)]})
 
     def from_its_beginning(self, line):
         """The line with times from the shard's own beginning."""
@@ -120,21 +139,30 @@ class Run:
             if lines:
                 with open(os.path.join(self.folder, f"{name}{suffix}.jsonl"), "w", encoding="utf-8") as out:
                     out.writelines(json.dumps(self.from_its_beginning(line), separators=(",", ":")) + "\n" for line in lines)
+        if self.gpu:
+            with open(os.path.join(self.folder, "gpu.jsonl"), "w", encoding="utf-8") as out:
+                out.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in self.gpu)
         if self.tokens is not None:
             with open(os.path.join(self.folder, f"tokens{suffix}.tsv"), "w", encoding="utf-8") as out:
                 out.writelines("\t".join([name] + [str(gap) for gap in gaps]) + "\n" for name, gaps in self.tokens)
 
 
-def closed_loop(case, run_id, model, loads, ttft_of, gap_of, scale=1, **changes):
-    """A sweep; each stream sends again when its request ended."""
+def closed_loop(case, run_id, model, loads, ttft_of, gap_of, scale=1, gpus=0, **changes):
+    """A sweep; each stream sends again when its request ended. The server's TTFT is 4 ms shorter than ours; it runs four requests at a time."""
     draw = random.Random(run_id)
     levels = [level(k, "concurrent", load, "streams") for k, load in enumerate(loads)]
     run = Run(case, plan(run_id, model, levels, **changes), scale)
-    start = 0
-    total = 0
+    start, total, ttft_sum, itl_sum = 0, 0, 0.0, 0.0
+
+    def count():
+        """The server's sums: eight tokens a request; seconds of the wall."""
+        return {"output": total, "prompt": 8 * total, "requests": total // 8, "ttft_sum": round(ttft_sum / 1000 / scale, 6), "ttft_count": total // 8,
+                "itl_sum": round(itl_sum / 1000 / scale, 6), "itl_count": total // 8 * 7, "preemptions": total // 400, "queries": 8 * total,
+                "hits": total // 2}
+
     for spec in levels:
         load, sent = spec["load"], 0
-        run.scrape(start - 100 if start else 0, running=0, waiting=0, kv=0.0, output=total, prompt=8 * total, ttft_sum=0.0, ttft_count=0)
+        run.scrape(start - 100 if start else 0, running=0, waiting=0, kv=0.0, **count())
         start += 100
         last = start
         for stream in range(load):
@@ -144,11 +172,14 @@ def closed_loop(case, run_id, model, loads, ttft_of, gap_of, scale=1, **changes)
                 gaps = [round(gap_of(load) * draw.uniform(0.8, 1.2), 3) for _ in range(7)]
                 at = run.request(spec["index"], stream + k * load, round(at, 3), round(at, 3), round(ttft, 3), gaps, stream=stream) + 0.5
                 last, k, sent, total = max(last, at), k + 1, sent + 1, total + 8
+                ttft_sum, itl_sum = ttft_sum + ttft - 4, itl_sum + sum(gaps)
         for second in range(1, LENGTH // 1000):
-            run.scrape(start + 1000 * second, running=load, waiting=max(0, load - 4), kv=round(0.05 * load, 3))
-        run.scrape(last + 200, running=0, waiting=0, kv=0.0, output=total, prompt=8 * total)
+            run.scrape(start + 1000 * second, running=min(load, 4), waiting=max(0, load - 4), kv=round(0.05 * load, 3))
+        run.scrape(last + 200, running=0, waiting=0, kv=0.0, **count())
         run.level_end(spec, start, start + LENGTH, start, start + LENGTH, sent)
         start = last + 1000
+    if gpus:
+        run.gpus(gpus, start / scale, lambda t: 30 + 10 * (t / 1000 % 4))
     run.write()
 
 
@@ -348,18 +379,18 @@ def in_shards():
                           lag_ms=0.05 * (1 + run.shard), cpu=0.1 * (1 + run.shard))
             for second in range(-1, 10 if run.shard == 1 else 6):
                 if run.shard < 2:
-                    run.scrape(start + 1000 * second + run.shard, running=spec["load"], waiting=second % 2, kv=0.1)
+                    run.scrape(start + 1000 * second + run.shard, running=spec["load"] - spec["load"] // 4, waiting=second % 2, kv=0.1)
     for run in shards:
         run.write()
 
 
 def main():
-    closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load)
+    closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load, gpus=1)
     closed_loop("sweep-scaled", "scaled", "model_x|<b>\u202e\u009b", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
                 scale=10, server__kind="simulator", server__preset="l4-int4", server__time_scale=10, stream_start="together")
     closed_loop("comparison", "small", "small", (1, 2, 4, 8), lambda load, k: 300 * load, lambda load: 20 + load)
     closed_loop("comparison", "large", "large", (1, 4, 8), lambda load, k: 100 * load, lambda load: 15 + load,
-                deployment__price_per_hour=3.4, deployment__gpus=4, deployment__hardware="4 x L4", workload__scenario="stress")
+                gpus=4, deployment__price_per_hour=3.4, deployment__gpus=4, deployment__hardware="4 x L4", workload__scenario="stress")
     closed_loop("comparison-free", "free", "free", (1, 2), lambda load, k: 300 * load, lambda load: 20 + load, deployment__price_per_hour=0)
     closed_loop("comparison-free", "paid", "paid", (1, 2), lambda load, k: 100 * load, lambda load: 15 + load)
     open_loop()

@@ -114,6 +114,100 @@ def check_classes(where, got, values):
     compare(where + ".classes.decided_by", got["classes"]["decided_by"], decided_by)
 
 
+def span_of(scrapes, start, end):
+    """The last scrape at or before the start, and the first at or after the end."""
+    before, after = [s for s in scrapes if s["t"] <= start], [s for s in scrapes if s["t"] >= end]
+    return (before[-1], after[0]) if before and after else None
+
+
+def told(scrapes, name):
+    """What was added to a counter between two scrapes; None: not known."""
+    a, b = ([value for key, value in scrape["series"].items() if key.split("{")[0] == name] for scrape in scrapes)
+    return sum(b) - sum(a) if a and b and sum(b) >= sum(a) else None
+
+
+def check_server_sums(where, got, bounds, records, run):
+    """Counts and means between the scrapes around the window; of vLLM, one series each."""
+    span = span_of(run["scrapes"], bounds["window_start"], bounds["window_end"])
+    if span is None:
+        if got["server"]["sums"] is not None:
+            sys.exit(f"{where}: there are no sums")
+        return
+    sums, ms = got["server"]["sums"], run["scale"] / 1e6
+    begun = [r for r in records if span[0]["t"] <= r.get("first_token", -math.inf) < span[1]["t"]]
+    for key, name in (("output_tokens", "vllm:generation_tokens_total"), ("prompt_tokens", "vllm:prompt_tokens_total"),
+                      ("preemptions", "vllm:num_preemptions_total")):
+        compare(f"{where}.sums.{key}", sums[key], told(span, name))
+    hits, queries = told(span, "vllm:prefix_cache_hits_total"), told(span, "vllm:prefix_cache_queries_total")
+    compare(where + ".sums.prefix_cache_hit_share", sums["prefix_cache_hit_share"], hits / queries if queries else None)
+    for key, name in (("ttft_mean_ms", "time_to_first_token"), ("itl_mean_ms", "inter_token_latency")):
+        total, count = told(span, f"vllm:{name}_seconds_sum"), told(span, f"vllm:{name}_seconds_count")
+        compare(f"{where}.sums.{key}", sums[key], 1000 * run["scale"] * total / count if count else None)
+    compare(where + ".sums.client_ttft_mean_ms", sums["client_ttft_mean_ms"],
+            math.fsum((r["first_token"] - r["sent"]) * ms for r in begun) / len(begun) if begun else None)
+    compare(where + ".sums.client_prompt_tokens", sums["client_prompt_tokens"], sum(r["prompt_tokens"] for r in begun))
+
+
+def check_counts(where, got, bounds, records, run):
+    """Requests and tokens of the whole level, where a scrape lies before its first request and one after its last."""
+    span = span_of(run["scrapes"], bounds["start"], bounds["end"])
+    if span is None or not got["ended"] or not all("prompt_tokens" in r for r in records):
+        return
+    for what, name, ours in (("requests", "vllm:e2e_request_latency_seconds_count", len(records)),
+                             ("output_tokens", "vllm:generation_tokens_total", sum(r["output_tokens"] for r in records)),
+                             ("prompt_tokens", "vllm:prompt_tokens_total", sum(r["prompt_tokens"] for r in records))):
+        server = told(span, name)
+        found = [both for both in got["server"]["reconciled"] if both["what"] == what]
+        if server is None:
+            continue
+        compare(f"{where}.reconciled.{what}.server", found[0]["server"], server)
+        compare(f"{where}.reconciled.{what}.client", found[0]["client"], ours)
+        compare(f"{where}.reconciled.{what}.agreement", found[0]["agreement"], "agrees" if server == ours else found[0]["agreement"])
+
+
+def check_gpu(where, got, bounds, run):
+    """Mean power of all GPUs: by the counter where every one has it, else by the samples, each of which holds until the next."""
+    if not run["gpu"]:
+        compare(where + ".gpu", got["gpu"], None)
+        return
+    start, end = bounds["window_start"], bounds["window_end"]
+
+    def of(quantity):
+        return [line["samples"] for line in run["gpu"] if line["quantity"] == quantity]
+
+    def mean(samples):
+        times = [t for t, _ in samples] + [math.inf]
+        return sum(max(0, min(times[k + 1], end) - max(t, start)) * value for k, (t, value) in enumerate(samples)) / (end - start)
+
+    def counter(samples, t):
+        (t0, a), (t1, b) = next(pair for pair in zip(samples, samples[1:]) if pair[0][0] <= t < pair[1][0])
+        return a + (b - a) * (t - t0) / (t1 - t0)
+
+    gpus, energy = len(of("power_w")), of("energy_j")
+    if len(energy) == gpus:
+        power = sum(counter(samples, end) - counter(samples, start) for samples in energy) / (end - start) * 1e9
+    else:
+        power = sum(mean(samples) for samples in of("power_w"))
+    compare(where + ".gpu.gpus", got["gpu"]["gpus"], gpus)
+    compare(where + ".gpu.power_w", got["gpu"]["power_w"], power)
+    compare(where + ".gpu.utilization", got["gpu"]["utilization"], sum(mean(samples) for samples in of("utilization")) / gpus)
+    compare(where + ".gpu.output_tokens_per_joule", got["gpu"]["output_tokens_per_joule"], got["output_tps"] * run["scale"] / power)
+
+
+def check_timeline(where, got, records, run):
+    """Requests are where they were sent; the queue is a gauge's mean over each step."""
+    timeline, ns = got["timeline"], 1e9 / run["scale"]
+    for k, (place, start, end) in enumerate(zip(timeline["level"], timeline["start_s"], timeline["end_s"])):
+        level = got["levels"][place]
+        own = [r for r in records if (r.get("level"), r.get("repeat")) == which(level) and start * ns - 0.5 <= r.get("sent", r.get("intended")) < end * ns - 0.5]
+        waits = [(r["first_token"] - r["sent"]) * run["scale"] / 1e6 for r in own if "first_token" in r]
+        if len(waits) == len(own):  # else some wait for ever
+            for name, per_mille in (("ttft_p50_ms", 500), ("ttft_p95_ms", 950)):
+                compare(f"{where}.timeline.{name}[{k}]", timeline.get(name, [None] * (k + 1))[k], rank(waits, per_mille) if waits else None)
+        queue = gauge(run["scrapes"], "vllm:num_requests_waiting", start * ns, end * ns, None) if run["scrapes"] else None
+        compare(f"{where}.timeline.queue_depth[{k}]", timeline.get("queue_depth", [None] * (k + 1))[k], queue[0] if queue else None)
+
+
 def check_level(where, got, bounds, records, run):
     ms = run["scale"] / 1e6
     open_loop = bounds["unit"] == "req/s"
@@ -201,6 +295,9 @@ def check_level(where, got, bounds, records, run):
         for key, value in zip(("mean", "max", "share_above", "covered"), told):
             compare(f"{where}.server.{name}.{key}", got["server"][name][key], value)
     check_classes(where, got, values)
+    check_server_sums(where, got, bounds, records, run)
+    check_counts(where, got, bounds, records, run)
+    check_gpu(where, got, bounds, run)
 
 
 def planned_bounds(spec, started, records, limits):
@@ -297,7 +394,7 @@ def check_run(where, folder, got):
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         plan = json.load(file)
     records, journal, scrapes = read_parts(folder)
-    run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": scrapes,
+    run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": scrapes, "gpu": lines(folder, "gpu.jsonl")[1:],
            "ticks": [line["tick"] for line in journal if "tick" in line],
            "reasons": {which(line["level_end"]): line["level_end"]["reason"] for line in journal if "level_end" in line}}
     for path in glob.glob(os.path.join(folder, "tokens*.tsv")):
@@ -318,6 +415,7 @@ def check_run(where, folder, got):
         if {"auto": True} in (plan["limits"]["warmup"], plan["limits"]["cooldown"]):
             bounds = steady_bounds(bounds, own, plan["limits"], run["reasons"].get(which(level)))
         check_level(f"{where}{list(which(level))}", level, bounds, own, run)
+    check_timeline(where, got, records, run)
 
 
 def main():

@@ -46,6 +46,7 @@ struct bench {
     /* --- */
     struct buf idle, busy;
     char *folder, *path, *url;
+    const char *other_url;  /* of a second target; NULL: there is one */
     struct log log;
     char *said;
     size_t said_length;
@@ -153,11 +154,13 @@ static int remove_bench(void **state)
 
 static struct scraper *start(struct bench *bench, int64_t interval_ns, struct error *err)
 {
+    const char *const urls[] = {bench->url, bench->other_url};
     struct scraper_settings settings = {
         .net = {.stop = &bench->stop},
         .clock = clock_system(),
         .log = &bench->log,
-        .url = bench->url,
+        .urls = urls,
+        .url_count = bench->other_url ? 2 : 1,
         .path = bench->path,
         .anchor = clock_now(clock_system()),
         .interval_ns = interval_ns,
@@ -183,6 +186,7 @@ static int64_t from_now(int64_t ns)
 struct lines {
     size_t count, series[LINES_MAX], not_kept[LINES_MAX];
     bool extra[LINES_MAX];
+    size_t target[LINES_MAX];
     int64_t t[LINES_MAX];
     json_t *last;
 };
@@ -196,6 +200,7 @@ static int take_line(void *context, const struct metrics_line *line, struct erro
     assert_true(lines->count < LINES_MAX);
     assert_true(line->took >= 0);
     lines->t[lines->count] = line->t;
+    lines->target[lines->count] = line->target;
     lines->extra[lines->count] = line->extra;
     lines->series[lines->count] = json_object_size(line->series);
     json_object_foreach((json_t *)(uintptr_t)line->series, name, value)
@@ -506,6 +511,55 @@ static void test_a_folder_that_is_not_there(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_bench, remove_bench)
 
+/* One is busy for two looks, then its level is over; the other fails for ever, and nobody waits for it. */
+static void test_two_targets(void **state)
+{
+    struct bench *bench = *state, *other;
+    void *second = NULL;
+    size_t of[2] = {0};
+    make_bench(&second);
+    other = second;
+    bench->other_url = other->url;
+    bench->busy_left = 2;
+    assert_non_null(start(bench, LONG, NULL));
+    scraper_level_start(bench->scraper);
+    wait_for(other, &other->answered, 1);
+    pthread_mutex_lock(&other->mutex);
+    other->busy_left = 1;
+    pthread_mutex_unlock(&other->mutex);
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), 1);
+    assert_int_equal(stop(bench, NULL), 0);
+    struct lines lines = read_lines(bench);
+    for (size_t k = 0; k < lines.count; k++) {
+        assert_true(lines.target[k] < 2);
+        of[lines.target[k]]++;
+    }
+    assert_int_equal(of[0], of[1]);
+    assert_true(of[0] >= 3);
+    json_decref(lines.last);
+    remove_bench(&second);
+}
+
+static void test_a_target_without_metrics_keeps_nobody_waiting(void **state)
+{
+    struct bench *bench = *state, *other;
+    void *second = NULL;
+    make_bench(&second);
+    other = second;
+    other->other = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    bench->other_url = other->url;
+    assert_non_null(start(bench, LONG, NULL));
+    scraper_level_start(bench->scraper);
+    assert_int_equal(scraper_level_end(bench->scraper, from_now(LONG)), 1);
+    assert_int_equal(stop(bench, NULL), 0);
+    struct lines lines = read_lines(bench);
+    for (size_t k = 0; k < lines.count; k++)
+        assert_int_equal(lines.target[k], 0);
+    assert_int_equal(count_said(bench, "not found"), 1);
+    json_decref(lines.last);
+    remove_bench(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +578,8 @@ int main(void)
         TEST(test_a_server_that_tells_nonsense),
         TEST(test_a_full_disk_is_told_at_the_end),
         TEST(test_a_folder_that_is_not_there),
+        TEST(test_two_targets),
+        TEST(test_a_target_without_metrics_keeps_nobody_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -319,21 +319,24 @@ static int sum_metrics(void *context, const struct metrics_line *line, struct er
     int64_t *sum = context;
 
     (void)err;
-    *sum += line->t + line->took + (line->extra ? 5000 : 0) + json_integer_value(json_object_get(line->series, "a{b=\"c\"}"));
+    *sum += line->t + line->took + (line->extra ? 5000 : 0) + (int64_t)line->target * 10000 + json_integer_value(json_object_get(line->series, "a{b=\"c\"}"));
     return 0;
 }
 
 static void test_metrics(void **state)
 {
-    static const char content[] = "{\"t\":1000,\"took\":200,\"series\":{\"a{b=\\\"c\\\"}\":30}}\n{\"t\":1,\"took\":0,\"extra\":true,\"series\":{}}\n{\"t\":";
+    static const char content[] = "{\"t\":1000,\"took\":200,\"series\":{\"a{b=\\\"c\\\"}\":30}}\n{\"t\":1,\"took\":0,\"target\":2,\"extra\":true,\"series\":{}}\n{\"t\":";
     int64_t sum = 0;
     bool truncated;
     struct error err = {0};
 
     temp_file_write(*state, "metrics.jsonl.gz", content, strlen(content));
     assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, NULL), 0);
-    assert_int_equal(sum, 6231);
+    assert_int_equal(sum, 26231);
     assert_true(truncated);
+    temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1,\"took\":0,\"target\":64,\"series\":{}}\n", 43);
+    assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);
+    assert_non_null(strstr(err.text, "beyond the 64 there may be"));
     temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1.5,\"took\":0,\"series\":{}}\n", 32);
     assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);
     assert_non_null(strstr(err.text, "metrics.jsonl.gz: line 1: expected integers"));

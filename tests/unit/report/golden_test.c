@@ -192,6 +192,7 @@ static struct run_summary *summarize(const char *folder, const uint64_t *seed)
     char *packed = temp_folder_make();
     struct error err = {0};
     copy(folder, packed, "plan.json");
+    copy(folder, packed, "gpu.jsonl");
     for (int shard = NO_SHARD; shard < SHARDS; shard++)
         pack_part(folder, shard, packed, seed);
     cleanup_free char *path = file_join(packed, "plan.json");

@@ -1,6 +1,7 @@
 #include "support/properties.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "wire/guidellm_arguments.h"
 #include "wire/http_chunks.h"
 #include "wire/kubernetes.h"
+#include "wire/prometheus_api.h"
 #include "wire/openai.h"
 #include "wire/promtext.h"
 #include "wire/sse.h"
@@ -362,4 +364,24 @@ void property_kubernetes(const uint8_t *data, size_t size)
     json_decref(once);
     json_decref(twice);
     arena_free(arena);
+}
+
+/* ---- Prometheus' API ---- */
+
+static void check_series(void *context, const json_t *labels, const struct prometheus_sample *samples, size_t count)
+{
+    (void)context;
+    must(json_is_object(labels) && count > 0 && prometheus_label(labels, "UUID") != NULL);
+    for (size_t k = 0; k < count; k++)
+        must(isfinite(samples[k].value) && samples[k].realtime_ns % 1000000 == 0);
+}
+
+void property_prometheus_api(const uint8_t *data, size_t size)
+{
+    struct error err = {.class = ERROR_NONE};
+    char selector[256];
+    int status = prometheus_read_matrix((const char *)data, size, check_series, NULL, &err);
+    must((status == 0) == (err.class == ERROR_NONE) && (status == 0 || err.text[0]));
+    snprintf(selector, sizeof selector, "%.*s", (int)(size < sizeof selector ? size : sizeof selector - 1), (const char *)data);
+    must(prometheus_selector_check(selector, NULL) <= 0);
 }

@@ -31,5 +31,7 @@ void property_yaml(const uint8_t *data, size_t size);
 void property_guidellm_arguments(const uint8_t *data, size_t size);
 /* An object of Kubernetes' API, whatever it is: its facts are clean lines within their ceilings, and plan.json gives them back. */
 void property_kubernetes(const uint8_t *data, size_t size);
+/* An answer of Prometheus' API: samples have times that fit and finite values; what is refused is told in a line. */
+void property_prometheus_api(const uint8_t *data, size_t size);
 
 #endif
