@@ -83,8 +83,8 @@ levels() { of "$1" '[.benchmarks[] | .config.strategy | .type_ + (if .streams th
     assert_regex "$(head -1 out/benchmarks.csv)" "^Run Info,.*,Benchmark,.*,Request Latency,.*,Runtime Info"
     assert_regex "$(<out/page.html)" "<html"
     assert_regex "$(<out/benchmarks.yaml)" "requests_per_second:"
-    ! grep -rq sk-very-secret out
-    ! grep -q sk-very-secret <<<"$stderr$output"
+    refute_regex "$stderr$output" sk-very-secret
+    run -1 grep -rq sk-very-secret out
 }
 
 @test "0.7: guidellm run with groups, labels and --disable-progress" {
