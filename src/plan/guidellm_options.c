@@ -107,8 +107,11 @@ static int take_metrics(struct guidellm_taking *taking)
 {
     json_t *metrics = guidellm_section(taking, "metrics");
     const char *kind;
-    if (guidellm_take_text(taking, metrics, "kind", &kind) < 0)
+    double kept;
+    if (guidellm_take_text(taking, metrics, "kind", &kind) < 0 || guidellm_take_number(taking, metrics, "sample_size", &kept) < 0)
         return -1;
+    if (kept >= 0 && kept < 1e9)
+        taking->options->requests_kept = (int64_t)kept;
     if (kind && strcmp(kind, "generative") != 0)
         return error_set(taking->err, ERROR_USAGE, "--metrics: kind '%s' is not known; answers of models that generate are measured", kind);
     return 0;
@@ -144,7 +147,7 @@ static void list_left(const json_t *value, const char *path, struct buf *ignored
 int guidellm_options_make(struct guidellm_command *command, struct guidellm_options *options, struct error *err)
 {
     struct guidellm_taking taking = {.command = command, .options = options, .err = err};
-    *options = (struct guidellm_options){.count = 0};
+    *options = (struct guidellm_options){.requests_kept = -1};
     json_object_set_new(command->spec, TAKEN, json_array());
     if (guidellm_take_backend(&taking) < 0 || guidellm_take_load(&taking) < 0 || guidellm_take_data(&taking) < 0 || take_seed(&taking) < 0 ||
         take_metrics(&taking) < 0 || guidellm_take_outputs(&taking) < 0)

@@ -8,6 +8,8 @@
 #ifndef ROIBENCH_PLAN_GUIDELLM_OPTIONS_H
 #define ROIBENCH_PLAN_GUIDELLM_OPTIONS_H
 
+#include <stdint.h>
+
 #include "plan/guidellm_flags.h"
 
 #define GUIDELLM_OPTIONS_MAX 128
@@ -27,6 +29,7 @@ struct guidellm_options {
     struct guidellm_output outputs[GUIDELLM_OUTPUTS_MAX];
     size_t output_count;
     bool console;        /* tables are asked for by an output of their own */
+    int64_t requests_kept; /* of each ending of a level, in the report; -1: as many as there are */
 };
 
 /* Takes command->spec apart; the list of what is ignored grows. Strings are command's. ERROR_USAGE in the words of GuideLLM's options. */

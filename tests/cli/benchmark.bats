@@ -31,6 +31,7 @@ levels() { of "$1" '[.benchmarks[] | .config.strategy | .type_ + (if .streams th
     assert_output --partial "Run Summary Info"
     assert_output --partial "Benchmarking complete, generated 2 benchmark(s)"
     assert_line --partial "json    : results/benchmarks.json"
+    assert_line --regexp "^ℹ .*production"
     assert_regex "$stderr" "no meaning here and change nothing: --processor, --display-scheduler-stats"
     assert_equal "$(levels results/benchmarks.json)" "concurrent@1 concurrent@3"
     assert_equal "$(of results/benchmarks.json .metadata.version)" 1
@@ -96,6 +97,7 @@ levels() { of "$1" '[.benchmarks[] | .config.strategy | .type_ + (if .streams th
     assert_equal "$(of out/c2.json .metadata.version)" 2
     assert_equal "$(of out/c2.json .config.spec.profile.kind)" concurrent
     assert_equal "$(of out/c2.json '.benchmarks[0].metrics.request_totals.successful')" 8
+    assert_equal "$(of out/c2.json '.benchmarks[0].requests.successful | length')" 8
     assert_equal "$(of "out/$(<out/latest)/plan.json" .seed)" 5
     assert_regex "$stderr" "change nothing: --tokenizer"
 }
@@ -117,11 +119,12 @@ spec:
     - kind: max_requests
       count: 4
 YAML
-    guidellm run -c scenario.yaml --override profile.streams 1,2 --constraint kind=max_requests,count=6 --output kind=json --output kind=console --disable-console
+    guidellm run -c scenario.yaml --override profile.streams 1,2 --constraint kind=max_requests,count=6 --metrics kind=generative,sample_size=2 --output kind=json --output kind=console --disable-console
     assert_success
     assert_output --partial "Server Throughput Statistics (All Requests)"
     assert_equal "$(levels benchmarks.json)" "concurrent@1 concurrent@2"
     assert_equal "$(of benchmarks.json '[.benchmarks[].metrics.request_totals.total] | join(" ")')" "6 6"
+    assert_equal "$(of benchmarks.json '[.benchmarks[].requests.successful | length] | join(" ")')" "2 2"
     assert_equal "$stderr" ""
 }
 
@@ -150,6 +153,20 @@ YAML
     ln -s "$ROIBENCH" "$BATS_TEST_TMPDIR/roibench"
     eval "$line" >/dev/null
     assert_equal "$(of "$(<latest)/summary.json" '.levels[0].requests.ok')" 2
+}
+
+# As a Job that is deleted in the middle of its sweep.
+@test "a signal: what was measured until then is in GuideLLM's files" {
+    start_simulator --preset l4-int4 --model mistral-3-int4
+    "$BATS_FILE_TMPDIR/guidellm" benchmark --target "$SIM" --data "prompt_tokens=64,output_tokens=4" --rate-type concurrent --rate 4,1 --max-seconds 2000 \
+        --output-path out.json >tables 2>log 3>&- &
+    wait_until grep -q "1/2    concurrent 4 streams .* [1-9][0-9]* *0 *4 " log
+    local ended=0
+    kill -TERM $!
+    wait $! || ended=$?
+    assert_equal "$ended" 143
+    [ "$(of out.json '.benchmarks[0].metrics.request_totals.successful')" -ge 1 ]
+    grep -q "Benchmarking complete, generated 1 benchmark(s)" tables
 }
 
 @test "what is wrong is said before anything is sent" {

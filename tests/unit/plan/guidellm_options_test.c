@@ -99,7 +99,7 @@ static void test_limits(void **state)
     check(STREAMS "--max-seconds 60 --warmup-percent 0.2 --cooldown {\"value\":3,\"mode\":\"duration\"}", OF_STREAMS "max-seconds=60 warmup=0.2 cooldown=3s " LENGTHS,
           NULL, "");
     check(STREAMS "--random-seed 7", OF_STREAMS LENGTHS " seed=7", NULL, "");
-    check(STREAMS "--seed kind=static,value=8 --sample-requests 20", OF_STREAMS LENGTHS " seed=8", NULL, "metrics.sample_size");
+    check(STREAMS "--seed kind=static,value=8 --sample-requests 20", OF_STREAMS LENGTHS " seed=8", NULL, "");
 }
 
 static void test_backend(void **state)
@@ -124,9 +124,25 @@ static void test_the_key_is_no_option(void **state)
     struct error err = {0};
     assert_int_equal(make("--backend kind=openai_http,target=http://h,api_key=sk-1 " MADE "--rate-type synchronous", &command, &options, &err), 0);
     assert_string_equal(options.api_key, "sk-1");
+    assert_int_equal(options.requests_kept, -1);
     for (size_t k = 0; k < options.count; k++)
         assert_true(!options.options[k].value || !strstr(options.options[k].value, "sk-1"));
     assert_string_equal(buf_text(&command.ignored), "");
+    guidellm_command_free(&command);
+}
+
+static void test_how_many_requests_a_report_tells_of(void **state)
+{
+    (void)state;
+    struct guidellm_command command;
+    struct guidellm_options options;
+    struct error err = {0};
+    assert_int_equal(make(TARGET MADE "--output-sampling 0", &command, &options, &err), 0);
+    assert_int_equal(options.requests_kept, 0);
+    guidellm_command_free(&command);
+    assert_int_equal(make(TARGET MADE "--metrics kind=generative,sample_size=20,confidence=0.9", &command, &options, &err), 0);
+    assert_int_equal(options.requests_kept, 20);
+    assert_string_equal(buf_text(&command.ignored), "metrics.confidence");
     guidellm_command_free(&command);
 }
 
@@ -215,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_profiles), cmocka_unit_test(test_limits),  cmocka_unit_test(test_backend), cmocka_unit_test(test_the_key_is_no_option),
+        cmocka_unit_test(test_how_many_requests_a_report_tells_of),
         cmocka_unit_test(test_lengths),  cmocka_unit_test(test_files),   cmocka_unit_test(test_outputs), cmocka_unit_test(test_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
