@@ -196,11 +196,11 @@ static double tolerance_ms(const struct comparing *comparing, double server)
     return fmax(RECONCILE_SHARE * server, RECONCILE_MS * comparing->data->time_scale);
 }
 
-/* Our TTFT is longer by `more` ms, or shorter. */
-static void explain_wait(const struct comparing *comparing, struct reconciled *both, double more, double server)
+/* Our TTFT is longer by `more` ms, or shorter. head: how long the response's head took; NAN: it does not tell. */
+static void explain_wait(const struct comparing *comparing, struct reconciled *both, double more, double server, double head)
 {
     struct arena *arena = comparing->arena;
-    double head = head_ms(&comparing->window), tolerance = tolerance_ms(comparing, server);
+    double tolerance = tolerance_ms(comparing, server);
     double counted = difference(comparing, &comparing->level->span, SERVER_TTFT_COUNT);
     if (fabs(more) <= tolerance)
         conclude(both, AGREEMENT_AGREES, NULL);
@@ -217,7 +217,7 @@ static void explain_wait(const struct comparing *comparing, struct reconciled *b
                  arena_printf(arena, "%.3g ms on the way and in front of the server, before its clock starts", more));
     else
         conclude(both, AGREEMENT_DIFFERS,
-                 arena_printf(arena, "%.3g ms that the server does not know of, and the response's head took %.3g ms: something between holds requests or answers back",
+                 arena_printf(arena, "%.3g ms that the server does not know of, and the response's head took %.3g ms: network, gateway or front end hold requests or answers back",
                               more, head));
 }
 
@@ -227,7 +227,7 @@ static void compare_ttft(const struct comparing *comparing)
     both->server = mean_ms(comparing, SERVER_TTFT_SUM, SERVER_TTFT_COUNT);
     both->client = comparing->window.first_tokens > 0 ? comparing->window.ttft_ms / comparing->window.first_tokens : NAN;
     if (isfinite(both->server) && isfinite(both->client))
-        explain_wait(comparing, both, both->client - both->server, both->server);
+        explain_wait(comparing, both, both->client - both->server, both->server, head_ms(&comparing->window));
 }
 
 /* What explains the TTFT explains the whole as well. */
@@ -304,28 +304,25 @@ static void compare_in_flight(const struct comparing *comparing)
 
 /* ---- what a dashboard shows ---- */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* p95 of all our first tokens between the two scrapes, ms; NAN: none. */
-static double our_ttft_p95(const struct comparing *comparing)
+/* p95 of all our first tokens between the two scrapes, ms; NAN: none. *head: p95 of the responses' heads; NAN where the mean of them tells nothing. */
+static double our_ttft_p95(const struct comparing *comparing, double *head)
 {
     const struct run_level *level = comparing->level;
-    double *values = mem_calloc(level->record_count + 1, sizeof *values), p95 = NAN;
+    double *values = mem_calloc(level->record_count + 1, sizeof *values), *heads = mem_calloc(level->record_count + 1, sizeof *heads), p95 = NAN;
     size_t count = 0;
     for (size_t k = 0; k < level->record_count; k++) {
         const struct record *record = &comparing->data->file.records[level->records[k]];
-        if (record->sent != TIME_NEVER && is_between(record->first_token, &comparing->whole))
-            values[count++] = (double)(record->first_token - record->sent) / MS;
+        if (record->sent == TIME_NEVER || !is_between(record->first_token, &comparing->whole))
+            continue;
+        values[count] = (double)(record->first_token - record->sent) / MS;
+        heads[count++] = record->headers == TIME_NEVER ? INFINITY : (double)(record->headers - record->sent) / MS;
     }
     if (count > 0) {
-        qsort(values, count, sizeof *values, compare_doubles);
-        p95 = values[series_rank(count, percentile_per_mille(P95)) - 1];
+        p95 = series_select(values, count, percentile_per_mille(P95));
+        *head = isnan(head_ms(&comparing->all)) ? NAN : series_select(heads, count, percentile_per_mille(P95));
     }
     free(values);
+    free(heads);
     return p95;
 }
 
@@ -348,11 +345,11 @@ static void compare_ttft_p95(const struct comparing *comparing)
 {
     struct reconciled *both = both_of(comparing, RECONCILED_TTFT_P95);
     struct server_buckets added;
-    double low, high;
+    double low, high, head = NAN;
     if (!scrapes_ttft_buckets(&comparing->data->scrapes, &comparing->whole, &added) || !(added.count[added.n - 1] > 0))
         return;
     both->server = bucket_p95(&added, comparing->data->time_scale, &low, &high);
-    both->client = our_ttft_p95(comparing);
+    both->client = our_ttft_p95(comparing, &head);
     if (isnan(both->client))
         return;
     if (fabs(both->client - both->server) <= tolerance_ms(comparing, both->server))
@@ -361,7 +358,7 @@ static void compare_ttft_p95(const struct comparing *comparing)
         conclude(both, AGREEMENT_EXPLAINED,
                  arena_printf(comparing->arena, "coarse buckets: the server knows only that it lies between %.4g and %.4g ms", low, high));
     else
-        explain_wait(comparing, both, both->client > high ? both->client - high : both->client - low, both->server);
+        explain_wait(comparing, both, both->client > high ? both->client - high : both->client - low, both->server, head);
 }
 
 /* ---- the whole ---- */

@@ -31,6 +31,8 @@ setup() { find_run; }
 
 @test "chat: the client's token counts are the server's" { assert_same_counts "$work"; }
 
+@test "chat: the report says that both counted the same, at every level" { assert_reconciled "$folder" "$work/workspace"; }
+
 @test "chat: prompts and outputs have exactly the lengths asked for" { assert_lengths "$folder" 64 64; }
 
 # Half characters get no chunk here: without the final usage the counts would be too low.

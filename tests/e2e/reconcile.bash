@@ -72,3 +72,11 @@ assert_summary() { # FOLDER WORKSPACE
     assert [ -s "$1/report.md" ]
     assert [ -s "$1/summary.csv" ]
 }
+
+# Nobody else was there, so requests and tokens of each level are the same on both sides; a server that counts a request when it has ended may
+# add the last ones later.
+assert_reconciled() { # FOLDER WORKSPACE
+    run -0 "$ROIBENCH" summarize --workspace "$2" --run-id "$(basename "$1")" --format json
+    jq --exit-status '.levels | all(.server.reconciled | map(select(.over == "level" and .what != "ttft_p95_ms")) | length >= 2 and
+        all(.agreement != "differs")) and all(.validity.reasons | all(test("traffic beside ours|one of several") | not))' "$1/summary.json"
+}

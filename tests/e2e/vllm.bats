@@ -42,6 +42,8 @@ setup() {
 
 @test "chat: the client's token counts are the server's" { assert_same_counts "$work"; }
 
+@test "chat: the report says that both counted the same, at every level" { assert_reconciled "$folder" "$work/workspace"; }
+
 @test "chat: prompts and outputs have exactly the lengths asked for" { assert_lengths "$folder" 64 64; }
 
 @test "chat: every chunk's tokens are known exactly, by continuous usage" {
