@@ -120,11 +120,11 @@ void import_derive_speed(struct level_summary *level)
 
 void import_derive_tpot(struct level_summary *level)
 {
-    const struct distribution *vllm = &level->latency[LATENCY_TPOT_VLLM];
-    if (distribution_is_known(vllm)) {
-        level->latency[LATENCY_TPOT] = *vllm;
-        level_add_derived(level, "tpot_ms", "tpot_vllm_ms: the first arrival is taken for one token");
-    }
+    struct distribution *tpot = &level->latency[LATENCY_TPOT];
+    if (!distribution_is_known(tpot))
+        *tpot = level->latency[LATENCY_TPOT_VLLM];
+    if (distribution_is_known(tpot))
+        level_add_derived(level, "tpot_ms", "(last token - first token) / (N - 1): the first arrival is taken for one token");
     import_derive_speed(level);
 }
 

@@ -73,7 +73,7 @@ void import_add_tokens(struct mean_tokens *sum, uint64_t requests, double mean, 
 
 /* user_tps of the level's tpot. */
 void import_derive_speed(struct level_summary *level);
-/* tpot of tpot_vllm, where no report tells how many tokens came first; user_tps. */
+/* Where no report tells how many tokens came first: tpot, if it was not measured, of tpot_vllm; user_tps. */
 void import_derive_tpot(struct level_summary *level);
 /* ttft_censored of ttft, where what became of requests without a first token is not told. */
 void import_derive_censored(struct level_summary *level);

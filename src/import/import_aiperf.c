@@ -18,14 +18,23 @@
 
 /* ---- the load ---- */
 
-static const char *const phase_places[] = {"input_config.phases.profiling", "input_config.phases.1", "input_config.phases.0", "input_config.loadgen", NULL};
+static bool has_text(const json_t *object, const char *path, const char *text)
+{
+    const char *found = import_text(object, path);
+    return found && strcmp(found, text) == 0;
+}
 
+/* Since 0.8 or so a list of phases, one of which is the measurement; before, one set of options. */
 static const json_t *find_phase(const json_t *root)
 {
-    for (const char *const *place = phase_places; *place; place++)
-        if (json_is_object(import_at(root, *place)))
-            return import_at(root, *place);
-    return NULL;
+    const json_t *phases = import_at(root, "input_config.phases"), *phase, *found = json_array_get(phases, 0);
+    size_t k;
+    json_array_foreach(phases, k, phase)
+        if (has_text(phase, "kind", "profiling") || has_text(phase, "name", "profiling"))
+            found = phase;
+    if (!found)
+        found = import_at(root, "input_config.phases.profiling");
+    return found ? found : import_at(root, "input_config.loadgen");
 }
 
 static struct level_summary *add_level(struct import *import, const json_t *root, struct error *err)
@@ -95,18 +104,24 @@ static void read_latencies(struct level_summary *level, const json_t *root)
     import_derive_tpot(level);
 }
 
-static void read_rates(struct level_summary *level, const json_t *root)
+/* By the server's own count of tokens, where it gave one; AIPerf's throughputs are of its own tokenizer's. */
+static void read_throughput(struct level_summary *level, const json_t *root)
 {
-    double in = import_number(root, "total_isl.avg"), out = import_number(root, "total_osl.avg");
-    level->rate[RATE_REQUEST_RPS] = import_number(root, "request_throughput.avg");
+    double in = import_number(root, "total_isl.avg"), out = import_number(root, "total_osl.avg"), seconds = import_number(root, "benchmark_duration.avg");
+    double used_in = import_number(root, "total_usage_prompt_tokens.avg"), used_out = import_number(root, "total_usage_completion_tokens.avg");
+    if (used_in > 0 && used_out > 0 && seconds > 0) {
+        level->rate[RATE_OUTPUT_TPS] = used_out / seconds;
+        level->rate[RATE_TOTAL_TPS] = (used_in + used_out) / seconds;
+        level_add_derived(level, "output_tps", "total_usage_completion_tokens / benchmark_duration");
+        level_add_derived(level, "total_tps", "(total_usage_prompt_tokens + total_usage_completion_tokens) / benchmark_duration");
+        return;
+    }
     level->rate[RATE_OUTPUT_TPS] = import_number(root, "output_token_throughput.avg");
     level->rate[RATE_TOTAL_TPS] = import_number(root, "total_token_throughput.avg");
     if (isnan(level->rate[RATE_TOTAL_TPS]) && out > 0) {
         level->rate[RATE_TOTAL_TPS] = level->rate[RATE_OUTPUT_TPS] * (in + out) / out;
         level_add_derived(level, "total_tps", "output_tps x (total_isl + total_osl) / total_osl");
     }
-    if (level_is_open_loop(level))
-        level->rate[RATE_OFFERED_RPS] = level->load;
 }
 
 /* ---- facts ---- */
@@ -150,8 +165,9 @@ static void tell_facts(struct import *import, const json_t *root)
         import_tell(import, &facts->limits, arena_printf(import->arena, "%s a level", units_format_duration(llround(seconds * 1e9), duration)));
     else if (requests > 0)
         import_tell(import, &facts->limits, arena_printf(import->arena, "%.0f requests a level", requests));
-    read_lengths(&facts->prompt, root, "input_sequence_length");
-    read_lengths(&facts->output, root, "output_sequence_length");
+    bool used = json_is_object(json_object_get(root, "usage_prompt_tokens")) && json_is_object(json_object_get(root, "usage_completion_tokens"));
+    read_lengths(&facts->prompt, root, used ? "usage_prompt_tokens" : "input_sequence_length");
+    read_lengths(&facts->output, root, used ? "usage_completion_tokens" : "output_sequence_length");
 }
 
 /* ---- every request: profile_export.jsonl ---- */
@@ -177,9 +193,12 @@ static int64_t after(int64_t start, double ms)
     return start == TIME_NEVER || !(ms * 1e6 < (double)RECORD_TIME_MAX) ? TIME_NEVER : start + llround(ms * 1e6);
 }
 
-static int64_t tokens_at(const json_t *line, const char *path)
+/* The server's count, else that of AIPerf's tokenizer. */
+static int64_t tokens_at(const json_t *line, const char *used, const char *counted)
 {
-    double count = import_number(line, path);
+    double count = import_number(line, used);
+    if (isnan(count))
+        count = import_number(line, counted);
     return count >= 0 && count <= (double)RECORD_COUNT_MAX ? llround(count) : -1;
 }
 
@@ -206,7 +225,7 @@ static void add_gaps(const json_t *line, struct series *gaps)
             series_add(gaps, json_number_value(gap));
 }
 
-static bool read_record(const json_t *line, int64_t *origin, struct import_requests *requests, struct series *gaps)
+static bool read_record(const json_t *line, int64_t *origin, bool open_loop, struct import_requests *requests, struct series *gaps)
 {
     const json_t *error = json_object_get(line, "error"), *start = import_at(line, "metadata.request_start_ns");
     const char *phase = import_text(line, "metadata.benchmark_phase");
@@ -221,26 +240,30 @@ static bool read_record(const json_t *line, int64_t *origin, struct import_reque
     record->outcome = cancelled ? OUTCOME_INCOMPLETE : json_is_object(error) ? OUTCOME_ERROR : OUTCOME_OK;
     record->failure = cancelled ? FAILURE_CANCELLED : json_is_object(error) ? failure_of(error) : FAILURE_NONE;
     record->sent = ns_at(line, "metadata.request_start_ns", *origin);
+    if (open_loop) /* when its scheduler let it go */
+        record->intended = ns_at(line, "metadata.credit_issued_ns", *origin);
     record->end = ns_at(line, "metadata.request_end_ns", *origin);
     record->first_token = after(record->sent, import_number(line, "metrics.time_to_first_token.value"));
-    record->prompt_tokens = tokens_at(line, "metrics.input_sequence_length.value");
+    record->prompt_tokens = tokens_at(line, "metrics.usage_prompt_tokens.value", "metrics.input_sequence_length.value");
     if (record->outcome != OUTCOME_OK)
         return true;
     record->last_token = after(record->sent, import_number(line, "metrics.request_latency.value"));
-    record->output_tokens = tokens_at(line, "metrics.output_sequence_length.value");
+    record->output_tokens = tokens_at(line, "metrics.usage_completion_tokens.value", "metrics.output_sequence_length.value");
     add_gaps(line, gaps);
     return true;
 }
 
-static int read_lines(const char *name, const char *begin, const char *end, struct import_requests *requests, struct series *gaps, struct error *err)
+static int read_lines(const char *name, const struct buf *text, bool open_loop, struct import_requests *requests, struct series *gaps,
+                      struct error *err)
 {
+    const char *begin = buf_text(text), *end = begin + text->len;
     int64_t origin = 0;
     for (size_t number = 1; begin < end; number++) {
         const char *line_end = memchr(begin, '\n', (size_t)(end - begin));
         size_t length = (size_t)((line_end ? line_end : end) - begin);
         cleanup_free char *where = mem_printf("%s: line %zu", name, number);
         json_t *line = length > 0 ? import_parse_json(where, begin, length, err) : NULL;
-        bool good = line ? is_record(line) : length == 0, fits = !line || !good || read_record(line, &origin, requests, gaps);
+        bool good = line ? is_record(line) : length == 0, fits = !line || !good || read_record(line, &origin, open_loop, requests, gaps);
         if (line && !good)
             error_set(err, ERROR_USAGE, "%s: expected a record with metadata and metrics", where);
         if (!fits)
@@ -257,17 +280,15 @@ static int read_lines(const char *name, const char *begin, const char *end, stru
 static void measure(struct import *import, struct level_summary *level, struct import_requests *requests, struct series *gaps)
 {
     double output_tps = level->rate[RATE_OUTPUT_TPS], total_tps = level->rate[RATE_TOTAL_TPS];
-    const char *total_formula = NULL;
+    size_t kept = 0;
     for (size_t k = 0; k < level->derived_count; k++)
-        if (strcmp(level->derived[k].field, "total_tps") == 0)
-            total_formula = level->derived[k].formula;
-    level->derived_count = 0;
+        if (strstr(level->derived[k].field, "_tps"))
+            level->derived[kept++] = level->derived[k];
+    level->derived_count = kept;
     import_measure(import, level, requests);
     level->latency[LATENCY_ARRIVAL_GAP] = series_describe(gaps);
     level->rate[RATE_OUTPUT_TPS] = output_tps;
     level->rate[RATE_TOTAL_TPS] = total_tps;
-    if (total_formula)
-        level_add_derived(level, "total_tps", total_formula);
     if (level->failure_count > 0)
         level_add_derived(level, "errors", "classes of failures by codes and words of the report's errors");
     level_add_derived(level, "e2e_ms", E2E_TEXT);
@@ -280,9 +301,10 @@ static int read_records(struct import *import, const char *name, struct buf *tex
     struct series gaps = {0};
     if (import->level_count == 0)
         return error_set(err, ERROR_USAGE, "%s: records of requests come behind their profile_export_aiperf.json: FILE.json,FILE.jsonl", name);
-    int status = read_lines(name, buf_text(text), buf_text(text) + text->len, &requests, &gaps, err);
+    struct level_summary *level = &import->levels[import->level_count - 1];
+    int status = read_lines(name, text, level_is_open_loop(level), &requests, &gaps, err);
     if (status == 0)
-        measure(import, &import->levels[import->level_count - 1], &requests, &gaps);
+        measure(import, level, &requests, &gaps);
     series_free(&gaps);
     free(requests.records);
     return status;
@@ -299,7 +321,10 @@ static int read_export(struct import *import, const char *name, const json_t *ro
         return error_wrap(err, "%s", name);
     tell_facts(import, root);
     read_latencies(level, root);
-    read_rates(level, root);
+    read_throughput(level, root);
+    level->rate[RATE_REQUEST_RPS] = import_number(root, "request_throughput.avg");
+    if (level_is_open_loop(level))
+        level->rate[RATE_OFFERED_RPS] = level->load;
     return 0;
 }
 

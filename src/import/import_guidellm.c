@@ -290,10 +290,10 @@ static const char *endpoint_of(const char *format)
 static const char *limits_of(struct import *import, const json_t *benchmark)
 {
     double seconds = first_number(benchmark, PLACES("config.constraints.max_duration.args.seconds.0", "config.constraints.max_duration.args.seconds",
-                                                    "config.constraints.max_duration.args.max_duration", "config.constraints.max_seconds.args.max_duration",
+                                                    "config.constraints.max_duration.args.max_duration", "config.constraints.max_seconds.max_duration",
                                                     "config.constraints.max_seconds", "args.max_duration"));
     double requests = first_number(benchmark, PLACES("config.constraints.max_requests.args.count.0", "config.constraints.max_requests.args.count",
-                                                     "config.constraints.max_requests.args.max_num", "config.constraints.max_requests", "args.max_number"));
+                                                     "config.constraints.max_requests.max_num", "config.constraints.max_requests", "args.max_number"));
     char duration[UNITS_TEXT_SIZE] = "";
     if (seconds > 0 && seconds < 1e9)
         units_format_duration(llround(seconds * 1e9), duration);
@@ -307,14 +307,17 @@ static void tell_facts(struct import *import, const json_t *root)
 {
     struct run_facts *facts = import->facts;
     const json_t *first = import_at(root, "benchmarks.0");
-    import_tell(import, &facts->model, first_text(root, PLACES("config.spec.backend.model", "benchmarks.0.config.backend.model", "args.model",
+    import_tell(import, &facts->model, first_text(root, PLACES("config.spec.backend.model", "benchmarks.0.config.backend.model", "args.backend_kwargs.model",
+                                                               "args.model",
                                                                "benchmarks.0.worker.backend_model")));
-    import_tell(import, &facts->target, first_text(root, PLACES("config.spec.backend.target", "benchmarks.0.config.backend.target", "args.target",
+    import_tell(import, &facts->target, first_text(root, PLACES("config.spec.backend.target", "benchmarks.0.config.backend.target",
+                                                                "args.backend_kwargs.target", "args.target",
                                                                 "benchmarks.0.worker.backend_target")));
     import_tell(import, &facts->profile, first_text(root, PLACES("config.spec.profile.kind", "benchmarks.0.config.profile.type_", "args.profile",
                                                                  "benchmarks.0.args.profile.type_")));
     import_tell(import, &facts->endpoint, endpoint_of(first_text(root, PLACES("config.spec.backend.request_format", "benchmarks.0.config.backend.request_format",
-                                                                              "args.request_type"))));
+                                                                              "args.backend_kwargs.request_format", "args.request_type",
+                                                                              "benchmarks.0.requests.successful.0.request_type"))));
     import_tell(import, &facts->limits, limits_of(import, first));
     import_tell(import, &facts->think_time, "none");
     if (!(first_number(first, PLACES("config.strategy.rampup_duration", "config.strategy.startup_duration")) > 0))

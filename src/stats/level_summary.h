@@ -165,7 +165,7 @@ struct missing {
 };
 
 /* A member of an imported level that is computed from others of its members. */
-#define DERIVED_MAX 8
+#define DERIVED_MAX 12
 struct derived {
     const char *field, *formula;
 };

@@ -32,7 +32,11 @@ def describe(values, name):
 
 
 def of_requests(requests, start, end, open_loop):
-    """requests: dicts of seconds (intended, sent, first, last, end or None), tokens, outcome ok|error|incomplete"""
+    """requests: dicts of seconds (intended, sent, first, last, end or None), tokens, outcome ok|error|incomplete, by_client. Members are those
+    that were sent (open loop: due) from start to end; rates are of all."""
+    due = "intended" if open_loop else "sent"
+    start = min(r[due] for r in requests) if start is None else start
+    everything, requests = requests, [r for r in requests if start <= r[due] <= end]
     ms = {name: [] for name in ("ttft_ms", "ttft_censored_ms", "ttft_intended_ms", "e2e_ms", "e2e_intended_ms", "schedule_slip_ms", "tpot_ms",
                                 "tpot_vllm_ms", "tpot_with_first_ms")}
     told = {"requests.members": len(requests)}
@@ -44,7 +48,7 @@ def of_requests(requests, start, end, open_loop):
             ms["ttft_censored_ms"].append(1e3 * (r["first"] - r["sent"]))
             if open_loop:
                 ms["ttft_intended_ms"].append(1e3 * (r["first"] - r["intended"]))
-        elif r["outcome"] != "incomplete" or 1e3 * ((r["end"] or end) - r["sent"]) > LATE_MS:
+        elif r["outcome"] == "error" and not r.get("by_client") or r["outcome"] == "incomplete" and 1e3 * ((r["end"] or end) - r["sent"]) > LATE_MS:
             ms["ttft_censored_ms"].append(math.inf)
         if r["outcome"] != "ok":
             continue
@@ -54,14 +58,16 @@ def of_requests(requests, start, end, open_loop):
             ms["schedule_slip_ms"].append(1e3 * (r["sent"] - r["intended"]))
         if r["tokens"] > 1:
             ms["tpot_vllm_ms"].append(1e3 * (r["last"] - r["first"]) / (r["tokens"] - 1))
+        if r["tokens"] > 1 and r["last"] > r["first"]:  # what came all at once has no time a token
             ms["tpot_ms"].append(ms["tpot_vllm_ms"][-1])
         ms["tpot_with_first_ms"].append(1e3 * (r["last"] - r["sent"]) / r["tokens"])
     for name, values in ms.items():
         told |= describe(values, name)
     told["user_tps"] = 1000 / told["tpot_ms.p95"]
-    begin = start if start is not None else min(r["intended"] if open_loop else r["sent"] for r in requests)
-    told["request_rps"] = sum(r["outcome"] == "ok" and begin <= r["end"] <= end for r in requests) / (end - begin)
-    told["concurrency"] = sum(max(0, min(r["end"] or end, end) - max(r["sent"], begin)) for r in requests) / (end - begin)
+    told["request_rps"] = sum(r["outcome"] == "ok" and start <= r["end"] <= end for r in everything) / (end - start)
+    told["concurrency"] = sum(max(0, min(r["end"] or end, end) - max(r["sent"], start)) for r in everything) / (end - start)
+    if told["requests.ok"] + told["requests.error"] > 0:
+        told["error_rate"] = sum(r["outcome"] == "error" for r in requests) / (told["requests.ok"] + told["requests.error"])
     return told
 
 
@@ -89,8 +95,8 @@ def guidellm(document):
                     "first": number(item, "info.timings.first_token_iteration", "info.timings.first_iteration", "first_token_time"),
                     "last": number(item, "info.timings.last_token_iteration", "info.timings.last_iteration", "last_token_time"),
                     "end": number(item, "info.timings.request_end", "request_end_time", "end_time")})
-        told = of_requests(requests, None, benchmark["end_time"], open_loop)
-        told["load"] = strategy.get("rate") if open_loop else 1 if strategy["type_"] == "synchronous" else min(number(strategy, "streams", "max_concurrency"), len(requests))
+        told = of_requests(requests, benchmark["start_time"] if benchmark.get("warmup_duration") else None, benchmark["end_time"], open_loop)
+        told["load"] = strategy["rate"] if open_loop else 1 if strategy["type_"] == "synchronous" else min(number(strategy, "streams", "max_concurrency"), len(requests))
         told["output_tps"] = benchmark["metrics"]["output_tokens_per_second"]["total"]["mean"]
         told["total_tps"] = benchmark["metrics"]["tokens_per_second"]["total"]["mean"]
         yield told
@@ -107,14 +113,40 @@ def vllm_bench(document):
     yield told | {"load": document["max_concurrency"], "output_tps": document["output_throughput"], "total_tps": document["total_token_throughput"]}
 
 
+def aiperf(document, records):
+    """Times are integer ns of an epoch: they count from the first record, before they become seconds."""
+    rate = document["input_config"]["phases"][0].get("rate")
+    origin = records[0]["metadata"]["request_start_ns"]
+    requests, gaps = [], []
+    for record in records:
+        value = {key: metric["value"] for key, metric in record["metrics"].items()}
+        sent, end, due = ((record["metadata"][key] - origin) / 1e9 for key in ("request_start_ns", "request_end_ns", "credit_issued_ns"))
+        made = {"outcome": "error" if record.get("error") else "ok", "intended": due, "sent": sent, "end": end, "first": None}
+        if not record.get("error"):
+            made |= {"first": sent + value["time_to_first_token"] / 1e3, "last": sent + value["request_latency"] / 1e3,
+                     "tokens": value["usage_completion_tokens"]}
+            gaps += value["inter_chunk_latency"]
+        requests.append(made)
+    told = of_requests(requests, None, max(r["end"] for r in requests), rate is not None) | describe(gaps, "arrival_gap_ms")
+    seconds, used = (document[key]["avg"] for key in ("benchmark_duration", "total_usage_completion_tokens"))
+    return told | {"load": rate or document["input_config"]["phases"][0]["concurrency"], "output_tps": used / seconds,
+                   "total_tps": (used + document["total_usage_prompt_tokens"]["avg"]) / seconds}
+
+
+def levels_of(path):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if path.name.startswith("guidellm"):
+        return guidellm(document)
+    if path.name.startswith("vllm-bench"):
+        return vllm_bench(document)
+    return [aiperf(document, [json.loads(line) for line in path.with_suffix(".jsonl").open(encoding="utf-8")])]
+
+
 def main():
     with open(HERE / "expected.tsv", "w", encoding="utf-8") as out:
         out.write("# written by expected.py\n")
         for path in sorted(DATA.glob("*.json")):
-            tool = {"guidellm": guidellm, "vllm-bench": vllm_bench}.get(path.name.rsplit("-", 1)[0] if path.name.startswith("vllm") else path.name.split("-")[0])
-            if not tool:
-                continue
-            for level, told in enumerate(tool(json.loads(path.read_text(encoding="utf-8")))):
+            for level, told in enumerate(levels_of(path)):
                 for name, value in told.items():
                     out.write(f"{path.name}\t{level}\t{name}\t{value!r}\n")
 

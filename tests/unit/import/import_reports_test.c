@@ -18,12 +18,12 @@
 #define FOLDER "tests/data/import/"
 #define TIME_ERROR 2e-6 /* ms: times are seconds of an epoch in the reports, and whole ns here */
 #define RELATIVE_ERROR 1e-7
-#define NUMBERS_MIN 700
+#define NUMBERS_MIN 1500
 
 static struct run_summary *import(const char *format, const char *path)
 {
     struct error err = {0};
-    char spec[256];
+    char spec[1024];
     snprintf(spec, sizeof spec, "%s:%s", format, path);
     struct run_summary *run = import_read(spec, &sla_default, &err);
     if (!run)
@@ -34,8 +34,11 @@ static struct run_summary *import(const char *format, const char *path)
 static struct run_summary *import_by_name(const char *file)
 {
     static const char *const names[] = {"guidellm", "vllm-bench", "aiperf"};
-    char path[256];
-    snprintf(path, sizeof path, FOLDER "%s", file);
+    char path[512];
+    if (strncmp(file, "aiperf", strlen("aiperf")) == 0) /* its requests are in a file of their own */
+        snprintf(path, sizeof path, FOLDER "%s," FOLDER "%sl", file, file);
+    else
+        snprintf(path, sizeof path, FOLDER "%s", file);
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
         if (strncmp(file, names[k], strlen(names[k])) == 0)
             return import(names[k], path);
@@ -184,6 +187,45 @@ static void test_facts_of_guidellm(void **state)
     run_summary_free(run);
 }
 
+/* What older versions tell, and where. */
+static void test_facts_of_older_guidellm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *tool, *kind, *limits, *endpoint;
+    } cases[] = {
+        {"guidellm-0.2.1-concurrent.json", "GuideLLM 0.2 or 0.3", "concurrent", "1.0 s a level", "completions"},
+        {"guidellm-0.3.1-poisson.json", "GuideLLM 0.2 or 0.3", "poisson", "2.0 s a level", "completions"},
+        {"guidellm-0.5.4-constant.json", "GuideLLM 0.5.4", "constant", "40 requests a level", "chat"},
+        {"guidellm-0.6.1-warmup.json", "GuideLLM 0.6.1", "concurrent", "1.0 s a level", ""}, /* by default: not told */
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        struct run_summary *run = import_by_name(cases[k].file);
+        assert_string_equal(run->facts.imported->tool, cases[k].tool);
+        assert_string_equal(run->facts.model, "tiny");
+        assert_int_equal(strncmp(run->facts.target, "http://127.0.0.1:", strlen("http://127.0.0.1:")), 0);
+        assert_string_equal(run->levels[0].kind, cases[k].kind);
+        assert_string_equal(run->facts.limits, cases[k].limits);
+        assert_string_equal(run->facts.endpoint, cases[k].endpoint);
+        assert_true(fabs(run->facts.output.mean - 16) < 1e-9);
+        run_summary_free(run);
+    }
+}
+
+static void test_facts_of_aiperf(void **state)
+{
+    (void)state;
+    struct run_summary *run = import_by_name("aiperf-0.13.0-rate.json");
+    assert_string_equal(run->facts.imported->tool, "AIPerf 0.13.0");
+    assert_string_equal(run->facts.model, "tiny");
+    assert_string_equal(run->facts.limits, "60 requests a level");
+    assert_string_equal(run->levels[0].kind, "poisson");
+    assert_true(run->levels[0].requests.error == 3);
+    assert_string_equal(run->levels[0].failures[0].name, "http_5xx");
+    assert_true(run->facts.output.mean == 16); /* the server's count; AIPerf's tokenizer makes 32 of it */
+    run_summary_free(run);
+}
+
 static void test_facts_of_vllm_bench(void **state)
 {
     (void)state;
@@ -202,6 +244,8 @@ int main(void)
         cmocka_unit_test(test_reports_say_what_their_requests_say),
         cmocka_unit_test(test_every_level_is_marked),
         cmocka_unit_test(test_facts_of_guidellm),
+        cmocka_unit_test(test_facts_of_older_guidellm),
+        cmocka_unit_test(test_facts_of_aiperf),
         cmocka_unit_test(test_facts_of_vllm_bench),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
