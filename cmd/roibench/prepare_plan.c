@@ -375,6 +375,8 @@ int prepare_fill_plan(const struct app *app, const struct options *options, stru
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
     plan->repeat = options_integer(options, "repeat", 1);
+    if (options_text(options, "slo") && slo_parse(options_text(options, "slo"), &plan->slo, err) < 0)
+        return -1;
     if (fill_arrivals(app, options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
         check_arrivals(options, plan, err) < 0 || fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 ||
         fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0 ||

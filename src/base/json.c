@@ -13,7 +13,8 @@
 #include "base/utf8.h"
 
 #define JSON_SHOWN_MAX 40 /* bytes of a wrong value that a message shows */
-#define JSON_DIGITS 9     /* significant digits of a number that is not whole */
+#define JSON_DIGITS 12    /* significant digits of a number that is not whole: times of 1,000 s in ms to the ns */
+#define JSON_WHOLE_MIN 1e11 /* from here on what is behind the point is rounded off */
 #define JSON_EXACT_MAX 9007199254740992.0 /* 2^53 */
 
 /* ---- opening ---- */
@@ -358,18 +359,26 @@ void json_set_integer_if(json_t *object, const char *key, int64_t integer, bool 
         json_set_null(object, key);
 }
 
-void json_set_number(json_t *object, const char *key, double number)
+static json_t *json_new_number(double number)
 {
     char text[64];
 
-    if (!isfinite(number)) {
-        json_set_null(object, key);
-    } else if ((number == trunc(number) || fabs(number) >= 1e8) && fabs(number) <= JSON_EXACT_MAX) {
-        json_set_integer(object, key, llround(number));
-    } else {
-        snprintf(text, sizeof text, "%.*g", JSON_DIGITS, number);
-        json_set_new(object, key, json_real(strtod(text, NULL)));
-    }
+    if (!isfinite(number))
+        return json_null();
+    if ((number == trunc(number) || fabs(number) >= JSON_WHOLE_MIN) && fabs(number) <= JSON_EXACT_MAX)
+        return json_integer(llround(number));
+    snprintf(text, sizeof text, "%.*g", JSON_DIGITS, number);
+    return json_real(strtod(text, NULL));
+}
+
+void json_set_number(json_t *object, const char *key, double number)
+{
+    json_set_new(object, key, json_new_number(number));
+}
+
+void json_append_number(json_t *array, double number)
+{
+    json_array_append_new(array, json_new_number(number));
 }
 
 void json_set_bool(json_t *object, const char *key, bool value)

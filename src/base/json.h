@@ -64,12 +64,13 @@ json_t *json_get_array_or_null(struct json_reader *reader, const json_t *object,
 char *json_scalar_text(const json_t *value);
 
 /* Writing. Members keep the order in which they were set. NAN and infinities become null (missing is not zero). Numbers are
- * rounded to 9 significant digits; whole ones, and those from 10^8 on rounded to whole ones, are written as integers up to 2^53. */
+ * rounded to 12 significant digits; whole ones, and those from 10^11 on rounded to whole ones, are written as integers up to 2^53. */
 void json_set_text(json_t *object, const char *key, const char *text_or_null);
 void json_set_text_if_any(json_t *object, const char *key, const char *text); /* "" and NULL: null */
 void json_set_integer(json_t *object, const char *key, int64_t integer);
 void json_set_integer_if(json_t *object, const char *key, int64_t integer, bool known); /* not known: null */
 void json_set_number(json_t *object, const char *key, double number);
+void json_append_number(json_t *array, double number); /* likewise */
 void json_set_bool(json_t *object, const char *key, bool value);
 void json_set_null(json_t *object, const char *key);
 json_t *json_add_object(json_t *object, const char *key); /* borrowed */

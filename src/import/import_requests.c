@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "stats/measure.h"
-#include "stats/run_data.h"
+#include "stats/run_blocks.h"
 
 struct record *import_add_request(struct import_requests *requests)
 {
@@ -80,7 +80,8 @@ void import_measure(struct import *import, struct level_summary *level, struct i
     struct run_data data = {.file = {.records = requests->records, .record_count = requests->count},
                             .time_scale = 1, .member = member, .levels = &run_level, .level_count = 1};
     level->requests = (struct request_counts){0};
-    measure_level(level, &data, &run_level, import->sla, import->arena);
+    run_blocks_cut(&data, &run_level);
+    measure_level(level, &data, &run_level, import->sla, NULL, import->arena);
     level->reason[0] = '\0';
     level->missing_count = 0;
     free(order);

@@ -26,7 +26,7 @@ static int set_option(struct options *options, const char *path, const char *key
 /* Keys of the format that other versions use: a file is written for all of them. */
 static bool is_unused(const char *key)
 {
-    static const char *const keys[] = {"sla", "slo", "publish"};
+    static const char *const keys[] = {"sla", "publish"};
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
         if (strcmp(key, keys[k]) == 0)
             return true;

@@ -4,7 +4,7 @@
  *      "hardware":"1 x L4", "gpus":1, "price_per_hour":0.85, "price_source":"…"}
  *
  * Each key is an option's name with '_' for '-'; which options may stand there is said by their rows (from_model_file). A file is
- * written for all versions: sla, slo and publish may stand there too, of any form. */
+ * written for all versions: sla and publish may stand there too, of any form. */
 #ifndef ROIBENCH_PLAN_MODEL_FILE_H
 #define ROIBENCH_PLAN_MODEL_FILE_H
 
@@ -13,7 +13,7 @@
 #include "base/options.h"
 
 /* 1: read; 0: there is no such file (the template is used); -1 with *err. Keys that a model file may have and that this version does not
- * use (sla, slo, publish) are appended to *unused, comma-separated. */
+ * use (sla, publish) are appended to *unused, comma-separated. */
 int model_file_read(const char *folder, const char *model, struct options *options, struct buf *unused, struct error *err);
 
 #endif

@@ -425,6 +425,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     plan->refine = integer_within_or(reader, root, "refine", 0, FIND_REFINE_MAX, 0);
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
+    slo_read(&plan->slo, reader, root);
     read_deployment(reader, root, plan);
     plan->kubernetes = kubernetes_facts_read(reader, root, plan->arena);
     arrival_shape_read(&plan->arrival_shape, reader, root, plan->arena);

@@ -205,6 +205,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_integer(workload, "turns", plan->workload.turns);
     json_set_text(workload, "language", plan->workload.language);
     write_limits(root, &plan->limits);
+    slo_write(&plan->slo, root);
     write_deployment(root, &plan->deployment);
     kubernetes_facts_write(root, plan->kubernetes);
     json_set_integer(root, "seed", (int64_t)plan->seed);

@@ -167,6 +167,8 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
     deployment_fact(out, facts);
     workload_fact(out, facts);
     load_fact(out, summary);
+    if (facts->objectives)
+        fact(out, "Goals:", facts->objectives);
     buf_append_text(out, "- Run:      ");
     markdown_text(out, facts->run_id);
     if (facts->anchor_realtime_ns)
@@ -366,6 +368,8 @@ void markdown_points(struct buf *out, const struct points *points)
     add_capacity(out, "TTFT p95 < 1 s up to:", points->capacity[CAPACITY_TTFT].level, points->capacity[CAPACITY_TTFT].none);
     add_capacity(out, "TTFT p95 <= 2 s up to:", points->capacity[CAPACITY_TTFT_2S].level, points->capacity[CAPACITY_TTFT_2S].none);
     add_capacity(out, "All acceptable up to:", points->capacity[CAPACITY_ALL].level, points->capacity[CAPACITY_ALL].none);
+    if (points->has_objectives)
+        add_capacity(out, "Goals met up to:", points->capacity[CAPACITY_SLO].level, points->capacity[CAPACITY_SLO].none);
     add_capacity(out, "Peak throughput:", points->max_throughput, "none: no throughput is known");
     buf_append_char(out, '\n');
 }

@@ -22,6 +22,11 @@ void markdown_validity(struct buf *out, const struct run_summary *summary, const
 /* What the columns mean. */
 void markdown_footnotes(struct buf *out);
 
+/* How sure the numbers are: 95 % intervals of each level, and goodput where objectives were given. */
+void markdown_intervals(struct buf *out, const struct run_summary *summary, const char *heading);
+/* Loads that were measured several times: means over the repeats and their intervals; nothing where there are none. */
+void markdown_repeats(struct buf *out, const struct run_summary *summary, const char *heading);
+
 /* "$0.85"; "-" when not known. */
 const char *markdown_usd(double usd, char *buffer);
 /* "5 streams"; of a level that was repeated, "5 streams (2 of 3)". buffer holds MARKDOWN_LOAD_SIZE. */

@@ -17,7 +17,14 @@ struct rule {
 /* The first that fits counts. */
 static const struct rule of_levels[] = {
     {"reason", "no journal tells why it ended"},
-    {"goodput_rps", "no objectives were given"},
+    {"goodput_share", "no objectives were given (--slo), or no member tells"},
+    {"blocks", "the window is shorter than five median e2e, or no request ended ok in it"},
+    {"blocks.output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl"},
+    {"slices.*", "too many requests of this slice never got a first token"},
+    {"interval_95.user_tps.*", "too few samples for this bound of the TPOT p95"},
+    {"interval_95.error_rate.*", "there are no blocks, or no failure to tell how much their number varies"},
+    {"interval_95.*", "there are no blocks, or the number itself is not known"},
+    {"*.interval_95.mean.*", "there are no blocks, or the mean itself is not known or 0"},
     {"server.*.limit", "it has no limit"},
     {"server.*.share_above", "it has no limit"},
     {"server.sums", "there is no scrape both before the window and after it"},
@@ -45,6 +52,7 @@ static const struct rule of_imports[] = {
     {"classes.level", "neither a TTFT nor a failure by the server's doing is known"},
     {"classes.decided_by", "the level has no class"},
     {"classes.*", "the metric is not known"},
+    {"interval_95.*", "the samples are not told, or there are no blocks"},
     {"*.interval_95.*", "too few samples for this bound, or the samples are not told"},
     {"*.std", "a single sample has no spread, or it is not told"},
     {NULL, NULL},
@@ -53,6 +61,7 @@ static const struct rule of_runs[] = {
     {"started", "the records have no header"},
     {"scenario", "none of the named ones"},
     {"simulated", "what served an imported run is not told"},
+    {"objectives", "none were given (--slo)"},
     {"*", "not told"},
     {NULL, NULL},
 };
@@ -71,6 +80,12 @@ static const struct rule of_points[] = {
     {"max_throughput", "no level has a throughput"},
     {"advised_load", "see advice"},
     {"*_tps", "see the missing of this level"},
+    {NULL, NULL},
+};
+static const struct rule of_repeats[] = {
+    {"*.low", "an interval needs three values, all of them finite"},
+    {"*.high", "an interval needs three values, all of them finite"},
+    {"*.mean", "no repeat has it, or one is infinite"},
     {NULL, NULL},
 };
 static const struct rule of_roi[] = {
@@ -195,6 +210,11 @@ void missing_explain_timeline(json_t *timeline)
 void missing_explain_points(json_t *points)
 {
     explain_all(points, of_points, NULL);
+}
+
+void missing_explain_repeats(json_t *load)
+{
+    explain_all(load, of_repeats, NULL);
 }
 
 void missing_explain_roi(json_t *roi)

@@ -18,6 +18,7 @@ void missing_explain_level(json_t *object, const struct level_summary *level);
 void missing_explain_run(json_t *run);
 void missing_explain_timeline(json_t *timeline);
 void missing_explain_points(json_t *points);
+void missing_explain_repeats(json_t *load);
 void missing_explain_roi(json_t *roi);
 
 #endif

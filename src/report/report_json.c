@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "report/json_level.h"
 #include "report/json_server.h"
 #include "report/missing.h"
 #include "report/report_json.h"
@@ -50,6 +51,7 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     json_set_integer_if(run, "prompt_tokens", facts->prompt_tokens, facts->prompt_tokens > 0);
     json_set_integer_if(run, "output_tokens", facts->output_tokens, facts->output_tokens > 0);
     json_set_text_if_any(run, "limits", facts->limits);
+    json_set_text_if_any(run, "objectives", facts->objectives);
     json_set_text_if_any(run, "hardware", facts->hardware);
     json_set_integer_if(run, "gpus", facts->gpus, facts->gpus > 0);
     set_price(run, "price_per_hour", facts->price_micro_usd);
@@ -61,132 +63,6 @@ static void write_facts(json_t *root, const struct run_facts *facts)
         json_object_set(run, "plan", facts->plan);
     else
         json_set_null(run, "plan");
-}
-
-/* ---- a level ---- */
-
-static void write_distribution(json_t *level, const char *key, const struct distribution *distribution)
-{
-    if (!distribution_is_known(distribution)) {
-        json_set_null(level, key);
-        return;
-    }
-    json_t *object = json_add_object(level, key);
-    json_set_integer_if(object, "count", (int64_t)distribution->count, distribution->count > 0);
-    json_set_number(object, "mean", distribution->mean);
-    json_set_number(object, "std", distribution->std);
-    json_set_number(object, "min", distribution->min);
-    for (int k = 0; k < PERCENTILE_COUNT; k++)
-        json_set_number(object, percentile_name((enum percentile)k), distribution->percentile[k]);
-    json_set_number(object, "max", distribution->max);
-    json_t *intervals = json_add_object(object, "interval_95");
-    for (int k = 0; k < INTERVAL_COUNT; k++) {
-        json_t *bounds = json_add_object(intervals, percentile_name(interval_percentile(k)));
-        json_set_number(bounds, "low", distribution->interval[k].low);
-        json_set_number(bounds, "high", distribution->interval[k].high);
-    }
-}
-
-static void write_classes(json_t *level, const struct verdict *verdict)
-{
-    json_t *object = json_add_object(level, "classes");
-    for (int k = 0; k < SLA_METRIC_COUNT; k++)
-        json_set_text(object, sla_default.row[k].name,
-                      verdict->metric[k] == SLA_UNKNOWN ? NULL : sla_class_name(verdict->metric[k]));
-    json_set_text(object, "level", verdict->level == SLA_UNKNOWN ? NULL : sla_class_name(verdict->level));
-    json_set_text(object, "decided_by", verdict->decided_by < 0 ? NULL : sla_default.row[verdict->decided_by].name);
-}
-
-static void set_count(json_t *object, const char *key, uint64_t count)
-{
-    json_set_integer_if(object, key, (int64_t)count, count != COUNT_UNKNOWN);
-}
-
-static void write_requests(json_t *object, const struct level_summary *level)
-{
-    json_t *requests = json_add_object(object, "requests");
-    set_count(requests, "members", level->requests.members);
-    set_count(requests, "ok", level->requests.ok);
-    set_count(requests, "error", level->requests.error);
-    set_count(requests, "incomplete", level->requests.incomplete);
-    set_count(requests, "no_first_token", level->requests.no_first_token);
-    set_count(requests, "left_out", level->requests.left_out);
-    set_count(requests, "never_sent", level->requests.never_sent);
-    json_t *errors = json_add_object(object, "errors");
-    for (size_t k = 0; k < level->failure_count; k++)
-        json_set_integer(errors, level->failures[k].name, (int64_t)level->failures[k].count);
-}
-
-static void write_numbers(json_t *object, const struct level_summary *level)
-{
-    for (int k = 0; k < LATENCY_COUNT; k++)
-        write_distribution(object, latency_name((enum latency)k), &level->latency[k]);
-    json_set_number(object, "ttft_p95_at_least_ms", level->ttft_p95_at_least_ms);
-    json_set_number(object, "unfinished_share", level->unfinished_share);
-    json_set_number(object, "ttft_slices_above", level->ttft_slices_above);
-    for (int k = 0; k < RATE_COUNT; k++)
-        json_set_number(object, rate_name((enum rate)k), level->rate[k]);
-    json_set_null(object, "goodput_rps");
-}
-
-static void write_validity(json_t *object, const struct validity_summary *summary)
-{
-    json_t *validity = json_add_object(object, "validity");
-    json_set_text(validity, "verdict", validity_name(summary->verdict));
-    json_t *reasons = json_add_array(validity, "reasons");
-    for (size_t k = 0; k < summary->count; k++)
-        json_array_append_new(reasons, json_string(summary->reasons[k].text));
-}
-
-static void write_cut(json_t *window, const char *key, const struct steady_cut *cut)
-{
-    json_t *object = json_add_object(window, key);
-    json_set_text(object, "rule", steady_rule_name(cut->rule));
-    json_set_number(object, "seconds", (double)cut->ns / 1e9);
-    const char *series = steady_series_name(cut->by);
-    if (series)
-        json_set_text(object, "series", series);
-}
-
-static void write_derived(json_t *object, const struct level_summary *level)
-{
-    json_t *derived = json_add_object(object, "derived");
-    for (size_t k = 0; k < level->derived_count; k++)
-        json_set_text(derived, level->derived[k].field, level->derived[k].formula);
-}
-
-static json_t *level_to_json(const struct level_summary *level)
-{
-    json_t *object = json_object();
-    json_set_integer(object, "index", level->index);
-    json_set_integer(object, "repeat", level->repeat);
-    json_set_number(object, "load", level->load);
-    json_set_text(object, "unit", level->unit);
-    json_set_text(object, "kind", level->kind);
-    json_set_bool(object, "ended", level->ended);
-    json_set_text_if_any(object, "reason", level->reason);
-    json_t *window = json_add_object(object, "window");
-    json_set_number(window, "level_start_s", level->start_s);
-    json_set_number(window, "start_s", level->window_start_s);
-    json_set_number(window, "end_s", level->window_end_s);
-    json_set_number(window, "level_end_s", level->end_s);
-    if (!level->imported) {
-        write_cut(window, "warmup", &level->warmup);
-        write_cut(window, "cooldown", &level->cooldown);
-    } else {
-        json_set_null(window, "warmup");
-        json_set_null(window, "cooldown");
-    }
-    write_requests(object, level);
-    write_numbers(object, level);
-    json_server(object, &level->server);
-    json_gpu(object, &level->gpu);
-    write_classes(object, &level->verdict);
-    write_validity(object, &level->validity);
-    if (level->imported)
-        write_derived(object, level);
-    missing_explain_level(object, level);
-    return object;
 }
 
 /* ---- points ---- */
@@ -259,6 +135,42 @@ static void write_points(json_t *object, const struct points *points)
     missing_explain_points(object);
 }
 
+/* ---- the run as a whole ---- */
+
+static void write_totals(json_t *root, const struct run_totals *totals)
+{
+    json_t *object = json_add_object(root, "totals");
+    json_set_number(object, "window_s", totals->window_s);
+    json_level_set_requests(object, &totals->requests, totals->failures, totals->failure_count);
+}
+
+static void write_repeated_load(json_t *list, const struct repeated_load *load)
+{
+    json_t *object = json_object(), *levels;
+    json_array_append_new(list, object);
+    json_set_number(object, "load", load->load);
+    json_set_text(object, "unit", load->unit);
+    json_set_text(object, "kind", load->kind);
+    json_set_integer(object, "measured", (int64_t)load->count);
+    json_set_integer(object, "left_out", (int64_t)load->left_out);
+    levels = json_add_array(object, "levels");
+    for (size_t k = 0; k < load->count; k++) {
+        json_t *level = json_object();
+        json_set_integer(level, "index", load->levels[k]->index);
+        json_set_integer(level, "repeat", load->levels[k]->repeat);
+        json_array_append_new(levels, level);
+    }
+    for (int k = 0; k < FIGURE_COUNT; k++) {
+        const struct uncertain *figure = &load->figure[k];
+        json_t *inner = json_add_object(object, figure_name((enum figure)k));
+        json_set_integer(inner, "count", (int64_t)figure->count);
+        json_set_number(inner, "mean", figure->value);
+        json_set_number(inner, "low", figure->interval.low);
+        json_set_number(inner, "high", figure->interval.high);
+    }
+    missing_explain_repeats(object);
+}
+
 json_t *report_json_of_run(const struct run_summary *summary)
 {
     json_t *root = json_object();
@@ -266,7 +178,7 @@ json_t *report_json_of_run(const struct run_summary *summary)
     write_facts(root, &summary->facts);
     json_t *levels = json_add_array(root, "levels");
     for (size_t k = 0; k < summary->level_count; k++)
-        json_array_append_new(levels, level_to_json(&summary->levels[k]));
+        json_array_append_new(levels, json_level_new(&summary->levels[k]));
     if (summary->points_count > 0)
         write_points(json_add_object(root, "points"), &summary->points[0]);
     else {
@@ -276,6 +188,10 @@ json_t *report_json_of_run(const struct run_summary *summary)
     if (summary->points_count > 1) /* a sweep that has loads of both units */
         write_points(json_add_object(root, "points_other_unit"), &summary->points[1]);
     json_timeline(root, summary);
+    json_t *repeats = json_add_array(root, "repeats");
+    for (size_t k = 0; k < summary->repeated_count; k++)
+        write_repeated_load(repeats, &summary->repeated[k]);
+    write_totals(root, &summary->totals);
     json_t *notes = json_add_array(root, "notes");
     for (size_t k = 0; k < summary->note_count; k++)
         json_array_append_new(notes, json_string(summary->notes[k]));

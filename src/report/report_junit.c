@@ -116,10 +116,13 @@ static void add_objectives(struct suite *suite, const struct points *points)
 {
     static const char *const titles[CAPACITY_COUNT] = {[CAPACITY_TTFT] = "ttft: some load has a TTFT p95 below 1 s",
                                                        [CAPACITY_TTFT_2S] = "ttft_2s: some load has a TTFT p95 of at most 2 s",
-                                                       [CAPACITY_ALL] = "all: some load has nothing worse than acceptable"};
+                                                       [CAPACITY_ALL] = "all: some load has nothing worse than acceptable",
+                                                       [CAPACITY_SLO] = "slo: at some load 95 % of the requests meet every goal"};
     char load[UNITS_TEXT_SIZE], tps[UNITS_TEXT_SIZE];
     for (int k = 0; k < CAPACITY_COUNT; k++) {
         const struct level_summary *level = points->capacity[k].level;
+        if (k == CAPACITY_SLO && !points->has_objectives)
+            continue; /* nobody asked */
         const char *title = titles[k] ? titles[k] : capacity_name((enum capacity_set)k);
         if (!level) {
             add_case(suite, title, FAILED, 0, points->capacity[k].none);

@@ -38,6 +38,8 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     buf_append_text(out, "## What was measured\n\n");
     markdown_facts(out, summary);
     add_sweep(out, summary, "##");
+    markdown_repeats(out, summary, "##");
+    markdown_intervals(out, summary, "##");
     markdown_failures(out, summary, "##");
     markdown_server(out, summary, "##");
     markdown_gpus(out, summary, "##");
@@ -275,6 +277,8 @@ static void add_run(struct buf *out, const struct comparison *comparison, size_t
     add_advice(out, comparison->runs[k]);
     markdown_facts(out, comparison->runs[k]);
     add_sweep(out, comparison->runs[k], "###");
+    markdown_repeats(out, comparison->runs[k], "###");
+    markdown_intervals(out, comparison->runs[k], "###");
     markdown_server(out, comparison->runs[k], "###");
     markdown_gpus(out, comparison->runs[k], "###");
     markdown_validity(out, comparison->runs[k], "###");

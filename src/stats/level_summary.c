@@ -70,6 +70,7 @@ void level_summary_init(struct level_summary *level)
         .ttft_p95_at_least_ms = NAN,
         .unfinished_share = NAN,
         .ttft_slices_above = NAN,
+        .goodput_share = NAN,
         .server = {.queue_depth = gauge_unknown,
                    .kv_cache = gauge_unknown,
                    .running = gauge_unknown,
@@ -81,8 +82,10 @@ void level_summary_init(struct level_summary *level)
     };
     for (int k = 0; k < LATENCY_COUNT; k++)
         level->latency[k] = distribution_empty();
-    for (int k = 0; k < RATE_COUNT; k++)
+    for (int k = 0; k < RATE_COUNT; k++) {
         level->rate[k] = NAN;
+        level->rate_interval[k] = interval_unknown;
+    }
     for (int k = 0; k < RECONCILED_COUNT; k++)
         level->server.sums.both[k] = (struct reconciled){.server = NAN, .client = NAN};
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stats/blocks.h"
 #include "stats/series.h"
 #include "stats/steady.h"
 #include "stats/verdict.h"
@@ -42,6 +43,7 @@ const char *latency_name(enum latency latency); /* "ttft_ms" */
     X(OUTPUT_TPS, "output_tps")                 \
     X(TOTAL_TPS, "total_tps")                   \
     X(REQUEST_RPS, "request_rps")               \
+    X(GOODPUT_RPS, "goodput_rps")               \
     X(CONCURRENCY, "concurrency")               \
     X(ERROR_RATE, "error_rate")                 \
     X(OFFERED_RPS, "offered_rps")               \
@@ -72,6 +74,23 @@ struct failure_count {
     const char *name;
     const char *blame; /* by whose doing: "server", "client", "neither" */
     uint64_t count;
+};
+
+/* A tenth of the members that tell of TTFT, in the order of sending: how it changed in the level. Of fewer than SLICES * SLICE_MIN
+ * requests as many slices as have SLICE_MIN each. */
+#define SLICES 10
+#define SLICE_MIN 10
+struct level_slice {
+    double start_s, end_s; /* sending of its first and its last request */
+    uint64_t requests, no_first_token;
+    double ttft_p50_ms, ttft_p95_ms; /* censored; may be +infinity */
+};
+
+/* The window in blocks of equal time (stats/blocks.h): what happened in each, one after the other. */
+struct level_blocks {
+    size_t count;      /* 0: the window is too short */
+    double seconds;    /* of one block */
+    double output_tps[BLOCKS], request_rps[BLOCKS], concurrency[BLOCKS]; /* output_tps: NAN where no tokens are known */
 };
 
 /* A gauge of the server over the part of the window that its scrapes cover. */
@@ -179,6 +198,7 @@ struct level_summary {
     bool ended;                                          /* false: the run was cut off in this level */
     char reason[24];                                     /* why it ended: "max_seconds"; "" not known */
     bool grew;                                           /* it was ended because its queue grew without end: its TTFT is a lower bound */
+    bool stopped;                                        /* the run ended it before its time, and cancelled what was under way */
     bool imported;                                       /* measured by another tool (src/import): distributions may have no samples */
     struct derived derived[DERIVED_MAX];
     size_t derived_count;
@@ -190,6 +210,11 @@ struct level_summary {
     double unfinished_share;     /* no_first_token / samples of ttft_censored_ms */
     double ttft_slices_above;    /* share of ten slices whose TTFT p95 is above the saturation limit; NAN: under 100 requests */
     double rate[RATE_COUNT];
+    struct interval rate_interval[RATE_COUNT]; /* 95 %, within-run noise only: by blocks; of user_tps by the ranks of its TPOT */
+    double goodput_share;        /* of the members that tell: ended ok and met every objective of --slo; NAN: none was given */
+    struct level_blocks blocks;
+    struct level_slice slices[SLICES];
+    size_t slice_count;
     struct server_summary server;
     struct gpu_summary gpu;
     struct verdict verdict;

@@ -6,8 +6,10 @@
 
 #include "base/mem.h"
 #include "stats/level_sample.h"
+#include "stats/measure_blocks.h"
 #include "stats/prompt_sum.h"
 #include "stats/reconcile.h"
+#include "stats/request_latency.h"
 #include "stats/saturation.h"
 
 #define MS 1e6                        /* ns of one */
@@ -19,21 +21,17 @@ struct sums {
     const struct run_data *data;
     const struct run_level *level;
     const struct sla *sla;
+    const struct slo *slo; /* NULL: none was given */
+    struct level_sums *blocks;
     struct series latency[LATENCY_COUNT];
     struct level_wait *waits; /* in the order of sending, at last */
     size_t wait_count;
     uint64_t failures[FAILURE_COUNT];
-    uint64_t delivered, ended_ok;
+    uint64_t delivered, ended_ok, good;
+    uint64_t telling; /* members that tell whether they met the objectives */
     double in_flight_ns;
     struct prompt_sum prompts_in_window;
 };
-
-/* Adds (to - from) / by; nothing when one of the times never was. */
-static void add_between(struct sums *sums, enum latency latency, int64_t from, int64_t to, double by)
-{
-    if (from != TIME_NEVER && to != TIME_NEVER)
-        series_add(&sums->latency[latency], (double)(to - from) / MS / by);
-}
 
 /* ---- every request of the level, member or not: what happened inside the window ---- */
 
@@ -47,6 +45,7 @@ static void add_to_window(struct sums *sums, const struct record *record)
     int64_t to = end < bounds->window_end ? end : bounds->window_end;
     if (to > from)
         sums->in_flight_ns += (double)(to - from);
+    measure_blocks_request(sums->blocks, sums->level, record, end);
     if (record->outcome == OUTCOME_OK && record->end != TIME_NEVER && run_level_in_window(sums->level, record->end))
         sums->ended_ok++;
     if (record->first_token == TIME_NEVER)
@@ -72,10 +71,7 @@ static void add_ttft(struct sums *sums, const struct record *record)
     if (!level_sample_wait(&sample, sums->level->bounds.end, &wait))
         return;
     bool came = isfinite(wait.ttft_ms);
-    if (came) {
-        series_add(&sums->latency[LATENCY_TTFT], wait.ttft_ms);
-        add_between(sums, LATENCY_TTFT_INTENDED, record->intended, record->first_token, 1);
-    } else if (was_cut_early(sums, record, wait.at_least_ms)) {
+    if (!came && was_cut_early(sums, record, wait.at_least_ms)) {
         sums->out->requests.left_out++;
         return;
     }
@@ -86,19 +82,25 @@ static void add_ttft(struct sums *sums, const struct record *record)
         series_add(&sums->latency[LATENCY_TTFT_WITHOUT_FIRST], wait.ttft_ms);
 }
 
-static void add_ok(struct sums *sums, const struct record *record)
+/* What the run itself cut off, or the client spoilt, tells nothing of objectives. */
+static bool tells_of_objectives(const struct sums *sums, const struct record *record)
 {
-    int64_t n = record->output_tokens, first = record->first_tokens > 0 ? record->first_tokens : 1;
-    add_between(sums, LATENCY_E2E, record->sent, record->end, 1);
-    add_between(sums, LATENCY_E2E_INTENDED, record->intended, record->end, 1);
-    add_between(sums, LATENCY_SCHEDULE_SLIP, record->intended, record->sent, 1);
-    /* What came all at once has no time a token; chunks may have told of fewer tokens than the usage at the end. */
-    if (n > first && record->last_token > record->first_token)
-        add_between(sums, LATENCY_TPOT, record->first_token, record->last_token, (double)(n - first));
-    if (n > 1)
-        add_between(sums, LATENCY_TPOT_VLLM, record->first_token, record->last_token, (double)(n - 1));
-    if (n > 0)
-        add_between(sums, LATENCY_TPOT_WITH_FIRST, record->sent, record->last_token, (double)n);
+    if (record->outcome == OUTCOME_INCOMPLETE)
+        return !run_data_was_stopped(sums->data, sums->level, record);
+    return !failure_by_client(record->failure);
+}
+
+static void add_latencies(struct sums *sums, const struct record *record)
+{
+    double ms[LATENCY_COUNT];
+    request_latencies(record, ms);
+    bool good = sums->slo && request_meets(record, ms, sums->slo);
+    sums->good += good;
+    sums->telling += tells_of_objectives(sums, record);
+    for (int k = 0; k < LATENCY_COUNT; k++)
+        if (!isnan(ms[k]))
+            series_add(&sums->latency[k], ms[k]);
+    measure_blocks_member(sums->blocks, sums->level, record, ms, good);
 }
 
 static void add_member(struct sums *sums, const struct record *record)
@@ -113,8 +115,7 @@ static void add_member(struct sums *sums, const struct record *record)
     if (record->failure != FAILURE_NONE)
         sums->failures[record->failure]++;
     add_ttft(sums, record);
-    if (record->outcome == OUTCOME_OK)
-        add_ok(sums, record);
+    add_latencies(sums, record);
 }
 
 static void add_all(struct sums *sums)
@@ -135,12 +136,33 @@ static int compare_sent(const void *a, const void *b)
     return x->sent != y->sent ? (x->sent > y->sent) - (x->sent < y->sent) : (x->ttft_ms > y->ttft_ms) - (x->ttft_ms < y->ttft_ms);
 }
 
+/* waits in the order of sending. */
+static void slice_ttft(struct level_summary *out, const struct level_wait *waits, size_t count)
+{
+    out->slice_count = count / SLICE_MIN < SLICES ? count / SLICE_MIN : SLICES;
+    double *values = mem_calloc(count + 1, sizeof *values);
+    for (size_t k = 0; k < out->slice_count; k++) {
+        size_t from = count * k / out->slice_count, to = count * (k + 1) / out->slice_count;
+        struct level_slice *slice = &out->slices[k];
+        *slice = (struct level_slice){.start_s = (double)waits[from].sent / 1e9, .end_s = (double)waits[to - 1].sent / 1e9,
+                                      .requests = to - from};
+        for (size_t at = from; at < to; at++) {
+            values[at] = waits[at].ttft_ms;
+            slice->no_first_token += isinf(waits[at].ttft_ms) != 0;
+        }
+        slice->ttft_p50_ms = series_select(values + from, to - from, percentile_per_mille(P50));
+        slice->ttft_p95_ms = series_select(values + from, to - from, percentile_per_mille(P95));
+    }
+    free(values);
+}
+
 static void finish_ttft(struct sums *sums)
 {
     size_t count = sums->wait_count;
     if (count == 0)
         return;
     qsort(sums->waits, count, sizeof *sums->waits, compare_sent);
+    slice_ttft(sums->out, sums->waits, count);
     double *values = mem_calloc(count, sizeof *values);
     for (size_t k = 0; k < count; k++)
         values[k] = sums->waits[k].ttft_ms;
@@ -271,15 +293,27 @@ static void finish_synchrony(struct sums *sums)
         sums->out->rate[RATE_SYNCHRONY] = dispersion(sums, (size_t)(length / width), width);
 }
 
+static void finish_goodput(struct sums *sums, double seconds)
+{
+    if (!sums->slo) {
+        level_add_missing(sums->out, "goodput_rps", "no objectives were given (--slo)");
+        return;
+    }
+    sums->out->rate[RATE_GOODPUT_RPS] = (double)sums->good / seconds;
+    if (sums->telling > 0)
+        sums->out->goodput_share = (double)sums->good / (double)sums->telling;
+}
+
 static void finish_rates(struct sums *sums)
 {
     double seconds = (double)(sums->level->bounds.window_end - sums->level->bounds.window_start) / 1e9;
     if (seconds > 0) {
         finish_throughput(sums, seconds);
+        finish_goodput(sums, seconds);
         finish_open_loop(sums, seconds);
         finish_synchrony(sums);
     } else {
-        static const enum rate of_window[] = {RATE_OUTPUT_TPS,  RATE_TOTAL_TPS, RATE_REQUEST_RPS,   RATE_CONCURRENCY,
+        static const enum rate of_window[] = {RATE_OUTPUT_TPS,  RATE_TOTAL_TPS, RATE_REQUEST_RPS,   RATE_GOODPUT_RPS, RATE_CONCURRENCY,
                                               RATE_OFFERED_RPS, RATE_DRAWN_RPS, RATE_DELIVERED_RPS, RATE_SYNCHRONY};
         for (size_t k = 0; k < sizeof of_window / sizeof of_window[0]; k++)
             level_add_missing(sums->out, rate_name(of_window[k]), "the measurement window is empty");
@@ -335,14 +369,16 @@ static void describe_level(struct level_summary *out, const struct run_level *le
     out->warmup = level->warmup;
     out->cooldown = level->cooldown;
     out->ended = bounds->ended;
+    out->stopped = run_level_was_stopped(level);
     out->grew = run_level_grew(level);
     memcpy(out->reason, level->health.reason, sizeof out->reason);
 }
 
 void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct sla *sla,
-                   struct arena *arena)
+                   const struct slo *slo, struct arena *arena)
 {
-    struct sums sums = {.out = out, .data = data, .level = level, .sla = sla};
+    struct sums sums = {.out = out, .data = data, .level = level, .sla = sla, .slo = slo && slo_is_given(slo) ? slo : NULL,
+                        .blocks = mem_calloc(1, sizeof *sums.blocks)};
     sums.waits = mem_calloc(level->record_count + 1, sizeof *sums.waits);
     describe_level(out, level);
     add_all(&sums);
@@ -350,8 +386,10 @@ void measure_level(struct level_summary *out, const struct run_data *data, const
     finish_latencies(&sums);
     finish_failures(&sums);
     finish_rates(&sums);
+    measure_blocks_finish(out, sums.blocks, data, level, prompt_sum_mean(&sums.prompts_in_window));
     finish_server(&sums, arena);
     for (int k = 0; k < LATENCY_COUNT; k++)
         series_free(&sums.latency[k]);
     free(sums.waits);
+    free(sums.blocks);
 }

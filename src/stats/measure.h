@@ -6,8 +6,8 @@
 #include "plan/plan.h"
 #include "stats/run_data.h"
 
-/* Fills *out (already initialized) but for verdict and validity. */
+/* slo: NULL, or all zero: no objectives. Fills *out (already initialized) but for verdict and validity. */
 void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct sla *sla,
-                   struct arena *arena);
+                   const struct slo *slo, struct arena *arena);
 
 #endif

@@ -360,8 +360,49 @@ const struct level_summary *points_best_level(const struct level_summary *const 
     return best;
 }
 
+/* Of all levels of the load the one in which the fewest requests met their objectives; NULL: none tells. */
+static const struct level_summary *worst_by_goodput(const struct sweep *sweep, double load)
+{
+    const struct level_summary *worst = NULL;
+    for (size_t k = 0; k < sweep->count; k++) {
+        const struct level_summary *level = sweep->levels[k];
+        if (level->load == load && !isnan(level->goodput_share) && (!worst || level->goodput_share < worst->goodput_share))
+            worst = level;
+    }
+    return worst;
+}
+
+static bool has_objectives(const struct sweep *sweep)
+{
+    for (size_t k = 0; k < sweep->count; k++)
+        if (!isnan(sweep->levels[k]->goodput_share))
+            return true;
+    return false;
+}
+
+static struct capacity find_capacity_of_goodput(const struct sweep *sweep)
+{
+    struct capacity capacity = {.none = "none: no objectives were given (--slo), or no request tells"};
+    const struct level_summary *nearest = NULL;
+    for (size_t k = 0; k < sweep->load_count; k++) {
+        const struct level_summary *level = worst_by_goodput(sweep, sweep->loads[k]->load);
+        if (!level)
+            continue;
+        if (!nearest || level->goodput_share > nearest->goodput_share)
+            nearest = level;
+        if (level->goodput_share >= SLO_SHARE && has_throughput(level) && (!capacity.level || throughput(level) > throughput(capacity.level)))
+            capacity.level = level;
+    }
+    if (nearest && !capacity.level)
+        capacity.none = arena_printf(sweep->arena, "none: %.3g %% of the requests met all objectives at %s, and at no load more; %g %% have to",
+                                     100 * nearest->goodput_share, points_load_text(sweep->arena, nearest->load, sweep->unit), 100 * SLO_SHARE);
+    return capacity;
+}
+
 static struct capacity find_capacity(const struct sweep *sweep, enum capacity_set set)
 {
+    if (set == CAPACITY_SLO)
+        return find_capacity_of_goodput(sweep);
     struct capacity capacity = {.level = points_best_level(sweep->loads, sweep->load_count, set, SLA_BREAKING)};
     if (!capacity.level)
         capacity.none = why_none(sweep, &objectives[set]);
@@ -387,6 +428,7 @@ void points_find(struct points *points, struct arena *arena, const struct level_
     points->sweet_spot = find_sweet_spot(&sweep);
     for (int k = 0; k < CAPACITY_COUNT; k++)
         points->capacity[k] = find_capacity(&sweep, (enum capacity_set)k);
+    points->has_objectives = has_objectives(&sweep);
     points->max_throughput = find_max_throughput(&sweep);
     advice_give(points, arena, sweep.loads, sweep.load_count, sla);
 }

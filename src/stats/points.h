@@ -9,6 +9,7 @@
 #define ROIBENCH_STATS_POINTS_H
 
 #include "base/arena.h"
+#include "plan/slo.h"
 #include "stats/level_summary.h"
 #include "stats/saturation.h"
 
@@ -21,11 +22,13 @@ struct point {
     const struct level_summary *held_level, *broke_level; /* NULL as held and broke */
 };
 
-/* Sets of objectives: nothing worse than a class, for TTFT alone or for all metrics. */
+/* Sets of objectives: nothing worse than a class, for TTFT alone or for all metrics; or SLO_SHARE of the requests meet the objectives
+ * of --slo, all at once. */
 #define CAPACITIES(X)       \
     X(TTFT, "ttft")         \
     X(TTFT_2S, "ttft_2s")   \
-    X(ALL, "all")
+    X(ALL, "all")           \
+    X(SLO, "slo")
 
 enum capacity_set {
 #define X(name, key) CAPACITY_##name,
@@ -58,6 +61,7 @@ struct points {
     struct knee knee;
     struct sweet_spot sweet_spot;
     struct capacity capacity[CAPACITY_COUNT];
+    bool has_objectives; /* some level tells of --slo's */
     const struct level_summary *max_throughput; /* NULL: no level has a throughput */
     /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named; one whose
      * measurement is invalid never is). */
@@ -69,7 +73,7 @@ struct points {
 void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                  const struct sla *sla);
 
-/* levels: one a load. The level of the highest throughput among those that meet the set's objectives and whose own class, all metrics together, is
+/* levels: one a load; set: of classes, not CAPACITY_SLO. The level of the highest throughput among those that meet the set's objectives and whose own class, all metrics together, is
  * not worse than `worst`. NULL: none. */
 const struct level_summary *points_best_level(const struct level_summary *const *levels, size_t count, enum capacity_set set,
                                               enum sla_class worst);

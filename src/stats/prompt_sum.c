@@ -12,6 +12,11 @@ void prompt_sum_add(struct prompt_sum *sum, const struct record *record)
     sum->known++;
 }
 
+double prompt_sum_mean(const struct prompt_sum *sum)
+{
+    return sum->known > 0 ? sum->tokens / (double)sum->known : NAN;
+}
+
 double prompt_sum_tokens(const struct prompt_sum *sum)
 {
     if (sum->known == 0)

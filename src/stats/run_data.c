@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "plan/profile.h"
 #include "stats/level_sample.h"
+#include "stats/run_blocks.h"
 #include "stats/run_tokens.h"
 
 /* The only place where wall time becomes model time. */
@@ -136,7 +137,7 @@ struct run_level *run_data_find_level(const struct run_data *data, int64_t index
     return found ? &data->levels[low] : NULL;
 }
 
-static int64_t when_counted(const struct run_level *level, const struct record *record)
+int64_t run_level_counted_at(const struct run_level *level, const struct record *record)
 {
     struct level_sample sample = level_sample_of(record);
     return level_sample_counted_at(&sample, run_level_is_open_loop(level));
@@ -175,7 +176,7 @@ static void guess_bounds(const struct run_data *data, const struct run_level *le
         const struct record *record = &data->file.records[level->records[k]];
         if (part_of(&data->file, record) != p)
             continue;
-        widen(when_counted(level, record), &low, &high);
+        widen(run_level_counted_at(level, record), &low, &high);
         widen(record->end, &low, &high);
     }
     bounds->start = low == TIME_NEVER ? 0 : low;
@@ -297,7 +298,7 @@ static void join_parts(const struct run_data *data, struct run_level *level, con
 static void mark_members(struct run_data *data, const struct run_level *level)
 {
     for (size_t k = 0; k < level->record_count; k++) {
-        int64_t t = when_counted(level, &data->file.records[level->records[k]]);
+        int64_t t = run_level_counted_at(level, &data->file.records[level->records[k]]);
         data->member[level->records[k]] = t != TIME_NEVER && run_level_in_window(level, t);
     }
 }
@@ -380,6 +381,7 @@ static void bound_levels(struct run_data *data, const struct limits *limits)
         join_parts(data, level, limits);
         trim_level(data, level, limits);
         mark_members(data, level);
+        run_blocks_cut(data, level);
         level->span = scrapes_span(&data->scrapes, level->bounds.window_start, level->bounds.window_end);
     }
 }

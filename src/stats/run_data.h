@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "plan/plan.h"
 #include "record/record_reader.h"
+#include "stats/blocks.h"
 #include "stats/selection.h"
 #include "stats/server_data.h"
 #include "stats/steady.h"
@@ -25,12 +26,20 @@
 #define PODS_CHANGED_SIZE 1024
 #define TIME_LIMIT (INT64_MAX / 4) /* of scaled times, so that differences fit */
 
+/* What tokens.bin.gz gives a block of a level's window. Gaps are those of members that ended ok, in the block where their request
+ * counts: a gap of n tokens is n samples of itl. */
+struct block_tokens {
+    double in_window;
+    double itl_ns, itl_count, gap_ns, gap_count; /* sums of gaps, and samples */
+};
+
 /* What tokens.bin.gz gives a level. */
 struct token_sums {
     double in_window;           /* tokens that arrived inside the window */
     double in_span;             /* inside the span of the server's scrapes (server_span), */
     double span_gap_ns, span_gap_tokens, span_gaps; /* and of those that came after a gap: the gaps' sum, their tokens, how many gaps */
     struct selection *itl, *gap; /* of members that ended ok; ns */
+    struct block_tokens block[BLOCKS]; /* as many as blocks.count */
 };
 
 /* The journal's level_end. */
@@ -60,6 +69,7 @@ struct run_level {
     struct steady_cut warmup, cooldown; /* what was to be cut of the level, and why; the start phase is outside in any case */
     const uint32_t *records;       /* indices of its records, in order of i */
     size_t record_count;
+    struct blocks blocks;          /* of the window */
     struct server_span span;
     struct token_sums tokens;
     struct client_health health;
@@ -104,6 +114,8 @@ bool run_level_was_stopped(const struct run_level *level);
 bool run_level_grew(const struct run_level *level);
 /* The part that sent this request was, before the level's time. */
 bool run_data_was_stopped(const struct run_data *data, const struct run_level *level, const struct record *record);
+/* When the request counts: sent, in an open loop due. TIME_NEVER: never. */
+int64_t run_level_counted_at(const struct run_level *level, const struct record *record);
 /* A time inside [window_start, window_end). */
 static inline bool run_level_in_window(const struct run_level *level, int64_t t)
 {

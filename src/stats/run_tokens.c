@@ -14,6 +14,10 @@ struct token_parts {
     wide in_window, in_span, span_gap_tokens; /* TOKEN_PARTS a token */
     wide span_gap_ns;
     int64_t span_gaps;
+    struct block_parts {
+        wide in_window, itl_ns, gap_ns;
+        uint64_t itl_count, gap_count;
+    } block[BLOCKS];
 };
 
 struct pass {
@@ -73,16 +77,41 @@ static double tokens_per_n(const struct record *record, const struct token_frame
     return sum > 0 ? (double)record->output_tokens / sum : 1;
 }
 
+/* Tokens of one request that arrived in the same block: times ascend, so a block is left once and for all. */
+struct in_block {
+    size_t block;
+    int64_t until, tokens;
+};
+
+static void leave_block(const struct run_level *level, struct in_block *in, int64_t t, struct token_parts *parts, double weight)
+{
+    if (in->tokens > 0)
+        parts->block[in->block].in_window += (wide)((double)in->tokens * weight);
+    in->tokens = 0;
+    if (t < level->bounds.window_end) {
+        in->block = blocks_find(&level->blocks, t);
+        in->until = blocks_bound(&level->blocks, in->block + 1);
+    }
+}
+
 /* The ones inside the window are nearly all of a request's, so they are counted in integers and weighted once. */
 static void count_tokens(const struct pass *pass, const struct run_level *level, const struct record *record, const struct token_frame *frame)
 {
     int64_t t = record->sent, in_window = 0, in_span = 0, after_gaps = 0, gaps = 0;
     wide gaps_ns = 0;
+    double weight = tokens_per_n(record, frame) * TOKEN_PARTS;
+    struct token_parts *parts = &pass->parts[level - pass->data->levels];
+    struct in_block in = {.until = level->blocks.count > 0 ? level->blocks.start : INT64_MAX};
     for (size_t k = 0; k < frame->arrivals; k++) {
         int64_t gap = scale_gap(pass->data, frame->gaps[k]);
         if (__builtin_add_overflow(t, gap, &t))
             break;
-        in_window += run_level_in_window(level, t) ? frame->n[k] : 0;
+        if (run_level_in_window(level, t)) {
+            in_window += frame->n[k];
+            if (t >= in.until)
+                leave_block(level, &in, t, parts, weight);
+            in.tokens += frame->n[k];
+        }
         if (!run_level_in_span(level, t))
             continue;
         in_span += frame->n[k];
@@ -92,13 +121,30 @@ static void count_tokens(const struct pass *pass, const struct run_level *level,
         gaps_ns += gap;
         gaps++;
     }
-    double weight = tokens_per_n(record, frame) * TOKEN_PARTS;
-    struct token_parts *parts = &pass->parts[level - pass->data->levels];
     parts->in_window += (wide)((double)in_window * weight);
     parts->in_span += (wide)((double)in_span * weight);
     parts->span_gap_tokens += (wide)((double)after_gaps * weight);
     parts->span_gap_ns += gaps_ns;
     parts->span_gaps += gaps;
+    if (level->blocks.count > 0)
+        leave_block(level, &in, INT64_MAX, parts, weight);
+}
+
+/* Of a member, in the first pass. */
+static void sum_gaps(const struct pass *pass, const struct run_level *level, const struct record *record, const struct token_frame *frame)
+{
+    if (level->blocks.count == 0)
+        return;
+    struct block_parts *block =
+        &pass->parts[level - pass->data->levels].block[blocks_find(&level->blocks, run_level_counted_at(level, record))];
+    for (size_t k = 1; k < frame->arrivals; k++) {
+        int64_t gap = scale_gap(pass->data, frame->gaps[k]);
+        bool tokens = frame->n[k] > 0;
+        block->gap_ns += gap;
+        block->gap_count++;
+        block->itl_ns += tokens ? gap : 0;
+        block->itl_count += tokens ? (uint64_t)frame->n[k] : 0;
+    }
 }
 
 static void add_gaps(const struct pass *pass, struct run_level *level, const struct token_frame *frame)
@@ -121,9 +167,12 @@ static int on_frame(void *context, const struct token_frame *frame, struct error
     const struct record *record = level ? find_record(pass, level, frame) : NULL;
     if (!record || record->sent == TIME_NEVER)
         return 0;
+    bool counts = record->outcome == OUTCOME_OK && pass->data->member[record - pass->data->file.records];
     if (!pass->second)
         count_tokens(pass, level, record, frame);
-    if (record->outcome == OUTCOME_OK && pass->data->member[record - pass->data->file.records])
+    if (!pass->second && counts)
+        sum_gaps(pass, level, record, frame);
+    if (counts)
         add_gaps(pass, level, frame);
     return 0;
 }
@@ -139,6 +188,20 @@ static bool all_have_tokens(const struct run_data *data, const char *folder)
     return data->file.part_count > 0;
 }
 
+static void set_sums(struct token_sums *tokens, const struct token_parts *parts)
+{
+    tokens->in_window = (double)parts->in_window / TOKEN_PARTS;
+    tokens->in_span = (double)parts->in_span / TOKEN_PARTS;
+    tokens->span_gap_ns = (double)parts->span_gap_ns;
+    tokens->span_gap_tokens = (double)parts->span_gap_tokens / TOKEN_PARTS;
+    tokens->span_gaps = (double)parts->span_gaps;
+    for (int k = 0; k < BLOCKS; k++) {
+        const struct block_parts *block = &parts->block[k];
+        tokens->block[k] = (struct block_tokens){(double)block->in_window / TOKEN_PARTS, (double)block->itl_ns, (double)block->itl_count,
+                                                 (double)block->gap_ns, (double)block->gap_count};
+    }
+}
+
 static int read_pass(struct run_data *data, const char *folder, bool second, struct error *err)
 {
     cleanup_free struct token_parts *parts = mem_calloc(data->level_count + 1, sizeof *parts);
@@ -151,14 +214,8 @@ static int read_pass(struct run_data *data, const char *folder, bool second, str
         if (cut)
             run_file_name(RUN_TOKENS, shard, data->truncated);
     }
-    for (size_t k = 0; !second && k < data->level_count; k++) {
-        struct token_sums *tokens = &data->levels[k].tokens;
-        tokens->in_window = (double)parts[k].in_window / TOKEN_PARTS;
-        tokens->in_span = (double)parts[k].in_span / TOKEN_PARTS;
-        tokens->span_gap_ns = (double)parts[k].span_gap_ns;
-        tokens->span_gap_tokens = (double)parts[k].span_gap_tokens / TOKEN_PARTS;
-        tokens->span_gaps = (double)parts[k].span_gaps;
-    }
+    for (size_t k = 0; !second && k < data->level_count; k++)
+        set_sums(&data->levels[k].tokens, &parts[k]);
     return 0;
 }
 

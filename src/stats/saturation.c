@@ -7,14 +7,14 @@
 
 double saturation_slices_above(double *ttft_ms, size_t count)
 {
-    if (count < (size_t)SATURATION_SLICES * SATURATION_SLICE_MIN)
+    if (count < (size_t)SLICES * SLICE_MIN)
         return NAN;
     int above = 0;
-    for (size_t k = 0; k < SATURATION_SLICES; k++) {
-        size_t from = count * k / SATURATION_SLICES, to = count * (k + 1) / SATURATION_SLICES;
+    for (size_t k = 0; k < SLICES; k++) {
+        size_t from = count * k / SLICES, to = count * (k + 1) / SLICES;
         above += series_select(ttft_ms + from, to - from, percentile_per_mille(P95)) > SATURATION_TTFT_MS;
     }
-    return (double)above / SATURATION_SLICES;
+    return (double)above / SLICES;
 }
 
 /* An interval shrinks with the square root of the count: how many would leave the limit outside? */

@@ -12,8 +12,6 @@
 #include "stats/level_summary.h"
 
 #define SATURATION_TTFT_MS 1000.0
-#define SATURATION_SLICES 10
-#define SATURATION_SLICE_MIN 10        /* requests in a slice */
 #define SATURATION_SLICES_SHARE 0.80
 #define SATURATION_QUEUE_SHARE 0.50
 

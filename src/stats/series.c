@@ -36,7 +36,7 @@ enum percentile interval_percentile(int interval)
 
 struct distribution distribution_empty(void)
 {
-    struct distribution empty = {.mean = NAN, .std = NAN, .min = NAN, .max = NAN};
+    struct distribution empty = {.mean = NAN, .std = NAN, .mean_interval = {NAN, NAN}, .min = NAN, .max = NAN};
     for (int k = 0; k < PERCENTILE_COUNT; k++)
         empty.percentile[k] = NAN;
     for (int k = 0; k < INTERVAL_COUNT; k++)
@@ -168,10 +168,15 @@ struct distribution series_describe(struct series *series)
     return out;
 }
 
-/* Hoare's selection in Wirth's form: what is left of the wanted place ends up <= it, what is right of it >= it. */
 double series_select(double *values, size_t count, uint64_t per_mille)
 {
-    ptrdiff_t wanted = (ptrdiff_t)series_rank(count, per_mille) - 1, low = 0, high = (ptrdiff_t)count - 1;
+    return series_select_rank(values, count, series_rank(count, per_mille));
+}
+
+/* Hoare's selection in Wirth's form: what is left of the wanted place ends up <= it, what is right of it >= it. */
+double series_select_rank(double *values, size_t count, uint64_t rank)
+{
+    ptrdiff_t wanted = (ptrdiff_t)rank - 1, low = 0, high = (ptrdiff_t)count - 1;
     while (low < high) {
         double pivot = values[wanted];
         ptrdiff_t i = low, j = high;

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stats/interval.h"
+
 enum percentile { P1, P5, P10, P25, P50, P75, P90, P95, P99, P999, PERCENTILE_COUNT };
 
 uint64_t percentile_per_mille(enum percentile percentile);
@@ -27,16 +29,13 @@ const char *percentile_name(enum percentile percentile); /* "p95", "p99.9" */
 enum { INTERVAL_P50, INTERVAL_P90, INTERVAL_P95, INTERVAL_P99, INTERVAL_COUNT };
 enum percentile interval_percentile(int interval);
 
-struct interval {
-    double low, high; /* NAN: too few samples for this bound */
-};
-
 struct distribution {
     uint64_t count;
     double mean, std; /* std: of the sample (n - 1); NAN for n < 2 */
+    struct interval mean_interval; /* within-run noise only, by blocks (stats/blocks.h): whoever has these fills it in */
     double min, max;
     double percentile[PERCENTILE_COUNT];
-    struct interval interval[INTERVAL_COUNT];
+    struct interval interval[INTERVAL_COUNT]; /* NAN: too few samples for this bound */
 };
 
 /* No samples: count 0, everything else NAN. */
@@ -63,5 +62,7 @@ void series_free(struct series *series);
 struct distribution series_describe(struct series *series);
 /* The nearest-rank percentile of count > 0 values, which are left partly sorted: by selection. */
 double series_select(double *values, size_t count, uint64_t per_mille);
+/* The value of a rank, 1 <= rank <= count, likewise. */
+double series_select_rank(double *values, size_t count, uint64_t rank);
 
 #endif

@@ -98,6 +98,13 @@ static const char *arrivals_text(struct arena *arena, const struct arrival_shape
     return arena_strdup(arena, buf_text(&text));
 }
 
+static const char *objectives_text(struct arena *arena, const struct slo *slo)
+{
+    cleanup_buf struct buf text = BUF_INIT(SLO_TEXT_MAX);
+    slo_describe(slo, &text);
+    return arena_strdup(arena, buf_text(&text));
+}
+
 static void fill_facts(struct run_facts *facts, struct arena *arena, const struct plan *plan)
 {
     *facts = (struct run_facts){
@@ -121,6 +128,7 @@ static void fill_facts(struct run_facts *facts, struct arena *arena, const struc
         .warmup = trim_text(arena, &plan->limits.warmup),
         .cooldown = trim_text(arena, &plan->limits.cooldown),
         .drain = duration_text(arena, plan->limits.drain_ns),
+        .objectives = objectives_text(arena, &plan->slo),
         .max_concurrency = plan->limits.max_concurrency,
         .prompt_tokens = plan->workload.prompt.mean,
         .output_tokens = plan->workload.output.mean,
@@ -180,7 +188,7 @@ static void fill_levels(struct run_summary *summary, const struct run_data *data
             continue;
         struct level_summary *out = &summary->levels[summary->level_count++];
         level_summary_init(out);
-        measure_level(out, data, level, sla, summary->arena);
+        measure_level(out, data, level, sla, &plan->slo, summary->arena);
         level_sla_values(out, values);
         out->verdict = sla_judge(sla, values);
         validity_judge(out, data, level, plan, sla, summary->arena);
@@ -273,8 +281,48 @@ static size_t count_unit(const struct run_summary *summary, const char *unit)
     return count;
 }
 
+static void add_failures(struct run_totals *totals, const struct failure_count *failures)
+{
+    size_t k = 0;
+    while (k < totals->failure_count && strcmp(totals->failures[k].name, failures->name) != 0)
+        k++;
+    if (k == FAILURE_CLASSES_MAX)
+        abort(); /* a mistake in the program */
+    if (k == totals->failure_count)
+        totals->failures[totals->failure_count++] = (struct failure_count){failures->name, failures->blame, 0};
+    totals->failures[k].count += failures->count;
+}
+
+/* What one level does not tell is not known of all. */
+static void add_count(uint64_t *sum, uint64_t count)
+{
+    *sum = *sum == COUNT_UNKNOWN || count == COUNT_UNKNOWN ? COUNT_UNKNOWN : *sum + count;
+}
+
+static void add_up(struct run_totals *totals, const struct level_summary *levels, size_t count)
+{
+    *totals = (struct run_totals){0};
+    struct request_counts *all = &totals->requests;
+    for (size_t k = 0; k < count; k++) {
+        const struct request_counts *of = &levels[k].requests;
+        add_count(&all->members, of->members);
+        add_count(&all->ok, of->ok);
+        add_count(&all->error, of->error);
+        add_count(&all->incomplete, of->incomplete);
+        add_count(&all->no_first_token, of->no_first_token);
+        add_count(&all->left_out, of->left_out);
+        add_count(&all->never_sent, of->never_sent);
+        for (size_t failure = 0; failure < levels[k].failure_count; failure++)
+            add_failures(totals, &levels[k].failures[failure]);
+        if (isfinite(levels[k].window_end_s))
+            totals->window_s += levels[k].window_end_s - levels[k].window_start_s;
+    }
+}
+
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
 {
+    add_up(&summary->totals, summary->levels, summary->level_count);
+    summary->repeated = repeats_find(summary->arena, summary->levels, summary->level_count, &summary->repeated_count);
     const char *const units[SUMMARY_UNITS_MAX] = {load_unit_name(LOAD_STREAMS), load_unit_name(LOAD_REQUESTS_PER_S)};
     size_t first = count_unit(summary, units[1]) >= count_unit(summary, units[0]); /* a sweep of its own has two levels of streams as its ends */
     summary->points_count = 0;

@@ -13,6 +13,7 @@
 #include "stats/level_summary.h"
 #include "stats/points.h"
 #include "stats/course.h"
+#include "stats/repeats.h"
 
 #define SUMMARY_SCHEMA "roibench/summary/v1"
 #define SUMMARY_NOTES_MAX 16
@@ -49,6 +50,7 @@ struct run_facts {
     const char *limits;        /* "60 s a level" */
     const char *warmup, *cooldown; /* "10 %", "5 s", "none" */
     const char *drain;         /* "60 s" */
+    const char *objectives;    /* of a request: "ttft at most 1000 ms and tpot at most 100 ms"; "": none */
     int64_t max_concurrency;
     struct mean_tokens {
         uint64_t requests;     /* members that ended ok and whose tokens the server counted; 0: the others are NAN */
@@ -64,6 +66,14 @@ struct run_facts {
     json_t *plan;              /* plan.json as it was used (prices and GPUs may have been replaced); owned; NULL: imported */
 };
 
+/* All levels together: what became of their members. */
+struct run_totals {
+    struct request_counts requests;
+    struct failure_count failures[FAILURE_CLASSES_MAX]; /* by class */
+    size_t failure_count;
+    double window_s; /* sum of the windows */
+};
+
 struct run_summary {
     struct arena *arena;
     struct run_facts facts;
@@ -73,6 +83,9 @@ struct run_summary {
     struct points points[SUMMARY_UNITS_MAX]; /* of each unit with a level; the one with more levels first */
     size_t points_count;
     struct course course;
+    struct run_totals totals;
+    struct repeated_load *repeated; /* loads that were measured several times */
+    size_t repeated_count;
     const char *notes[SUMMARY_NOTES_MAX]; /* about the run as a whole */
     size_t note_count;
     bool any_ended;               /* at least one request ended, ok or not */
@@ -87,7 +100,7 @@ void run_summary_free(struct run_summary *summary); /* NULL is fine */
 
 /* As many as are made in this layer fit; one more is a mistake in the program. note: of the summary's arena. */
 void run_summary_add_note(struct run_summary *summary, const char *note);
-/* Finds the points anew from summary->levels: for summaries that were put together by hand (imports, tests). */
+/* Finds the points, repeats and totals anew from summary->levels: for summaries that were put together by hand (imports, tests). */
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla);
 /* The points of a unit; NULL: no level has it. */
 const struct points *run_summary_points(const struct run_summary *summary, const char *unit);

@@ -16,6 +16,7 @@
 #define DELIVERED_MIN 0.95
 #define CLIENT_FAILURES_MAX 0.01
 #define P95_SAMPLES_MIN 72
+#define P99_SAMPLES_MIN 368
 #define QUEUE_EMPTY 0.05
 #define AT_CAP 0.95        /* of --max-concurrency: a request that connects holds a place before it is sent */
 #define HELD_BACK_MIN 0.50 /* share of the undelivered */
@@ -193,6 +194,10 @@ static void judge_samples(struct level_summary *out, const struct plan *plan, co
         level_add_reason(out, VALIDITY_SUSPECT, "few requests",
                          arena_printf(arena, "%llu requests: a p95 needs %d for an upper bound", (unsigned long long)count,
                                       P95_SAMPLES_MIN));
+    else if (count < P99_SAMPLES_MIN) /* told, not judged: neither classes nor points are made of a p99 */
+        level_add_reason(out, VALIDITY_VALID, "p99 open",
+                         arena_printf(arena, "%llu requests: a p99 needs %d for an upper bound, and is suspect", (unsigned long long)count,
+                                      P99_SAMPLES_MIN));
     enum sla_class with = sla_classify(&sla->row[SLA_TTFT], level_ttft_p95(out));
     enum sla_class without = sla_classify(&sla->row[SLA_TTFT], out->latency[LATENCY_TTFT_WITHOUT_FIRST].percentile[P95]);
     if (without != SLA_UNKNOWN && with != without)

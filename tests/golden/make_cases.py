@@ -385,7 +385,8 @@ def in_shards():
 
 
 def main():
-    closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load, gpus=1)
+    closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load,
+                slo={"ttft_ms": 610, "tpot_ms": 23.5}, gpus=1)
     closed_loop("sweep-scaled", "scaled", "model_x|<b>\u202e\u009b", (1, 3), lambda load, k: 700 * load * (2 if k == 0 else 1), lambda load: 40,
                 scale=10, server__kind="simulator", server__preset="l4-int4", server__time_scale=10, stream_start="together")
     closed_loop("comparison", "small", "small", (1, 2, 4, 8), lambda load, k: 300 * load, lambda load: 20 + load)

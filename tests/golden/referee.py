@@ -4,7 +4,7 @@
     python3 tests/golden/referee.py        (make lint runs it; needs nothing but Python)
 
 It shares no code and no shortcut with the program: plain lists, the definitions of docs/metrics.md. Prints the largest relative
-difference and ends 1 when one is above 1e-8 (files hold 9 digits).
+difference and ends 1 when one is above 1e-11 (files hold 12 digits).
 """
 import calendar
 import glob
@@ -16,6 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVER_FAILURES = {"connect", "timeout", "stall", "reset", "truncated", "protocol", "http_429", "http_5xx", "error_event"}
+CLIENT_FAILURES = {"dns", "tls", "local", "http_4xx"}
 BREAKING_TTFT_MS = 2000
 HOLDS = 3  # a scrape's value, in intervals
 CLASSES = ("excellent", "acceptable", "degraded", "breaking")
@@ -25,6 +26,11 @@ GAUGES = (("queue_depth", "vllm:num_requests_waiting", 0), ("kv_cache", "vllm:kv
 SLA = (("ttft", False, (500, 1000, 2000), (False, False, True)), ("user_tps", True, (50, 20, 10), (False, False, True)),
        ("kv_cache", False, (0.70, 0.85, 0.95), (False, False, True)), ("queue_depth", False, (0.05, 1, 5), (True, True, True)),
        ("error_rate", False, (0, 0.001, 0.05), (True, True, True)))
+# Student's t, 97.5 %, by degrees of freedom (scipy.stats.t.ppf)
+T975 = {2: 4.302652729749462, 3: 3.1824463052837078, 4: 2.7764451051977934, 5: 2.5705818356363146, 6: 2.4469118511449786,
+        7: 2.364624251592784, 8: 2.306004135204166, 9: 2.262157162798205, 10: 2.228138851986274, 11: 2.200985160091639,
+        12: 2.1788128296672284, 13: 2.1603686564627913, 14: 2.144786687917804, 15: 2.131449545559776, 16: 2.1199052992212546,
+        17: 2.1098155778333156, 18: 2.1009220402410382, 19: 2.0930240544083087}
 worst, compared = 0.0, 0
 
 
@@ -52,7 +58,7 @@ def compare(where, got, wanted):
         sys.exit(f"{where}: got nothing, wanted {wanted}")
     difference = abs(got - wanted) / max(abs(wanted), 1e-12) if got != wanted else 0.0
     worst = max(worst, difference)
-    if difference > 1e-8:
+    if difference > 1e-11:
         sys.exit(f"{where}: got {got}, wanted {wanted}")
 
 
@@ -71,6 +77,82 @@ def distribution(where, got, values):
     compare(where + ".max", got["max"], max(values))
     for name, p in (("p1", 10), ("p50", 500), ("p90", 900), ("p95", 950), ("p99", 990), ("p99.9", 999)):
         compare(f"{where}.{name}", got[name], rank(values, p))
+
+
+def mean_of(values):
+    return math.fsum(values) / len(values)
+
+
+def student(values):
+    """Mean, low, high; no interval of fewer than three."""
+    mean = mean_of(values)
+    if len(values) < 3 or not math.isfinite(mean):
+        return mean, None, None
+    half = T975[len(values) - 1] * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
+    return mean, max(0, mean - half), mean + half
+
+
+def check_interval(where, got, wanted):
+    compare(where + ".low", got["low"], wanted[-2] if wanted else None)
+    compare(where + ".high", got["high"], wanted[-1] if wanted else None)
+
+
+def check_resampled(where, got, over, under):
+    """Of a ratio of sums: the program's own random numbers are not drawn again, but where they can lead to is known."""
+    ratios = [a / b for a, b in zip(over, under) if b]
+    if not any(over):
+        check_interval(where, got, None)
+    elif not min(ratios) <= got["low"] <= sum(over) / sum(under) * (1 + 1e-11) or not \
+            sum(over) / sum(under) * (1 - 1e-11) <= got["high"] <= max(ratios) * (1 + 1e-11):
+        sys.exit(f"{where}: {got} is no interval of {ratios}")
+
+
+def check_blocks(where, got, window, events, known_tokens):
+    """events: lists of (time, value) by name, all in ns of model time; in_flight: of (from, to)."""
+    start, end, e2e = window
+    count = min(20, (end - start) // rank(e2e, 500)) if e2e else 0
+    if count < 5:
+        compare(where + ".blocks", got["blocks"], None)
+        for name in ("output_tps", "total_tps", "request_rps", "concurrency", "goodput_rps", "error_rate"):
+            check_interval(f"{where}.interval_95.{name}", got["interval_95"][name], None)
+        return
+    bounds = [start + (end - start) * k // count for k in range(count + 1)]
+    seconds = (end - start) / count / 1e9
+
+    def sums(name):
+        return [math.fsum(value for t, value in events[name] if low <= t < high) for low, high in zip(bounds, bounds[1:])]
+
+    compare(where + ".blocks.count", got["blocks"]["count"], count)
+    compare(where + ".blocks.seconds", got["blocks"]["seconds"], seconds)
+    output = sums("tokens")
+    flight = [sum(max(0, min(b, high) - max(a, low)) for a, b in events["in_flight"]) for low, high in zip(bounds, bounds[1:])]
+    rates = {"output_tps": [n / seconds for n in output], "request_rps": [n / seconds for n in sums("ended_ok")],
+             "total_tps": [(n + prompts) / seconds for n, prompts in zip(output, sums("prompts"))],
+             "concurrency": [ns / 1e9 / seconds for ns in flight]}
+    if got["goodput_rps"] is not None:
+        rates["goodput_rps"] = [n / seconds for n in sums("good")]
+    for name, values in rates.items():
+        unknown = not known_tokens and name in ("output_tps", "total_tps")
+        check_interval(f"{where}.interval_95.{name}", got["interval_95"][name], None if unknown else student(values))
+        if name in got["blocks"] and not unknown:
+            for k, value in enumerate(values):
+                compare(f"{where}.blocks.{name}[{k}]", got["blocks"][name][k], value)
+    check_resampled(where + ".interval_95.error_rate", got["interval_95"]["error_rate"], sums("failed"), sums("ended"))
+    for name in ("ttft", "e2e", "tpot"):
+        if got[name + "_ms"] is not None:
+            check_resampled(f"{where}.{name}_ms.interval_95.mean", got[name + "_ms"]["interval_95"]["mean"], sums(name), sums(name + "_n"))
+
+
+def check_slices(where, got, waits):
+    """waits: (sent, TTFT in ms or infinity), in the order of sending"""
+    count = min(10, len(waits) // 10)
+    compare(where + ".slices", len(got["slices"]), count)
+    for k, slice in enumerate(got["slices"]):
+        own = waits[len(waits) * k // count:len(waits) * (k + 1) // count]
+        compare(f"{where}.slices[{k}].requests", slice["requests"], len(own))
+        compare(f"{where}.slices[{k}].start_s", slice["start_s"], own[0][0] / 1e9)
+        compare(f"{where}.slices[{k}].ttft_p95_ms", slice["ttft_p95_ms"], rank([ms for _, ms in own], 950))
+        compare(f"{where}.slices[{k}].no_first_token", slice["no_first_token"], sum(math.isinf(ms) for _, ms in own))
 
 
 def gauge(scrapes, name, start, end, limit):
@@ -208,6 +290,24 @@ def check_timeline(where, got, records, run):
         compare(f"{where}.timeline.queue_depth[{k}]", timeline.get("queue_depth", [None] * (k + 1))[k], queue[0] if queue else None)
 
 
+def meets(r, slo, ms):
+    values = {"ttft_ms": (r["first_token"] - r["sent"]) * ms, "e2e_ms": (r["end"] - r["sent"]) * ms}
+    if r["last_token"] > r["first_token"]:
+        values["tpot_ms"] = (r["last_token"] - r["first_token"]) * ms / (r["output_tokens"] - r["first_tokens"])
+    return bool(slo) and all(values.get(name, 0) <= most for name, most in slo.items())
+
+
+def token_events(records, tokens, scale):
+    """Each arrival's time, and its one token."""
+    events = []
+    for r in records:
+        at = r.get("sent")
+        for gap in tokens.get(r["id"], []):
+            at += gap
+            events.append((scale * at, 1))
+    return events
+
+
 def check_level(where, got, bounds, records, run):
     ms = run["scale"] / 1e6
     open_loop = bounds["unit"] == "req/s"
@@ -282,6 +382,35 @@ def check_level(where, got, bounds, records, run):
                 sends[at] += 1
         mean = sum(sends) / len(sends)
         compare(where + ".synchrony", got["synchrony"], math.fsum((n - mean) ** 2 for n in sends) / len(sends) / mean)
+    good = [r for r in ok if meets(r, run["slo"], ms)]
+    compare(where + ".goodput_rps", got["goodput_rps"], len(good) / seconds if run["slo"] else None)
+    telling = [r for r in members if not (stopped if r["outcome"] == "incomplete" else r.get("error") in CLIENT_FAILURES)]
+    compare(where + ".goodput_share", got["goodput_share"], len(good) / len(telling) if run["slo"] and telling else None)
+    scale = round(run["scale"])
+
+    def counted(r):
+        return scale * (r["intended"] if open_loop else r.get("sent", r["intended"]))
+
+    mean_prompt = sum(known) / len(known) if known else 0
+    events = {
+        "tokens": token_events(records, tokens, scale) if tokens is not None else [(scale * t["t"] - 1, t["tokens"]) for t in run["ticks"]],
+        "prompts": [(scale * r["first_token"], r.get("prompt_tokens", mean_prompt)) for r in first],
+        "ended_ok": [(scale * r["end"], 1) for r in records if r["outcome"] == "ok"],
+        "in_flight": [(scale * max(r["sent"], start), scale * min(r["end"], end)) for r in records if "sent" in r],
+        "good": [(counted(r), 1) for r in good],
+        "failed": [(counted(r), 1) for r in members if r.get("error") in SERVER_FAILURES],
+        "ended": [(counted(r), 1) for r in ended],
+        "ttft": [(counted(r), (r["first_token"] - r["sent"]) * ms) for r in came],
+        "e2e": [(counted(r), (r["end"] - r["sent"]) * ms) for r in ok],
+        "tpot": [(counted(r), (r["last_token"] - r["first_token"]) * ms / (r["output_tokens"] - r["first_tokens"])) for r in ok
+                 if r["last_token"] > r["first_token"]],
+    }
+    events.update({name + "_n": [(t, 1) for t, _ in events[name]] for name in ("ttft", "e2e", "tpot")})
+    check_blocks(where, got, (scale * start, scale * end, [scale * (r["end"] - r["sent"]) for r in ok]), events,
+                 tokens is not None or bool(run["ticks"]))
+    waits = [(scale * r["sent"], (r["first_token"] - r["sent"]) * ms) for r in came]
+    waits += [(scale * r.get("sent", r["intended"]), math.inf) for r in lost]
+    check_slices(where, got, sorted(waits))
     ttft_p95 = rank(censored, 950) if censored else None
     if run["reasons"].get(which(bounds)) == "saturated":
         ttft_p95 = math.inf  # how long the level lasted says how large it became
@@ -394,7 +523,7 @@ def check_run(where, folder, got):
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         plan = json.load(file)
     records, journal, scrapes = read_parts(folder)
-    run = {"scale": plan["server"]["time_scale"], "tokens": None, "scrapes": scrapes, "gpu": lines(folder, "gpu.jsonl")[1:],
+    run = {"scale": plan["server"]["time_scale"], "slo": plan.get("slo"), "tokens": None, "scrapes": scrapes, "gpu": lines(folder, "gpu.jsonl")[1:],
            "ticks": [line["tick"] for line in journal if "tick" in line],
            "reasons": {which(line["level_end"]): line["level_end"]["reason"] for line in journal if "level_end" in line}}
     for path in glob.glob(os.path.join(folder, "tokens*.tsv")):
@@ -418,6 +547,29 @@ def check_run(where, folder, got):
     check_timeline(where, got, records, run)
 
 
+def check_run_as_a_whole(where, got):
+    levels = got["levels"]
+    for name in ("members", "ok", "error", "incomplete", "no_first_token", "left_out", "never_sent"):
+        compare(f"{where}.totals.{name}", got["totals"]["requests"][name], sum(level["requests"][name] for level in levels))
+    for name in {name for level in levels for name in level["errors"]}:
+        compare(f"{where}.totals.errors.{name}", got["totals"]["errors"][name], sum(level["errors"].get(name, 0) for level in levels))
+    loads = {(level["unit"], level["load"], level["kind"]) for level in levels}
+    several = [load for load in loads if sum((level["unit"], level["load"], level["kind"]) == load for level in levels) > 1]
+    compare(where + ".repeats", len(got["repeats"]), len(several))
+    for load in got["repeats"]:
+        own = [level for level in levels if (level["unit"], level["load"], level["kind"]) == (load["unit"], load["load"], load["kind"])]
+        fine = [level for level in own if level["validity"]["verdict"] != "invalid" and level["ended"] and level["reason"] != "stopped"]
+        compare(f"{where}.repeats.measured", load["measured"], len(fine))
+        compare(f"{where}.repeats.left_out", load["left_out"], len(own) - len(fine))
+        for name in ("output_tps", "total_tps", "request_rps", "user_tps", "error_rate"):
+            values = [level[name] for level in fine if level[name] is not None]
+            compare(f"{where}.repeats.{name}.count", load[name]["count"], len(values))
+            if values:
+                mean, *interval = student(values)
+                compare(f"{where}.repeats.{name}.mean", load[name]["mean"], mean)
+                check_interval(f"{where}.repeats.{name}", load[name], interval)
+
+
 def main():
     for path in sorted(glob.glob(os.path.join(HERE, "*", "expect.json"))):
         with open(path, encoding="utf-8") as file:
@@ -425,6 +577,7 @@ def main():
         for run in got.get("runs", [got]):
             name = run["run"]["run_id"]
             check_run(name, os.path.join(os.path.dirname(path), name), run)
+            check_run_as_a_whole(name, run)
     print(f"referee: all cases agree; {compared} numbers, largest relative difference {worst:.1e}")
 
 

@@ -179,9 +179,10 @@ static void test_writes_numbers(void **state)
         {-0.0, "0"},
         {5, "5"},
         {0.1, "0.1"},
-        {1.0 / 3, "0.333333333"},
-        {1234567.891234, "1234567.89"},
-        {1763957211.6, "1763957212"},
+        {1.0 / 3, "0.333333333333"},
+        {1234567.891234, "1234567.89123"},
+        {1763957211.6, "1763957211.6"},
+        {1763957211612.5, "1763957211613"},
         {9007199254740992.0, "9007199254740992"},
         {1e300, "1e300"},
         {1e-9, "1e-9"},
@@ -197,6 +198,10 @@ static void test_writes_numbers(void **state)
         json_set_number(object, "k", cases[i].number);
         json_append_compact(json_object_get(object, "k"), &text);
         assert_string_equal(buf_text(&text), cases[i].text);
+        json_t *array = json_array();
+        json_append_number(array, cases[i].number);
+        assert_true(json_equal(json_array_get(array, 0), json_object_get(object, "k")));
+        json_decref(array);
         json_decref(object);
     }
 }
