@@ -45,9 +45,9 @@ static void scrape(struct small_run *run, double t, double took, const struct co
                      1000 + counted->itl_s, 1000 + counted->itl_n, 1000 + counted->e2e_s);
 }
 
-static struct small_run *begin(const char *folder)
+static struct small_run *begin(const char *folder, double end)
 {
-    struct small_run *run = small_run_begin(folder, 1, 1000, 11000);
+    struct small_run *run = small_run_begin(folder, 1, 1000, end);
     for (int k = 0; k < REQUESTS; k++)
         small_run_add(run, &(struct small_request){.sent = 1000 + 500 * k, .head = 10, .ttft = 100, .gap = 50, .arrivals = 5, .tokens_each = 1});
     return run;
@@ -56,7 +56,7 @@ static struct small_run *begin(const char *folder)
 static struct run_summary *summarize(const char *folder, const struct counted *counted)
 {
     static const struct counted nothing = {0};
-    struct small_run *run = begin(folder);
+    struct small_run *run = begin(folder, 11000);
     scrape(run, 900, 1, &nothing);
     for (int k = 1; k < 10; k++)
         small_run_scrape(run, 1000 + 1000 * k, 1, "{\"vllm:num_requests_running\":0.6,\"vllm:num_requests_waiting\":0}");
@@ -106,6 +106,25 @@ static void test_the_same_on_both_sides(void **state)
     run_summary_free(summary);
 }
 
+/* The last request is under way when the level ends, and when the server is looked at next. */
+static void test_the_last_requests_end_in_the_drain(void **state)
+{
+    static const struct counted nothing = {0};
+    struct counted most = ours;
+    most.requests--;
+    most.output -= 2;
+    struct small_run *run = begin(*state, 10550);
+    scrape(run, 900, 1, &nothing);
+    scrape(run, 10700, 1, &most);
+    scrape(run, 11500, 1, &ours);
+    small_run_end(run, true);
+    struct run_summary *summary = small_run_summarize(*state, 1);
+    assert_says(both(summary, RECONCILED_REQUESTS), AGREEMENT_AGREES, NULL);
+    assert_says(both(summary, RECONCILED_OUTPUT_TOKENS), AGREEMENT_AGREES, NULL);
+    assert_near(both(summary, RECONCILED_REQUESTS)->client, REQUESTS);
+    run_summary_free(summary);
+}
+
 static void test_traffic_that_is_not_ours(void **state)
 {
     struct counted counted = ours;
@@ -146,7 +165,7 @@ static void test_requests_that_did_not_end(void **state)
 {
     static const struct counted nothing = {0};
     struct counted counted = ours;
-    struct small_run *run = begin(*state);
+    struct small_run *run = begin(*state, 11000);
     small_run_add(run, &(struct small_request){.sent = 10800, .head = 10, .ttft = 100, .gap = 50, .arrivals = 2, .tokens_each = 1, .end = 11000, .failure = FAILURE_CANCELLED});
     scrape(run, 900, 1, &nothing);
     counted.prompt += 7;
@@ -219,7 +238,7 @@ static void test_coarse_buckets(void **state)
         const char *why;
     } cases[] = {{"0.25", 242, AGREEMENT_EXPLAINED, "coarse buckets: the server knows only that it lies between 90 and 250 ms"}, {"0.1", 99.5, AGREEMENT_AGREES, NULL}};
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-        struct small_run *run = begin(*state);
+        struct small_run *run = begin(*state, 11000);
         add_buckets(run, 950, cases[k].bound, 3, 3);
         add_buckets(run, 11500, cases[k].bound, 23, 23);
         small_run_end(run, true);
@@ -235,7 +254,7 @@ static void test_coarse_buckets(void **state)
 static void test_what_cannot_be_compared(void **state)
 {
     static const struct counted nothing = {0};
-    struct small_run *run = begin(*state);
+    struct small_run *run = begin(*state, 11000);
     scrape(run, 900, 1, &nothing);
     scrape(run, 11500, 1, &nothing);
     small_run_end(run, false);
@@ -243,7 +262,7 @@ static void test_what_cannot_be_compared(void **state)
     for (int item = 0; item < RECONCILED_COUNT; item++)
         assert_says(both(summary, (enum reconciled_item)item), AGREEMENT_UNKNOWN, NULL);
     run_summary_free(summary);
-    run = begin(*state);
+    run = begin(*state, 11000);
     scrape(run, 900, 1, &nothing);
     small_run_end(run, true);
     summary = small_run_summarize(*state, 1);
@@ -261,7 +280,7 @@ static void test_in_flight_where_nothing_is_counted(void **state)
         const char *why;
     } cases[] = {{0.5, 0, AGREEMENT_AGREES, NULL}, {3, 1, AGREEMENT_DIFFERS, "3.4 requests on average that are not ours"}};
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-        struct small_run *run = begin(*state);
+        struct small_run *run = begin(*state, 11000);
         for (int t = 900; t < 12000; t += 500)
             small_run_scrape(run, t, 1, "{\"llamacpp:requests_processing\":%g,\"llamacpp:requests_deferred\":%g}", cases[k].running, cases[k].waiting);
         small_run_end(run, true);
@@ -275,7 +294,7 @@ static void test_in_flight_where_nothing_is_counted(void **state)
 /* llama.cpp adds a request's tokens some time after it has ended. */
 static void test_a_server_that_counts_when_a_request_has_ended(void **state)
 {
-    struct small_run *run = begin(*state);
+    struct small_run *run = begin(*state, 11000);
     small_run_scrape(run, 900, 1, "{\"llamacpp:prompt_tokens_total\":0,\"llamacpp:tokens_predicted_total\":0}");
     small_run_scrape(run, 11500, 1, "{\"llamacpp:prompt_tokens_total\":133,\"llamacpp:tokens_predicted_total\":95}");
     small_run_end(run, true);
@@ -301,7 +320,7 @@ static void test_a_scaled_server(void **state)
 
 static void test_what_only_the_server_knows(void **state)
 {
-    struct small_run *run = begin(*state);
+    struct small_run *run = begin(*state, 11000);
     for (int k = 0; k < 2; k++)
         small_run_scrape(run, k == 0 ? 900 : 11500, 1,
                          "{\"vllm:num_preemptions_total\":%d,\"vllm:prefix_cache_queries_total\":%d,\"vllm:prefix_cache_hits_total\":%d,"
@@ -319,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_same_on_both_sides, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_the_last_requests_end_in_the_drain, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_traffic_that_is_not_ours, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_little_is_told_and_does_no_harm, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_one_of_two_servers, make_folder, remove_folder),
