@@ -101,7 +101,7 @@ static bool is_replaced(const struct benchmark *benchmark, const char *name)
     bool own_levels = has_own(benchmark, "levels") || has_own(benchmark, "find");
     if (own_levels && (strcmp(name, "rate") == 0 || strcmp(name, "sweep-arrivals") == 0))
         return true;
-    bool repeatable = strcmp(name, "header") == 0 || strcmp(name, "data-column") == 0;
+    bool repeatable = strcmp(name, "header") == 0 || strcmp(name, "label") == 0 || strcmp(name, "data-column") == 0;
     return !repeatable && has_own(benchmark, name);
 }
 

@@ -132,6 +132,7 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_TEXT, .name = "slo", .argument = "LIST", .from_model_file = true,
      .help = "what each request has to meet, for goodput: ttft=1000ms,tpot=100ms; also e2e, and the other latencies of docs/metrics.md"},
     {.type = OPTION_TEXT, .name = "price-source", .argument = "TEXT", .help = "where the price comes from, and its date", .from_model_file = true},
+    {.type = OPTION_TEXT, .name = "label", .argument = "NAME=VALUE", .repeatable = true, .help = "kept with the run and told by its reports, to find it by"},
     {.type = OPTION_GROUP, .name = "Output"},
     {.type = OPTION_FLAG, .name = "dry-run", .help = "ask the server, print the plan, what it will take and cost, and write nothing"},
     {.type = OPTION_TEXT, .name = "check", .argument = "FILE", .help = "read a plan.json that somebody wrote, and print it likewise; asks no server",

@@ -12,6 +12,7 @@
 #include "cmd/roibench/prepare_data.h"
 #include "net/http_client.h"
 #include "plan/find.h"
+#include "plan/labels.h"
 #include "plan/profile.h"
 #include "plan/scenario.h"
 #include "plan/synthetic.h"
@@ -377,6 +378,9 @@ int prepare_fill_plan(const struct app *app, const struct options *options, stru
     plan->repeat = options_integer(options, "repeat", 1);
     if (options_text(options, "slo") && slo_parse(options_text(options, "slo"), &plan->slo, err) < 0)
         return -1;
+    for (size_t k = 0; k < options_count(options, "label"); k++)
+        if (labels_add(plan, options_item(options, "label", k), err) < 0)
+            return error_wrap(err, "--label");
     if (fill_arrivals(app, options, plan, err) < 0 || fill_limits(options, plan, err) < 0 || fill_levels(options, plan, err) < 0 ||
         check_arrivals(options, plan, err) < 0 || fill_find(options, plan, err) < 0 || check_saturation(plan, err) < 0 ||
         fill_think_time(options, plan, err) < 0 || fill_workload(options, plan, err) < 0 ||

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "plan/labels.h"
 
 /* --- options ------------------------------------------------------------------------------ */
 
@@ -117,6 +118,20 @@ static int take_metrics(struct guidellm_taking *taking)
     return 0;
 }
 
+static int take_labels(struct guidellm_taking *taking)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(taking->command->labels) > LABELS_MAX)
+        return error_set(taking->err, ERROR_USAGE, "--label: more than %d", LABELS_MAX);
+    json_object_foreach(taking->command->labels, name, value)
+    {
+        cleanup_free char *text = json_scalar_text(value);
+        guidellm_add(taking, "label", arena_printf(taking->command->arena, "%s=%s", name, text ? text : ""));
+    }
+    return 0;
+}
+
 static void list_left(const json_t *value, const char *path, struct buf *ignored);
 
 static void list_left_members(const json_t *object, const char *path, struct buf *ignored)
@@ -150,7 +165,7 @@ int guidellm_options_make(struct guidellm_command *command, struct guidellm_opti
     *options = (struct guidellm_options){.requests_kept = -1};
     json_object_set_new(command->spec, TAKEN, json_array());
     if (guidellm_take_backend(&taking) < 0 || guidellm_take_load(&taking) < 0 || guidellm_take_data(&taking) < 0 || take_seed(&taking) < 0 ||
-        take_metrics(&taking) < 0 || guidellm_take_outputs(&taking) < 0)
+        take_metrics(&taking) < 0 || take_labels(&taking) < 0 || guidellm_take_outputs(&taking) < 0)
         return -1;
     list_left(command->spec, "", &command->ignored);
     return 0;

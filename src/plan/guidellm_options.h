@@ -12,7 +12,7 @@
 
 #include "plan/guidellm_flags.h"
 
-#define GUIDELLM_OPTIONS_MAX 128
+#define GUIDELLM_OPTIONS_MAX 192
 #define GUIDELLM_OUTPUTS_MAX 32
 
 struct guidellm_output {

@@ -145,11 +145,17 @@ struct limits {
     int64_t max_micro_usd;     /* of the run: its time at the deployment's price, which is known then; -1: none */
 };
 
+struct label {
+    const char *name, *value;
+};
+
 struct deployment {
     const char *hardware;      /* "" unknown */
     int64_t gpus;              /* 0 unknown */
     int64_t price_micro_usd;   /* per hour, all GPUs together; -1 unknown */
     const char *price_source;  /* "" unknown */
+    struct label *labels;      /* what a person wants to find the run by (plan/labels.h) */
+    size_t label_count;
 };
 
 /* Why a decision was made as it was: "given by --target", "the server takes them". For people. */

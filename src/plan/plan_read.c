@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "plan/dataset_rows.h"
 #include "plan/find.h"
+#include "plan/labels.h"
 #include "plan/language.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
@@ -254,6 +255,7 @@ static void read_deployment(struct json_reader *reader, const json_t *root, stru
     deployment->gpus = integer_within_or(reader, object, "gpus", 1, GPUS_MAX, 0);
     deployment->price_micro_usd = usd_or_unknown(reader, object, "price_per_hour");
     deployment->price_source = keep(plan, json_get_text_or(reader, object, "price_source", ""));
+    labels_read(reader, object, plan);
     json_leave(reader, mark);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "plan/labels.h"
 #include "plan/plan.h"
 #include "plan/token_lengths.h"
 
@@ -110,6 +111,7 @@ static void write_deployment(json_t *root, const struct deployment *deployment)
     json_set_integer_if(object, "gpus", deployment->gpus, deployment->gpus != 0);
     set_usd(object, "price_per_hour", deployment->price_micro_usd);
     json_set_text_if_any(object, "price_source", deployment->price_source);
+    labels_write(deployment, object);
 }
 
 static void write_calibration(json_t *root, const struct calibration *calibration)

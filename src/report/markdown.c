@@ -61,6 +61,24 @@ static void fact(struct buf *out, const char *what, const char *text)
     buf_append_char(out, '\n');
 }
 
+/* "env=staging, team=search" */
+static void labels_fact(struct buf *out, const struct run_facts *facts)
+{
+    const char *name;
+    json_t *value, *labels = json_object_get(json_object_get(facts->plan, "deployment"), "labels");
+    bool first = true;
+    json_object_foreach(labels, name, value)
+    {
+        buf_append_text(out, first ? "- Labels:   " : ", ");
+        markdown_text(out, name);
+        buf_append_char(out, '=');
+        markdown_text(out, json_string_value(value));
+        first = false;
+    }
+    if (!first)
+        buf_append_char(out, '\n');
+}
+
 static void deployment_fact(struct buf *out, const struct run_facts *facts)
 {
     char usd[UNITS_TEXT_SIZE];
@@ -165,6 +183,7 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
     server_fact(out, facts);
     kubernetes_fact(out, facts->kubernetes);
     deployment_fact(out, facts);
+    labels_fact(out, facts);
     workload_fact(out, facts);
     load_fact(out, summary);
     if (facts->objectives)

@@ -50,6 +50,7 @@ void report_guidellm_run(const struct run_summary *summary, struct buf *out)
     json_t *config = json_add_object(root, "config");
     json_t *labels = json_add_object(json_add_object(config, "metadata"), "labels");
     json_set_text(labels, "run_id", summary->facts.run_id);
+    json_object_update(labels, json_object_get(json_object_get(summary->facts.plan, "deployment"), "labels"));
     add_spec(config, summary);
     json_array_append_new(json_add_array(config, "benchmarks"), json_null());
     json_object_set_new(root, "benchmarks", guidellm_benchmarks(summary, GUIDELLM_SCHEMA_2));

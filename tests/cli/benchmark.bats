@@ -92,10 +92,13 @@ levels() { of "$1" '[.benchmarks[] | .config.strategy | .type_ + (if .streams th
     start_model
     guidellm run --backend "kind=openai_http,target=$SIM,model=mistral-3-int4,timeout=3600" --tokenizer kind=huggingface_auto,model=/models/tok \
         --profile kind=concurrent,streams=2 --data kind=synthetic_text,prompt_tokens=128,output_tokens=16 --seed kind=static,value=5 \
-        --constraint kind=max_requests,count=8 --constraint kind=max_duration,seconds=2700 --output kind=json,path=out/c2.json --disable-progress
+        --constraint kind=max_requests,count=8 --constraint kind=max_duration,seconds=2700 --label tag=a1 --label ctx=128 \
+        --output kind=json,path=out/c2.json --disable-progress
     assert_success
     assert_equal "$(of out/c2.json .metadata.version)" 2
     assert_equal "$(of out/c2.json .config.spec.profile.kind)" concurrent
+    assert_equal "$(of out/c2.json '.config.metadata.labels | [.tag, .ctx] | join(" ")')" "a1 128"
+    grep -qx -- "- Labels:   tag=a1, ctx=128" "out/$(<out/latest)/report.md"
     assert_equal "$(of out/c2.json '.benchmarks[0].metrics.request_totals.successful')" 8
     assert_equal "$(of out/c2.json '.benchmarks[0].requests.successful | length')" 8
     assert_equal "$(of "out/$(<out/latest)/plan.json" .seed)" 5

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "plan/labels.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 #include "support/temp_folder.h"
@@ -66,6 +67,8 @@ static struct plan *whole_plan(void)
                                    .max_error_rate = 0.25, .stop_when_saturated = true, .max_tokens_total = 5000000,
                                    .max_micro_usd = 1250000};
     plan->deployment = (struct deployment){.hardware = "1 x L4", .gpus = 1, .price_micro_usd = 850000, .price_source = "list"};
+    assert_int_equal(labels_add(plan, "env=staging", NULL), 0);
+    assert_int_equal(labels_add(plan, "note=a=b \"c\"", NULL), 0);
     plan->seed = 7;
     memcpy(plan->nonce, "00112233445566778899aabbccddeeff", PLAN_NONCE_SIZE);
     plan->calibration = (struct calibration){.method = "usage", .exact = true, .template_tokens = 9, .e2e_ns = 12345};
