@@ -42,7 +42,7 @@ const struct guidellm_flag guidellm_flags[] = {
     {{"output-dir"}, 0, "0.4", "0.6", GUIDELLM_TEXT, "output_dir", "DIR", "folder of --outputs; default: the current one"},
     {{"outputs"}, 0, "0.4", "0.6", GUIDELLM_WORDS, "outputs", "LIST", "json, csv, html, yaml, or names of files; default json,csv"},
     {{"output"}, 0, "0.7", "0.8", GUIDELLM_ITEM, "outputs", "kind=json,path=...", "json, yaml, csv, html, console; default json and csv"},
-    {{"metrics"}, 0, "0.7", "0.8", GUIDELLM_GROUP, "metrics", "kind=generative,...", "sample_size"},
+    {{"metrics"}, 0, "0.7", "0.8", GUIDELLM_GROUP, "metrics", "kind=generative,...", "sample_size; slo.ttft_ms, slo.tpot_ms, slo.e2el_ms: --slo"},
     {{"sample-requests", "output-sampling"}, 0, "0.2", "0.6", GUIDELLM_NUMBER, "metrics.sample_size", "N", "single requests in the report, of each ending of a level"},
     {{"disable-console", "disable-console-outputs"}, 0, "0.2", "0.8", GUIDELLM_TRUE, "console.none", NULL, "no tables"},
     {{"disable-console-interactive", "disable-progress"}, 0, "0.2", "0.8", GUIDELLM_TRUE, "console.no_progress", NULL, "no progress"},

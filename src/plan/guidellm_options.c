@@ -104,6 +104,25 @@ static int take_seed(struct guidellm_taking *taking)
     return 0;
 }
 
+/* {"ttft_ms": 2000, "tpot_ms": 100, "e2el_ms": 30000}: GuideLLM's tpot is without the first token here, and per token behind it. */
+static int take_objectives(struct guidellm_taking *taking, json_t *objectives)
+{
+    static const struct {
+        const char *key, *latency;
+    } known[] = {{"ttft_ms", "ttft"}, {"tpot_ms", "tpot_vllm"}, {"e2el_ms", "e2e"}};
+    const char *list = "";
+    for (size_t k = 0; k < sizeof known / sizeof known[0]; k++) {
+        double most;
+        if (guidellm_take_number(taking, objectives, known[k].key, &most) < 0)
+            return error_wrap(taking->err, "metrics.slo");
+        if (!isnan(most))
+            list = arena_printf(taking->command->arena, "%s%s%s=%.15gms", list, *list ? "," : "", known[k].latency, most);
+    }
+    if (*list)
+        guidellm_add(taking, "slo", list);
+    return 0;
+}
+
 static int take_metrics(struct guidellm_taking *taking)
 {
     json_t *metrics = guidellm_section(taking, "metrics");
@@ -115,7 +134,7 @@ static int take_metrics(struct guidellm_taking *taking)
         taking->options->requests_kept = (int64_t)kept;
     if (kind && strcmp(kind, "generative") != 0)
         return error_set(taking->err, ERROR_USAGE, "--metrics: kind '%s' is not known; answers of models that generate are measured", kind);
-    return 0;
+    return take_objectives(taking, json_object_get(metrics, "slo"));
 }
 
 static int take_labels(struct guidellm_taking *taking)

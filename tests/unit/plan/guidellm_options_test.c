@@ -98,6 +98,7 @@ static void test_limits(void **state)
     check(STREAMS "--max-requests 50 --warmup 5", OF_STREAMS "max-requests=50 warmup=0.1 " LENGTHS, NULL, "");
     check(STREAMS "--max-seconds 60 --warmup-percent 0.2 --cooldown {\"value\":3,\"mode\":\"duration\"}", OF_STREAMS "max-seconds=60 warmup=0.2 cooldown=3s " LENGTHS,
           NULL, "");
+    check(STREAMS "--metrics {\"kind\":\"generative\",\"slo\":{\"ttft_ms\":2000,\"tpot_ms\":99.5}}", OF_STREAMS LENGTHS " slo=ttft=2000ms,tpot_vllm=99.5ms", NULL, "");
     check(STREAMS "--label env=staging -l a=b=c", OF_STREAMS LENGTHS " label=env=staging label=a=b=c", NULL, "");
     check(STREAMS "--random-seed 7", OF_STREAMS LENGTHS " seed=7", NULL, "");
     check(STREAMS "--seed kind=static,value=8 --sample-requests 20", OF_STREAMS LENGTHS " seed=8", NULL, "");
