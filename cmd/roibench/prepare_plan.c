@@ -434,7 +434,7 @@ static const char *check_target(const struct plan *plan, const char *text, const
         error_set(err, ERROR_USAGE, "%s: the URL is too long", option);
         return NULL;
     }
-    while (url.len > 0 && url.data[url.len - 1] == '/')
+    while (url.len > 3 && url.data[url.len - 1] == '/' && strcmp(url.data + url.len - 3, "://") != 0)
         url.data[--url.len] = '\0';
     if (http_url_check(buf_text(&url), err) < 0 || check_root(buf_text(&url), err) < 0) {
         error_wrap(err, "%s", option);

@@ -47,8 +47,16 @@ static enum transport_result net_failure_handshake_class(const struct net_failur
                                                                                                        : TRANSPORT_TLS;
 }
 
+/* Of the environment; libcurl's text repeats it with the proxy's password, so it is not to be shown. */
+static bool net_failure_is_proxy_url(const struct net_failure *failure)
+{
+    return net_failure_says(failure, "Unsupported proxy");
+}
+
 enum transport_result net_failure_class(const struct net_failure *failure)
 {
+    if (net_failure_is_proxy_url(failure))
+        return TRANSPORT_LOCAL;
     switch (failure->code) {
     case CURLE_OK:
         return TRANSPORT_OK;
@@ -99,7 +107,21 @@ enum transport_result net_failure_class(const struct net_failure *failure)
     }
 }
 
-/* libcurl's "Failed to connect to HOST port PORT ..." names whom it tried: when that is not the URL's host, it is a proxy. */
+/* Does the URL, from its host on, name this host and port? */
+static bool net_failure_is_target(const char *from_host, const char *usual_port, const char *host, const char *port)
+{
+    const size_t length = strlen(host), digits = strlen(port);
+    const char *behind = from_host + length;
+
+    if (strncasecmp(from_host, host, length) != 0 || !strchr(":/?#]", *behind))
+        return false;
+    behind += *behind == ']'; /* of an IPv6 address */
+    if (*behind != ':')
+        return strcmp(port, usual_port) == 0;
+    return strncmp(behind + 1, port, digits) == 0 && !isdigit((unsigned char)behind[1 + digits]);
+}
+
+/* libcurl's "Failed to connect to HOST port PORT ..." names whom it tried: when that is not the URL's host and port, it is a proxy. */
 static void net_failure_name_proxy(const struct net_failure *failure, char *message, size_t size)
 {
     static const char said[] = "Failed to connect to ";
@@ -109,11 +131,10 @@ static void net_failure_name_proxy(const struct net_failure *failure, char *mess
     if (!host || !wanted || sscanf(host + strlen(said), "%255s port %7[0-9]", tried, port) != 2)
         return;
 
-    const size_t length = strlen(tried), end = strlen(message);
-    const char *at = wanted + 3 + (wanted[3] == '['); /* an IPv6 address */
-    const char *behind = at + length;
+    const size_t end = strlen(message);
+    const char *usual = strncasecmp(failure->url, "https:", strlen("https:")) == 0 ? "443" : "80";
 
-    if (strncasecmp(at, tried, length) == 0 && strchr(":/?#]", *behind))
+    if (net_failure_is_target(wanted + 3 + (wanted[3] == '['), usual, tried, port))
         return;
     snprintf(message + end, size - end, " (through the proxy %s:%s)", tried, port);
 }
@@ -136,7 +157,13 @@ void net_failure_describe(const struct net_failure *failure, char *message, size
     const bool connecting = failure->code == CURLE_COULDNT_CONNECT;
     const bool plain = failure->code == CURLE_SSL_CONNECT_ERROR && net_failure_says(failure, "wrong version number");
 
-    if (plain)
+    const bool of_proxy = plain && failure->url && strncasecmp(failure->url, "http:", strlen("http:")) == 0;
+
+    if (net_failure_is_proxy_url(failure))
+        snprintf(message, size, "the proxy of the environment (http_proxy, https_proxy, all_proxy) is no URL that can be used: expected http://HOST:PORT");
+    else if (of_proxy)
+        snprintf(message, size, "the proxy of the environment (http_proxy, all_proxy) speaks plain HTTP, not TLS: is it http:// instead of https://?");
+    else if (plain)
         snprintf(message, size, "the server speaks plain HTTP, not TLS: is it http:// instead of https://?");
     else if (connecting && failure->errno_value)
         snprintf(message, size, "%s", strerror_r((int)failure->errno_value, reason, sizeof reason));

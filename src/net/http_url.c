@@ -84,7 +84,7 @@ static int http_url_check_parts(CURLU *parts, const char *shown, struct error *e
     if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
         return error_set(err, ERROR_USAGE, "%s: expected a URL that begins with http:// or https://", shown);
     if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        return error_set(err, ERROR_USAGE, "%s: a user name in the URL is not supported; give a key by its own option", shown);
+        return error_set(err, ERROR_USAGE, "%s: a user name in the URL is not supported; give a key or a header by its own option", shown);
     if (!host || !*host)
         return error_set(err, ERROR_USAGE, "%s: the URL names no host", shown);
     return 0;

@@ -322,6 +322,16 @@ JSON
 }
 
 @test "a target that is not the API's root" {
+    prepare --target http:// --max-seconds 5
+    assert_failure 2
+    [[ $stderr == *"--target: http://: the URL names no host"* ]]
+    prepare --target http://127.0.0.1:1// --wait 0
+    assert_failure 3
+    [[ $stderr == *"GET http://127.0.0.1:1/models: "* ]]
+    # What cannot be a proxy is said at once, without its password.
+    http_proxy=http://ann:secret@h:1:2 prepare --target http://model.example/v1
+    assert_failure 3
+    [[ $stderr == *"the proxy of the environment"*"expected http://HOST:PORT"* && $stderr != *secret* ]]
     prepare --target "http://x/v1?key=secret" --max-seconds 5
     assert_failure 2
     [[ $stderr == *"--target: http://x/v1: the URL has a query or a fragment"* ]]
