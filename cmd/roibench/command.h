@@ -46,7 +46,7 @@ struct command {
 };
 
 extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate, command_calibrate, command_doctor,
-    command_benchmark;
+    command_benchmark, command_list, command_gate, command_prune;
 
 /* Common: --config, --log-format text|json, --quiet, --verbose, --help, --version. */
 extern const struct option_row common_options[];
@@ -81,6 +81,11 @@ void command_net_free(struct command_net *net);
      .help = "header of every request; values are kept nowhere, so prepare and run are both told (ROIBENCH_HEADER: one a line)"},    \
     {.type = OPTION_FLAG, .name = "insecure",                                                                         \
      .help = "believe whoever answers: no certificate is verified; the report says so"}
+
+/* A run's folder, by its path or its id in the workspace. free() it. NULL with *err (ERROR_USAGE). */
+char *command_find_run_folder(const char *workspace, const char *name, struct error *err);
+/* That of --run-id, or of <workspace>/latest. free() it. NULL with *err (ERROR_USAGE). */
+char *command_current_run_folder(const struct options *options, struct error *err);
 
 /* The plan in the workspace, for commands that can do without: NULL if there is none, or, with a warning, none that can be read. plan_free() it. */
 struct plan *command_find_plan(const struct app *app, const struct options *options);

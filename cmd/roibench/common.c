@@ -124,6 +124,32 @@ void command_net_free(struct command_net *net)
     *net = (struct command_net){0};
 }
 
+char *command_find_run_folder(const char *workspace, const char *name, struct error *err)
+{
+    if (file_is_folder(name))
+        return mem_strdup(name);
+    if (!strchr(name, '/') && workspace_check_run_id(name, NULL) == 0) {
+        cleanup_free char *folder = workspace_run_folder(workspace, name);
+        if (file_is_folder(folder))
+            return steal_pointer(&folder);
+    }
+    error_set(err, ERROR_USAGE, "there is no run %s: neither a folder nor a run of the workspace %s", name, workspace);
+    return NULL;
+}
+
+char *command_current_run_folder(const struct options *options, struct error *err)
+{
+    const char *workspace = options_text(options, "workspace");
+    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), err);
+    if (!run_id)
+        return NULL;
+    cleanup_free char *folder = workspace_run_folder(workspace, run_id);
+    if (file_is_folder(folder))
+        return steal_pointer(&folder);
+    error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, folder);
+    return NULL;
+}
+
 struct plan *command_find_plan(const struct app *app, const struct options *options)
 {
     struct error err;

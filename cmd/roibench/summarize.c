@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/summarize_history.h"
 #include "cmd/roibench/summarize_import.h"
 #include "cmd/roibench/summarize_prometheus.h"
 #include "cmd/roibench/summarize_tekton.h"
@@ -37,6 +38,7 @@ struct summarizing {
     struct comparison *comparison; /* NULL: one run */
     char *output;                  /* the folder that the files go into */
     bool output_is_own;            /* a run's or comparison's own folder: it has a manifest */
+    struct error conclusion;       /* with what to end when everything is written: --fail-on, --strict */
     int64_t started;
 };
 
@@ -53,33 +55,6 @@ static void summarizing_free(struct summarizing *work)
 
 /* ---- which runs ---- */
 
-/* A folder, or the id of a run in the workspace. NULL with *err. */
-static char *find_folder(const char *workspace, const char *name, struct error *err)
-{
-    if (file_is_folder(name))
-        return mem_strdup(name);
-    if (!strchr(name, '/') && workspace_check_run_id(name, NULL) == 0) {
-        cleanup_free char *folder = workspace_run_folder(workspace, name);
-        if (file_is_folder(folder))
-            return steal_pointer(&folder);
-    }
-    error_set(err, ERROR_USAGE, "there is no run %s: neither a folder nor a run of the workspace %s", name, workspace);
-    return NULL;
-}
-
-static char *current_folder(const struct options *options, struct error *err)
-{
-    const char *workspace = options_text(options, "workspace");
-    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), err);
-    if (!run_id)
-        return NULL;
-    cleanup_free char *folder = workspace_run_folder(workspace, run_id);
-    if (file_is_folder(folder))
-        return steal_pointer(&folder);
-    error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, folder);
-    return NULL;
-}
-
 static int choose_folders(struct summarizing *work, struct error *err)
 {
     size_t given = options_positional_count(work->options);
@@ -91,8 +66,8 @@ static int choose_folders(struct summarizing *work, struct error *err)
     if (given == 0 && !by_id && options_count(work->options, "import") > 0)
         return 0;
     for (size_t k = 0; k < (given > 0 ? given : 1); k++) {
-        char *folder = given > 0 ? find_folder(options_text(work->options, "workspace"), options_positional(work->options, k), err)
-                                 : current_folder(work->options, err);
+        char *folder = given > 0 ? command_find_run_folder(options_text(work->options, "workspace"), options_positional(work->options, k), err)
+                                 : command_current_run_folder(work->options, err);
         if (!folder)
             return -1;
         work->folders[work->count++] = folder;
@@ -309,7 +284,7 @@ static int write_files(const struct summarizing *work, struct error *err)
             return -1;
     if (!work->output_is_own)
         return 0;
-    return command_manifest(work->app, work->output, "summarize", work->started, 0, NULL, err);
+    return command_manifest(work->app, work->output, "summarize", work->started, (int)work->conclusion.class, NULL, err);
 }
 
 static int print_markdown(const struct summarizing *work, struct error *err)
@@ -351,20 +326,25 @@ static int summarize_run(struct app *app, struct options *options, struct error 
 {
     __attribute__((cleanup(summarizing_free))) struct summarizing work = {
         .app = app, .options = options, .started = clock_realtime(app->clock)};
-    if (summarize_prometheus_check(options, err) < 0 || choose_folders(&work, err) < 0)
+    struct gate asked; /* a wrong word is told before the work */
+    if (command_gate_read(options, &asked, err) < 0 || summarize_prometheus_check(options, err) < 0 || choose_folders(&work, err) < 0)
         return -1;
-    warn_if_running(&work);
     if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
         set_facts(&work, "gpus", set_gpus, err) < 0)
         return -1;
+    warn_if_running(&work);
     if (summarize_prometheus(app, options, work.folders, work.plans, work.count, err) < 0)
         return -1;
-    if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0)
+    if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0 ||
+        summarize_judge(app, options, work.runs, work.count, &work.conclusion, err) < 0)
         return -1;
     choose_output(&work);
-    if (write_files(&work, err) < 0 || print_markdown(&work, err) < 0)
+    if (write_files(&work, err) < 0 || print_markdown(&work, err) < 0 || put_results(&work, err) < 0)
         return -1;
-    return put_results(&work, err);
+    if (work.conclusion.class == ERROR_NONE)
+        return 0;
+    *err = work.conclusion;
+    return -1;
 }
 
 /* "|markdown|json|…" and ",markdown,json,…": what follows the first character. */
@@ -391,6 +371,8 @@ static const struct option_row summarize_options[] = {
     {.type = OPTION_TEXT, .name = "price", .argument = "NAME=USD", .repeatable = true,
      .help = "dollars an hour for all GPUs of a deployment, instead of what its plan says; NAME is a run-id, a model or a hardware"},
     {.type = OPTION_TEXT, .name = "gpus", .argument = "NAME=N", .repeatable = true, .help = "how many GPUs a deployment has; NAME as above"},
+    COMMAND_GATE_OPTIONS,
+    {.type = OPTION_FLAG, .name = "strict", .help = "end with exit code 4 when a level is invalid as a measurement"},
     {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files"},
     SUMMARIZE_PROMETHEUS_OPTIONS,
     {.type = OPTION_END},

@@ -431,3 +431,31 @@ int manifest_first_start(const char *folder, int64_t *realtime_ns, struct error 
     json_decref(document);
     return reader.failed ? -1 : 0;
 }
+
+/* "run", or of a shard "run-3". */
+static bool is_step(const char *name, const char *wanted)
+{
+    const size_t length = strlen(wanted);
+
+    return name && strncmp(name, wanted, length) == 0 && (name[length] == '\0' || name[length] == '-');
+}
+
+int manifest_exit_code(const char *folder, const char *step)
+{
+    cleanup_free char *path = NULL;
+    struct json_reader reader;
+    bool failed;
+    json_t *document = manifest_open(folder, &reader, &path, &failed, NULL);
+    const json_t *row;
+    size_t k;
+    int worst = -1;
+
+    json_array_foreach(json_object_get(document, "steps"), k, row) {
+        const int code = (int)json_integer_value(json_object_get(row, "exit_code"));
+
+        if (is_step(json_string_value(json_object_get(row, "step")), step) && code > worst)
+            worst = code;
+    }
+    json_decref(document);
+    return worst;
+}

@@ -41,4 +41,7 @@ int manifest_identity(const char *folder, char *hex, struct error *err);
 /* When the first step of the folder's manifest began; 0 when there is no manifest or no step in it. realtime ns */
 int manifest_first_start(const char *folder, int64_t *realtime_ns, struct error *err);
 
+/* How a step ended, of shards the worst: its exit code. -1: no shard has written such a step down, or there is no manifest that can be read. */
+int manifest_exit_code(const char *folder, const char *step);
+
 #endif

@@ -1,6 +1,9 @@
 #include "record/workspace.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -164,6 +167,71 @@ char *workspace_create_run(const char *workspace, const char *run_id, struct err
         return NULL;
     }
     return steal_pointer(&folder);
+}
+
+/* ---- what is in it ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool holds(const char *folder, const char *id, const char *file)
+{
+    cleanup_free char *path = mem_printf("%s/%s/%s", folder, id, file);
+
+    return file_exists(path);
+}
+
+/* Subfolders whose name is an id and that hold the file. */
+static int list_ids(const char *folder, const char *file, char ***ids, size_t *count, struct error *err)
+{
+    DIR *directory = opendir(folder);
+    const struct dirent *entry;
+    size_t capacity = 0;
+
+    *ids = NULL;
+    *count = 0;
+    if (!directory && errno == ENOENT)
+        return 0;
+    /* cppcheck-suppress readdirCalled ; no other thread has this stream */
+    while (directory && (errno = 0, (entry = readdir(directory)))) {
+        if (workspace_check_run_id(entry->d_name, NULL) < 0 || !holds(folder, entry->d_name, file))
+            continue;
+        MEM_GROW(*ids, capacity, *count + 1);
+        (*ids)[(*count)++] = mem_strdup(entry->d_name);
+    }
+
+    const int failure = errno;
+
+    if (directory)
+        closedir(directory);
+    if (!directory || failure != 0) {
+        workspace_free_ids(*ids, *count);
+        return error_set_errno(err, ERROR_INTERNAL, failure, "cannot read the folder %s", folder);
+    }
+    if (*count > 1)
+        qsort(*ids, *count, sizeof **ids, compare_ids);
+    return 0;
+}
+
+int workspace_list_runs(const char *workspace, char ***ids, size_t *count, struct error *err)
+{
+    return list_ids(workspace, "plan.json", ids, count, err);
+}
+
+int workspace_list_comparisons(const char *workspace, char ***ids, size_t *count, struct error *err)
+{
+    cleanup_free char *folder = file_join(workspace, "comparisons");
+
+    return list_ids(folder, "comparison.json", ids, count, err);
+}
+
+void workspace_free_ids(char **ids, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        free(ids[k]);
+    free(ids);
 }
 
 int workspace_set_latest(const char *workspace, const char *run_id, struct error *err)

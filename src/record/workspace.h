@@ -10,6 +10,8 @@
 #ifndef ROIBENCH_RECORD_WORKSPACE_H
 #define ROIBENCH_RECORD_WORKSPACE_H
 
+#include <stddef.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -25,6 +27,11 @@ char *workspace_create_run(const char *workspace, const char *run_id, struct err
 char *workspace_run_folder(const char *workspace, const char *run_id);                /* of a checked id; free() it */
 char *workspace_comparison_folder(const char *workspace, const char *comparison_id); /* of a checked id; free() it */
 char *workspace_archives_folder(const char *workspace);                              /* free() it */
+/* The ids of all folders in the workspace that have a plan.json, by name. workspace_free_ids them. A workspace that is not there has none. */
+int workspace_list_runs(const char *workspace, char ***ids, size_t *count, struct error *err);
+/* The same of its comparisons: those that have a comparison.json. */
+int workspace_list_comparisons(const char *workspace, char ***ids, size_t *count, struct error *err);
+void workspace_free_ids(char **ids, size_t count);
 /* Replaces <workspace>/latest atomically. */
 int workspace_set_latest(const char *workspace, const char *run_id, struct error *err);
 

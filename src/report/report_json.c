@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "report/history_report.h"
 #include "report/json_level.h"
 #include "report/json_server.h"
 #include "report/missing.h"
@@ -192,6 +193,10 @@ json_t *report_json_of_run(const struct run_summary *summary)
     for (size_t k = 0; k < summary->repeated_count; k++)
         write_repeated_load(repeats, &summary->repeated[k]);
     write_totals(root, &summary->totals);
+    if (summary->baseline)
+        json_object_set_new(root, "baseline", baseline_to_json(summary->baseline));
+    if (summary->trend)
+        json_object_set_new(root, "trend", trend_to_json(summary->trend));
     json_t *notes = json_add_array(root, "notes");
     for (size_t k = 0; k < summary->note_count; k++)
         json_array_append_new(notes, json_string(summary->notes[k]));

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/units.h"
+#include "report/history_report.h"
 #include "report/markdown.h"
 #include "report/table.h"
 
@@ -35,11 +36,14 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     markdown_text(out, summary->facts.model);
     buf_append_text(out, "\n\n");
     add_advice(out, summary);
+    markdown_baseline_verdict(out, summary->baseline);
     buf_append_text(out, "## What was measured\n\n");
     markdown_facts(out, summary);
     add_sweep(out, summary, "##");
     markdown_repeats(out, summary, "##");
     markdown_intervals(out, summary, "##");
+    markdown_baseline(out, summary->baseline, "##");
+    markdown_trend(out, summary->trend, "##");
     markdown_failures(out, summary, "##");
     markdown_server(out, summary, "##");
     markdown_gpus(out, summary, "##");

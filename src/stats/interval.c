@@ -91,6 +91,15 @@ double student_quantile(double p, double freedom)
     return (double)(p < 0.5 ? -high : high);
 }
 
+double student_two_sided(double t, double freedom)
+{
+    if (isnan(t) || !(freedom > 0))
+        return NAN;
+    if (isinf(freedom))
+        return erfc(fabs(t) / sqrt(2));
+    return isinf(t) ? 0 : (double)(2 * student_tail(fabsl((long double)t), freedom));
+}
+
 /* ---- means ---- */
 
 struct moments {

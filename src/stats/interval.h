@@ -41,6 +41,8 @@ struct uncertain {
 /* The quantile of Student's t: x with P(T <= x) = p, 0 < p < 1, freedom > 0 (need not be whole). Error below 1e-10 relative, tested
  * against scipy. */
 double student_quantile(double p, double freedom);
+/* P(|T| >= |t|); freedom may be infinite: the normal distribution. */
+double student_two_sided(double t, double freedom);
 
 /* The arithmetic mean. A value that is NAN or infinite makes the mean so; there is no interval then. */
 struct uncertain uncertain_mean(const double *values, size_t count);

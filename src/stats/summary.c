@@ -105,7 +105,7 @@ static const char *objectives_text(struct arena *arena, const struct slo *slo)
     return arena_strdup(arena, buf_text(&text));
 }
 
-static void fill_facts(struct run_facts *facts, struct arena *arena, const struct plan *plan)
+void run_facts_fill(struct run_facts *facts, struct arena *arena, const struct plan *plan)
 {
     *facts = (struct run_facts){
         .run_id = arena_strdup(arena, plan->run_id),
@@ -373,7 +373,7 @@ static struct run_summary *make(const char *folder, const struct plan *plan, con
     }
     struct run_summary *summary = mem_alloc(sizeof *summary);
     summary->arena = arena_new();
-    fill_facts(&summary->facts, summary->arena, plan);
+    run_facts_fill(&summary->facts, summary->arena, plan);
     summary->facts.anchor_realtime_ns = data.file.anchor_realtime_ns;
     fill_levels(summary, &data, plan, sla);
     course_find(&summary->course, &data, summary->levels, summary->level_count, summary->arena);

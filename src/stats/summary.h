@@ -73,6 +73,8 @@ struct run_totals {
     size_t failure_count;
     double window_s; /* sum of the windows */
 };
+struct baseline; /* stats/baseline.h */
+struct trend;    /* stats/trend.h */
 
 struct run_summary {
     struct arena *arena;
@@ -89,7 +91,13 @@ struct run_summary {
     const char *notes[SUMMARY_NOTES_MAX]; /* about the run as a whole */
     size_t note_count;
     bool any_ended;               /* at least one request ended, ok or not */
+    /* Beside earlier runs, where that was asked for; else NULL. Of the arena. */
+    const struct baseline *baseline;
+    const struct trend *trend;
 };
+
+/* What a plan tells: all but what was measured. Texts are the arena's; facts->plan is a reference that the caller lets go. */
+void run_facts_fill(struct run_facts *facts, struct arena *arena, const struct plan *plan);
 
 /* Reads the records beside the plan. NULL with *err: no records, or files that cannot be read. */
 struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err);

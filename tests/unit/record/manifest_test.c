@@ -286,6 +286,22 @@ static void test_shards_that_end_together_lose_no_row(void **state)
     }
 }
 
+static void test_exit_codes(void **state)
+{
+    const struct manifest_step shard = make_step("run", 143);
+
+    assert_int_equal(manifest_exit_code(*state, "run"), -1);
+    update(*state, "prepare", 0);
+    update(*state, "runner", 9); /* another step, whose name begins alike */
+    assert_int_equal(manifest_exit_code(*state, "run"), -1);
+    update(*state, "run", 0);
+    assert_int_equal(manifest_exit_code(*state, "run"), 0);
+    assert_int_equal(manifest_update_shard(*state, &shard, 3, NULL), 0);
+    assert_int_equal(manifest_exit_code(*state, "run"), 143);
+    temp_file_write(*state, "manifest.json", "{", 1);
+    assert_int_equal(manifest_exit_code(*state, "run"), -1);
+}
+
 #define MANIFEST_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -298,6 +314,7 @@ int main(void)
         MANIFEST_TEST(test_broken_manifests_are_named),
         MANIFEST_TEST(test_names_that_are_no_text),
         MANIFEST_TEST(test_first_start),
+        MANIFEST_TEST(test_exit_codes),
         MANIFEST_TEST(test_a_shard_vouches_for_its_own_files),
         MANIFEST_TEST(test_shards_that_end_together_lose_no_row),
     };

@@ -170,6 +170,43 @@ static void test_a_workspace_that_is_a_file(void **state)
     assert_non_null(strstr(err.text, path));
 }
 
+static void put_run(const char *workspace, const char *id, const char *file)
+{
+    cleanup_free char *folder = file_join(workspace, id);
+
+    assert_int_equal(file_make_folder(folder, NULL), 0);
+    temp_file_write(folder, file, "{}", 2);
+}
+
+static void test_runs_and_comparisons_are_listed(void **state)
+{
+    cleanup_free char *nowhere = file_join(*state, "nowhere"), *file = file_join(*state, "latest");
+    struct error err = {0};
+    char **ids;
+    size_t count;
+
+    put_run(*state, "b", "plan.json");
+    put_run(*state, "a", "plan.json");
+    put_run(*state, "no-run", "notes");
+    put_run(*state, ".hidden", "plan.json");
+    put_run(*state, "comparisons/a-vs-b", "comparison.json");
+    temp_file_write(*state, "latest", "a", 1);
+    assert_int_equal(workspace_list_runs(*state, &ids, &count, &err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(ids[0], "a");
+    assert_string_equal(ids[1], "b");
+    workspace_free_ids(ids, count);
+    assert_int_equal(workspace_list_comparisons(*state, &ids, &count, &err), 0);
+    assert_int_equal(count, 1);
+    assert_string_equal(ids[0], "a-vs-b");
+    workspace_free_ids(ids, count);
+    assert_int_equal(workspace_list_runs(nowhere, &ids, &count, &err), 0);
+    assert_int_equal(count, 0);
+    workspace_free_ids(ids, count);
+    assert_int_equal(workspace_list_runs(file, &ids, &count, &err), -1);
+    assert_int_equal(err.class, ERROR_INTERNAL);
+}
+
 #define WORKSPACE_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -182,6 +219,7 @@ int main(void)
         WORKSPACE_TEST(test_a_hostile_latest_is_refused),
         WORKSPACE_TEST(test_a_run_is_created_once),
         WORKSPACE_TEST(test_a_workspace_that_is_a_file),
+        WORKSPACE_TEST(test_runs_and_comparisons_are_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

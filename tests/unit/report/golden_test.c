@@ -4,6 +4,7 @@
  * read the difference before it is committed. */
 #include <dirent.h>
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@
 #include "base/random.h"
 #include "record/record_writer.h"
 #include "report/report.h"
+#include "report/summary_read.h"
 #include "stats/level_judge.h"
 #include "stats/run_data.h"
 #include "support/temp_folder.h"
@@ -340,6 +342,74 @@ static void test_order_of_records_does_not_matter(void **state)
     for_each_case(check_any_order);
 }
 
+/* ---- summary.json read back ---- */
+
+static void check_same(double got, double wanted)
+{
+    if (!(got == wanted || (isnan(got) && isnan(wanted)) || fabs(got - wanted) <= 1e-8 * fabs(wanted)))
+        fail_msg("got %.12g, wanted %.12g", got, wanted);
+}
+
+static void check_same_level(const struct history_level *got, const struct history_level *wanted)
+{
+    check_same(got->load, wanted->load);
+    assert_string_equal(got->unit, wanted->unit);
+    assert_int_equal(got->validity, wanted->validity);
+    assert_int_equal(got->class, wanted->class);
+    assert_int_equal(got->ended, wanted->ended);
+    assert_int_equal(got->failed, wanted->failed);
+    for (int k = 0; k < HISTORY_METRIC_COUNT; k++) {
+        check_same(got->value[k].value, wanted->value[k].value);
+        check_same(got->value[k].low, wanted->value[k].low);
+        check_same(got->value[k].high, wanted->value[k].high);
+    }
+}
+
+static void check_read_back(const struct run_summary *summary, const char *folder)
+{
+    cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
+    cleanup_free char *path = mem_printf("%s/%s/plan.json", folder, summary->facts.run_id);
+    struct error err = {0};
+    struct plan *plan = plan_read(path, &err);
+    report_format_find("json")->write_run(summary, &text);
+    struct history_run *wanted = history_run_of(summary), *got = plan ? summary_parse(text.data, text.len, "summary.json", plan, &err) : NULL;
+    if (!got) {
+        fail_msg("%s", err.text);
+        return;
+    }
+    assert_string_equal(got->series, wanted->series);
+    assert_int_equal(got->started / NS_PER_MS, wanted->started / NS_PER_MS);
+    assert_int_equal(got->level_count, wanted->level_count);
+    for (size_t k = 0; k < got->level_count; k++)
+        check_same_level(&got->levels[k], &wanted->levels[k]);
+    assert_string_equal(got->unit, wanted->unit);
+    assert_string_equal(got->breaking.text, wanted->breaking.text);
+    assert_int_equal(got->saturation.decided, wanted->saturation.decided);
+    check_same(got->saturation.broke, wanted->saturation.broke);
+    check_same(got->breaking.held, wanted->breaking.held);
+    check_same(got->advised_load, wanted->advised_load);
+    check_same(got->max_tps, wanted->max_tps);
+    assert_string_equal(history_run_verdict(got), history_run_verdict(wanted));
+    history_run_free(wanted);
+    history_run_free(got);
+    plan_free(plan);
+}
+
+static void check_history(const char *name)
+{
+    struct golden golden;
+    open_case(&golden, name, NULL);
+    for (size_t k = 0; k < golden.count; k++)
+        check_read_back(golden.runs[k], golden.folder);
+    close_case(&golden);
+}
+
+static void test_a_summary_read_back_gives_the_same_history(void **state)
+{
+    (void)state;
+    for_each_case(check_history);
+}
+
 /* A number that is not one must never be printed. */
 static void check_no_nan(const char *name)
 {
@@ -374,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reports_are_as_expected),
         cmocka_unit_test(test_order_of_records_does_not_matter),
+        cmocka_unit_test(test_a_summary_read_back_gives_the_same_history),
         cmocka_unit_test(test_nothing_is_not_a_number),
         cmocka_unit_test(test_a_run_judges_its_levels_as_its_report_does),
     };
