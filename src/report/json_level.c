@@ -58,6 +58,10 @@ void json_level_set_requests(json_t *object, const struct request_counts *counts
     set_count(requests, "no_first_token", counts->no_first_token);
     set_count(requests, "left_out", counts->left_out);
     set_count(requests, "never_sent", counts->never_sent);
+    if (!request_failures_are_known(counts, failure_count)) {
+        json_set_null(object, "errors");
+        return;
+    }
     json_t *errors = json_add_object(object, "errors");
     for (size_t k = 0; k < failure_count; k++)
         json_set_integer(errors, failures[k].name, (int64_t)failures[k].count);

@@ -201,10 +201,13 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
 
 static void requests_cell(struct table *table, const struct request_counts *counts)
 {
+    bool cut = counts->incomplete != COUNT_UNKNOWN && counts->incomplete > 0;
     if (counts->members == COUNT_UNKNOWN)
         table_printf(table, "-");
-    else if (counts->error == 0 && counts->incomplete == 0)
+    else if ((counts->error == 0 || counts->error == COUNT_UNKNOWN) && !cut)
         table_printf(table, "%llu", (unsigned long long)counts->members);
+    else if (counts->incomplete == COUNT_UNKNOWN)
+        table_printf(table, "%llu: %llu failed", (unsigned long long)counts->members, (unsigned long long)counts->error);
     else
         table_printf(table, "%llu: %llu failed, %llu cut", (unsigned long long)counts->members, (unsigned long long)counts->error,
                      (unsigned long long)counts->incomplete);

@@ -186,7 +186,7 @@ static void failures(struct sheet *sheet, const struct level_summary *level)
 {
     char name[NAME_SIZE];
     for (int failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++) {
-        uint64_t happened = level->requests.error == COUNT_UNKNOWN ? COUNT_UNKNOWN : 0;
+        uint64_t happened = request_failures_are_known(&level->requests, level->failure_count) ? 0 : COUNT_UNKNOWN;
         for (size_t k = 0; k < level->failure_count; k++)
             if (strcmp(level->failures[k].name, failure_name((enum failure)failure)) == 0)
                 happened = level->failures[k].count;

@@ -95,6 +95,11 @@ double level_ttft_p95(const struct level_summary *level)
     return level->latency[LATENCY_TTFT_CENSORED].percentile[P95];
 }
 
+bool request_failures_are_known(const struct request_counts *counts, size_t failure_count)
+{
+    return failure_count > 0 || counts->error == 0;
+}
+
 bool level_is_open_loop(const struct level_summary *level)
 {
     return strcmp(level->unit, "req/s") == 0;

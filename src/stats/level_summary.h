@@ -228,6 +228,8 @@ void level_summary_init(struct level_summary *level);
 
 /* Shorthands. */
 double level_ttft_p95(const struct level_summary *level); /* censored; ms; may be +infinity */
+/* Which failures there were, and how many of each: not all imports tell. */
+bool request_failures_are_known(const struct request_counts *counts, size_t failure_count);
 bool level_is_open_loop(const struct level_summary *level);
 /* The five values that have classes, in the order and units of the SLA table. The TTFT of a level whose queue grew without end is
  * infinite: how large it was when the level was ended says only when that was. */

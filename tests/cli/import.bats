@@ -100,3 +100,18 @@ END
     assert_equal "$(cat "$BATS_TEST_TMPDIR/results/breaking-point")" 15..20
     assert_equal "$(cat "$BATS_TEST_TMPDIR/results/max-throughput")" 694.0
 }
+
+@test "every format of every imported report is what other programs read, and no null is without a reason" {
+    local file spec
+    for file in "$DATA/reference-int4.csv" "$DATA"/import/*.json; do
+        case ${file##*/} in
+        *.csv) spec=levels-csv:$file ;;
+        aiperf-*) spec=aiperf:$file,${file}l ;;
+        *) spec=${file##*/} && spec=${spec%%-[0-9]*}:$file ;;
+        esac
+        rm -rf "$W/out"
+        "$ROIBENCH" summarize --workspace "$W" --quiet --import "$spec" --format markdown,json,csv,html,yaml,junit --output-dir "$W/out" >/dev/null
+        run -0 python3 "$BATS_TEST_DIRNAME/support/formats.py" imported "$W/out"
+        assert_output --partial 'schema=1'
+    done
+}

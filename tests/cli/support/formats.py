@@ -3,9 +3,11 @@
 
     formats.py pack CASE WORKSPACE      the runs of a golden case (tests/golden) as folders of a workspace; prints their ids
     formats.py check CASE OUTPUT        OUTPUT has every format of them; prints what was looked at, or ends 1 with what is wrong
+    formats.py imported OUTPUT          the same of a run that was imported, and no null without a reason
     formats.py schemas CASE...          docs/schema is strict; prints the members that no document of the cases has
 """
 import csv
+import fnmatch
 import glob
 import gzip
 import json
@@ -213,12 +215,12 @@ def check_csv(runs, path):
     for row, (run, level) in zip(rows, levels):
         if row["run_id"] != run["run"]["run_id"]:
             fail(f"{path}: a row of {row['run_id']} where {run['run']['run_id']} was expected")
-        for member, value in leaves({key: level[key] for key in level if key != "missing"}):
-            if member == "server.sums":
+        for member, value in leaves({key: level[key] for key in level if key not in ("missing", "derived")}):
+            if value is None and member in ("server.sums", "errors", "window.warmup", "window.cooldown"):
                 continue  # a whole object that is missing
             column = column_of(member)
             if column not in row:
-                if value is None and "." not in member:
+                if value is None and ("." not in member or member.startswith("server.")):
                     continue  # a whole object that is missing
                 fail(f"{path}: no column {column} for {member}")
             got, wanted = row[column], text_of(value)
@@ -402,9 +404,7 @@ def check_guidellm(case, run, summary, path):
 
 # --- all of it -----------------------------------------------------------------------------------------------------------
 
-def check(case, output):
-    runs = runs_of(case)
-    stem = "summary" if len(runs) == 1 else "comparison"
+def check_documents(output, stem):
     with open(os.path.join(output, f"{stem}.json"), encoding="utf-8") as file:
         document = json.load(file)
     with open(os.path.join(output, f"{stem}.yaml"), encoding="utf-8") as file:
@@ -413,8 +413,14 @@ def check(case, output):
         fail(f"{output}: {stem}.yaml does not say what {stem}.json says")
     looked_at["yaml"] += sum(1 for _ in leaves(document))
     check_schema(document, output)
-    check_csv([document] if len(runs) == 1 else document["runs"], os.path.join(output, f"{stem}.csv"))
+    check_csv([document] if stem == "summary" else document["runs"], os.path.join(output, f"{stem}.csv"))
     check_junit(os.path.join(output, "junit.xml"))
+    return document
+
+
+def check(case, output):
+    runs = runs_of(case)
+    document = check_documents(output, "summary" if len(runs) == 1 else "comparison")
     for name in ("guidellm.json", "guidellm-0.6.json"):
         if len(runs) == 1:
             check_guidellm(case, runs[0], document, os.path.join(output, name))
@@ -423,5 +429,22 @@ def check(case, output):
     print(os.path.basename(case), " ".join(f"{name}={count}" for name, count in looked_at.items()))
 
 
+def check_nulls(value, missing, path, where):
+    """No null without a reason: in the `missing` of an object around it, by the path from there."""
+    if isinstance(value, dict) and "missing" in value:
+        missing, path = value["missing"], ""
+    for key, member in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        inner = f"{path}.{key}" if path else str(key)
+        if member is None and key != "plan" and not any(fnmatch.fnmatchcase(inner, pattern) for pattern in missing) and f"{key}_missing" not in value:
+            fail(f"{where}: {inner} is null, and nothing says why")
+        check_nulls(member, missing, inner, where)
+
+
+def check_imported(output):
+    document = check_documents(output, "summary")
+    check_nulls(document, {}, "", output)
+    print(" ".join(f"{name}={count}" for name, count in looked_at.items()))
+
+
 if __name__ == "__main__":
-    {"pack": pack, "check": check, "schemas": lambda *cases: check_schemas(cases)}[sys.argv[1]](*sys.argv[2:])
+    {"pack": pack, "check": check, "imported": check_imported, "schemas": lambda *cases: check_schemas(cases)}[sys.argv[1]](*sys.argv[2:])
