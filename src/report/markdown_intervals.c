@@ -65,6 +65,18 @@ static bool has_few_blocks(const struct run_summary *summary)
     return false;
 }
 
+/* None at all: there is no level, or another tool told its numbers without its samples. */
+static bool has_intervals(const struct run_summary *summary)
+{
+    for (size_t k = 0; k < summary->level_count; k++) {
+        const struct level_summary *level = &summary->levels[k];
+        const struct interval *median = &level->latency[LATENCY_TTFT].interval[INTERVAL_P50];
+        if (!level->imported || level->blocks.count > 0 || !isnan(median->low) || !isnan(median->high))
+            return true;
+    }
+    return false;
+}
+
 void markdown_intervals(struct buf *out, const struct run_summary *summary, const char *heading)
 {
     static const struct table_column columns[] = {{"Load", true},         {"TTFT p95 ms", true},  {"TPOT p95 ms", true}, {"e2e mean ms", true},
@@ -72,7 +84,7 @@ void markdown_intervals(struct buf *out, const struct run_summary *summary, cons
                                                   {0}};
     struct table table;
     char load[MARKDOWN_LOAD_SIZE];
-    if (summary->level_count == 0)
+    if (!has_intervals(summary))
         return;
     buf_printf(out, "%s How sure are these numbers?\n\n", heading);
     add_goodput(out, summary);

@@ -58,7 +58,7 @@ static const struct rule of_imports[] = {
     {NULL, NULL},
 };
 static const struct rule of_runs[] = {
-    {"started", "the records have no header"},
+    {"started", "the records have no header, or an import does not tell it"},
     {"scenario", "none of the named ones"},
     {"simulated", "what served an imported run is not told"},
     {"objectives", "none were given (--slo)"},
@@ -205,6 +205,12 @@ void missing_explain_run(json_t *run)
 void missing_explain_timeline(json_t *timeline)
 {
     explain_all(timeline, of_timelines, NULL);
+}
+
+void missing_explain_totals(json_t *totals)
+{
+    static const struct rule of_totals[] = {{"*", "not every level of an import tells it"}, {NULL, NULL}};
+    explain_all(totals, of_totals, NULL);
 }
 
 void missing_explain_points(json_t *points)

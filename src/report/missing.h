@@ -16,6 +16,7 @@
  * left alone), after all its other members were set. */
 void missing_explain_level(json_t *object, const struct level_summary *level);
 void missing_explain_run(json_t *run);
+void missing_explain_totals(json_t *totals);
 void missing_explain_timeline(json_t *timeline);
 void missing_explain_points(json_t *points);
 void missing_explain_repeats(json_t *load);

@@ -143,6 +143,7 @@ static void write_totals(json_t *root, const struct run_totals *totals)
     json_t *object = json_add_object(root, "totals");
     json_set_number(object, "window_s", totals->window_s);
     json_level_set_requests(object, &totals->requests, totals->failures, totals->failure_count);
+    missing_explain_totals(object);
 }
 
 static void write_repeated_load(json_t *list, const struct repeated_load *load)

@@ -314,8 +314,7 @@ static void add_up(struct run_totals *totals, const struct level_summary *levels
         add_count(&all->never_sent, of->never_sent);
         for (size_t failure = 0; failure < levels[k].failure_count; failure++)
             add_failures(totals, &levels[k].failures[failure]);
-        if (isfinite(levels[k].window_end_s))
-            totals->window_s += levels[k].window_end_s - levels[k].window_start_s;
+        totals->window_s += levels[k].window_end_s - levels[k].window_start_s;
     }
 }
 

@@ -71,7 +71,7 @@ struct run_totals {
     struct request_counts requests;
     struct failure_count failures[FAILURE_CLASSES_MAX]; /* by class */
     size_t failure_count;
-    double window_s; /* sum of the windows */
+    double window_s; /* sum of the windows; NAN: not all are known */
 };
 struct baseline; /* stats/baseline.h */
 struct trend;    /* stats/trend.h */
