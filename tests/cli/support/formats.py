@@ -4,7 +4,7 @@
     formats.py pack CASE WORKSPACE      the runs of a golden case (tests/golden) as folders of a workspace; prints their ids
     formats.py check CASE OUTPUT        OUTPUT has every format of them; prints what was looked at, or ends 1 with what is wrong
     formats.py imported OUTPUT          the same of a run that was imported, and no null without a reason
-    formats.py schemas CASE...          docs/schema is strict; prints the members that no document of the cases has
+    formats.py schemas CASE...          docs/schema is strict; prints the members that no document of the cases has (or CASE is a document)
 """
 import csv
 import fnmatch
@@ -147,7 +147,7 @@ def check_schemas(cases):
                 fail(f"{name}: {where or '/'} allows members that it does not name")
             members |= {(name, f"{where}/{key}") for key in part.get("properties", {})}
     for case in cases:
-        for path in glob.glob(os.path.join(case, "expect.json")) + glob.glob(os.path.join(case, "*", "plan.json")):
+        for path in [case] if os.path.isfile(case) else glob.glob(f"{case}/expect.json") + glob.glob(f"{case}/*/plan.json"):
             with open(path, encoding="utf-8") as file:
                 document = json.load(file)
             check_schema(document, path)
