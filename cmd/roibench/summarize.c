@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cmd/roibench/command.h"
+#include "cmd/roibench/summarize_facts.h"
 #include "cmd/roibench/summarize_history.h"
 #include "cmd/roibench/summarize_import.h"
 #include "cmd/roibench/summarize_prometheus.h"
@@ -18,13 +19,6 @@
 
 #define FOLDERS_MAX COMPARISON_RUNS_MAX
 #define REQUESTS_KEPT 1000 /* of each ending of a level, in formats that tell of single requests */
-
-/* What is known of a deployment before its run is summarized: in its plan, or in an import's facts. */
-struct deployed {
-    const char *run_id, *model, *hardware;
-    int64_t *price_micro_usd, *gpus;
-    const char **price_source;
-};
 
 /* What is summarized, and what became of it. */
 struct summarizing {
@@ -93,8 +87,9 @@ static int read_plans(struct summarizing *work, struct error *err)
         if (workspace_check_run_id(work->plans[k]->run_id, err) < 0)
             return error_wrap(err, "%s: run_id", path);
         struct plan *plan = work->plans[k];
-        work->deployed[k] = (struct deployed){plan->run_id, plan->model, plan->deployment.hardware, &plan->deployment.price_micro_usd,
-                                              &plan->deployment.gpus, &plan->deployment.price_source};
+        work->deployed[k] = (struct deployed){.run_id = plan->run_id, .model = plan->model, .hardware = plan->deployment.hardware,
+                                              .price_micro_usd = &plan->deployment.price_micro_usd, .gpus = &plan->deployment.gpus,
+                                              .price_source = &plan->deployment.price_source};
     }
     return 0;
 }
@@ -114,71 +109,12 @@ static int read_imports(struct summarizing *work, struct error *err)
             return -1;
         struct run_facts *facts = &run->facts;
         taken[work->count] = facts->run_id;
-        work->deployed[work->count] = (struct deployed){facts->run_id, facts->model, facts->hardware, &facts->price_micro_usd, &facts->gpus,
-                                                        &facts->price_source};
+        work->deployed[work->count] = (struct deployed){.run_id = facts->run_id, .model = facts->model, .hardware = facts->hardware,
+                                                        .price_micro_usd = &facts->price_micro_usd, .gpus = &facts->gpus,
+                                                        .price_source = &facts->price_source};
         work->folders[work->count] = workspace_run_folder(workspace, run->facts.run_id);
         work->runs[work->count++] = run;
     }
-    return 0;
-}
-
-/* ---- prices and GPUs ---- */
-
-static bool is_named(const struct deployed *deployed, const char *name, size_t length)
-{
-    const char *const names[] = {deployed->run_id, deployed->model, deployed->hardware};
-    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-        if (names[k] && strlen(names[k]) == length && memcmp(names[k], name, length) == 0)
-            return true;
-    return false;
-}
-
-static int set_price(const struct deployed *deployed, const char *text, const char *item, struct error *err)
-{
-    int64_t price;
-    if (units_parse_usd(text, &price) < 0)
-        return error_set(err, ERROR_USAGE, "--price %s: expected NAME=USD, dollars an hour as in 0.85", item);
-    *deployed->price_micro_usd = price;
-    *deployed->price_source = "--price";
-    return 0;
-}
-
-static int set_gpus(const struct deployed *deployed, const char *text, const char *item, struct error *err)
-{
-    int64_t gpus;
-    if (units_parse_integer(text, &gpus) < 0 || gpus < 1 || gpus > 1000000)
-        return error_set(err, ERROR_USAGE, "--gpus %s: expected NAME=N, a whole number from 1 to 1000000", item);
-    *deployed->gpus = gpus;
-    return 0;
-}
-
-typedef int (*fact_setter)(const struct deployed *deployed, const char *text, const char *item, struct error *err);
-
-/* NAME is a run-id, a model or a hardware; it may hold '=', its value cannot. */
-static int set_fact(struct summarizing *work, const char *option, const char *item, fact_setter set, struct error *err)
-{
-    const char *equals = strrchr(item, '=');
-    size_t matches = 0;
-    if (!equals || equals == item)
-        return error_set(err, ERROR_USAGE, "--%s %s: expected NAME=VALUE; NAME is a run-id, a model or a hardware", option, item);
-    for (size_t k = 0; k < work->count; k++) {
-        if (!is_named(&work->deployed[k], item, (size_t)(equals - item)))
-            continue;
-        matches++;
-        if (set(&work->deployed[k], equals + 1, item, err) < 0)
-            return -1;
-    }
-    if (matches == 0)
-        return error_set(err, ERROR_USAGE, "--%s %s: no run has this run-id, model or hardware; the first has the run-id %s", option, item,
-                         work->deployed[0].run_id);
-    return 0;
-}
-
-static int set_facts(struct summarizing *work, const char *option, fact_setter set, struct error *err)
-{
-    for (size_t k = 0; k < options_count(work->options, option); k++)
-        if (set_fact(work, option, options_item(work->options, option, k), set, err) < 0)
-            return -1;
     return 0;
 }
 
@@ -200,8 +136,11 @@ static int summarize_runs(struct summarizing *work, struct error *err)
             work->runs[k] = run_summary_make_with_endings(work->folders[k], work->plans[k], &sla_default, REQUESTS_KEPT, err);
         else if (work->plans[k])
             work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &sla_default, err);
+        else
+            run_summary_find_points(work->runs[k], &sla_default); /* its price may be new */
         if (!work->runs[k])
             return error_wrap(err, "summarizing %s", work->folders[k]);
+        summarize_facts_add(work->runs[k], &work->deployed[k]);
         if (!work->runs[k]->any_ended && work->count > 1)
             log_warning(&work->app->log, "not a single request of %s ended", work->folders[k]);
         any_ended |= work->runs[k]->any_ended;
@@ -329,8 +268,7 @@ static int summarize_run(struct app *app, struct options *options, struct error 
     struct gate asked; /* a wrong word is told before the work */
     if (command_gate_read(options, &asked, err) < 0 || summarize_prometheus_check(options, err) < 0 || choose_folders(&work, err) < 0)
         return -1;
-    if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || set_facts(&work, "price", set_price, err) < 0 ||
-        set_facts(&work, "gpus", set_gpus, err) < 0)
+    if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || summarize_facts_read(options, work.deployed, work.count, err) < 0)
         return -1;
     warn_if_running(&work);
     if (summarize_prometheus(app, options, work.folders, work.plans, work.count, err) < 0)
@@ -368,9 +306,7 @@ static const struct option_row summarize_options[] = {
     {.type = OPTION_TEXT, .name = "output-dir", .argument = "DIR",
      .help = "folder for the files; default: the run's own, of a comparison <workspace>/comparisons/<id>"},
     {.type = OPTION_TEXT, .name = "import", .argument = "FORMAT:FILE", .repeatable = true, .help = summarize_import_help},
-    {.type = OPTION_TEXT, .name = "price", .argument = "NAME=USD", .repeatable = true,
-     .help = "dollars an hour for all GPUs of a deployment, instead of what its plan says; NAME is a run-id, a model or a hardware"},
-    {.type = OPTION_TEXT, .name = "gpus", .argument = "NAME=N", .repeatable = true, .help = "how many GPUs a deployment has; NAME as above"},
+    SUMMARIZE_FACTS_OPTIONS,
     COMMAND_GATE_OPTIONS,
     {.type = OPTION_FLAG, .name = "strict", .help = "end with exit code 4 when a level is invalid as a measurement"},
     {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files"},

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define UNITS_DURATION_MAX_S 1e9
-#define UNITS_USD_MAX INT64_C(1000000000)
 #define MICRO INT64_C(1000000)
 
 /* Length of the decimal number at the start of text (no sign, no hex, no "inf"); 0: none. */
@@ -199,4 +198,12 @@ const char *units_format_usd(int64_t micro_usd, char *buffer)
     for (int zeros = 0; zeros < 4 && buffer[length - 1] == '0'; zeros++)
         buffer[--length] = '\0';
     return buffer;
+}
+
+const char *units_format_usd_rounded(double usd, char *buffer)
+{
+    /* Cents are enough for a price, not for a million cheap tokens. */
+    const double step = fabs(usd) >= 1 ? 1e2 : 1e4;
+
+    return units_format_usd(llround(round(usd * step) * (MICRO / step)), buffer);
 }

@@ -11,7 +11,8 @@ int units_parse_duration(const char *text, int64_t *ns);
 /* A whole text that is one finite number. */
 int units_parse_number(const char *text, double *number);
 int units_parse_integer(const char *text, int64_t *integer);
-/* Dollars to integer micro-dollars: "0.85", "$3.40". At most 6 decimals, at most 10^9 dollars. */
+#define UNITS_USD_MAX INT64_C(1000000000) /* dollars */
+/* Dollars to integer micro-dollars: "0.85", "$3.40". At most 6 decimals, at most UNITS_USD_MAX. */
 int units_parse_usd(const char *text, int64_t *micro_usd);
 
 #define UNITS_TEXT_SIZE 48
@@ -26,5 +27,7 @@ const char *units_format_number(double number, int decimals, char *buffer);
 const char *units_format_load(double load, char *buffer);
 /* "$3.40", "$0.000123": at least two decimals, at most six */
 const char *units_format_usd(int64_t micro_usd, char *buffer);
+/* Of a price that was computed: cents, below a dollar four decimals. Finite, below UNITS_USD_MAX. */
+const char *units_format_usd_rounded(double usd, char *buffer);
 
 #endif

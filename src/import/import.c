@@ -215,7 +215,7 @@ static void begin(struct import *import, struct run_summary *summary, const stru
 {
     struct run_facts *facts = &summary->facts;
     *import = (struct import){.arena = summary->arena, .facts = facts, .tool = format->name, .lacks = "it is not told", .sla = sla};
-    *facts = (struct run_facts){.run_id = "", .model = "", .target = "", .server = "", .time_scale = 1, .profile = "", .stream_start = "",
+    *facts = (struct run_facts){.run_id = "", .pair_id = "", .quality = "", .quality_source = "", .model = "", .target = "", .server = "", .time_scale = 1, .profile = "", .stream_start = "",
                                 .arrivals = "", .think_time = "", .scenario = "", .endpoint = "", .tokens = "", .limits = "", .warmup = "",
                                 .cooldown = "", .drain = "", .prompt = {0, NAN, NAN}, .output = {0, NAN, NAN}, .hardware = "",
                                 .price_micro_usd = -1, .price_source = ""};

@@ -221,6 +221,7 @@ static int read_identity(struct file_reader *reader, struct json_reader *json, c
     char run_id[sizeof file->run_id] = "";
 
     copy_bounded(json, "run_id", json_get_text(json, header, "run_id"), run_id, sizeof run_id);
+    copy_bounded(json, "pair_id", json_get_text_or(json, header, "pair_id", NULL), file->pair_id, sizeof file->pair_id);
     if (!json->failed && number != shard)
         return json_fail(json, "shard", "not what the file's name says");
     if (!json->failed && shard != NO_SHARD && (shards <= shard || shards > SHARDS_MAX))

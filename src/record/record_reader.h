@@ -51,6 +51,7 @@ struct record_part {
 
 struct record_file {
     char run_id[256];
+    char pair_id[520]; /* "<run>+<run>": two runs whose levels took turns; "": none */
     int64_t anchor_realtime_ns; /* of time 0: the first part's */
     struct level_bounds *levels; /* in order of (index, repeat): of all parts. Where these are several, they have the times */
     size_t level_count;

@@ -12,11 +12,7 @@
 
 const char *markdown_usd(double usd, char *buffer)
 {
-    if (!isfinite(usd) || fabs(usd) >= 1e9)
-        return "-";
-    /* Cents are enough for a price, not for a million cheap tokens. */
-    double step = fabs(usd) >= 1 ? 1e2 : 1e4;
-    return units_format_usd(llround(round(usd * step) * (1e6 / step)), buffer);
+    return fabs(usd) < UNITS_USD_MAX ? units_format_usd_rounded(usd, buffer) : "-";
 }
 
 const char *markdown_ttft(const struct level_summary *level, char *buffer)
@@ -175,6 +171,27 @@ static void origin_fact(struct buf *out, const struct import_origin *origin)
         buf_printf(out, " and %zu more file%s", origin->file_count - 1, origin->file_count == 2 ? "" : "s");
 }
 
+void markdown_quality(struct buf *out, const struct run_facts *facts)
+{
+    if (!facts->quality[0]) {
+        buf_append_text(out, "not told");
+        return;
+    }
+    markdown_text(out, facts->quality);
+    buf_append_text(out, " (");
+    markdown_text(out, facts->quality_source[0] ? facts->quality_source : "source not told");
+    buf_append_char(out, ')');
+}
+
+static void quality_fact(struct buf *out, const struct run_facts *facts)
+{
+    if (!facts->quality[0])
+        return;
+    buf_append_text(out, "- Quality:  ");
+    markdown_quality(out, facts);
+    buf_append_text(out, ", as supplied: it was not measured here\n");
+}
+
 void markdown_facts(struct buf *out, const struct run_summary *summary)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -183,6 +200,7 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
     server_fact(out, facts);
     kubernetes_fact(out, facts->kubernetes);
     deployment_fact(out, facts);
+    quality_fact(out, facts);
     labels_fact(out, facts);
     workload_fact(out, facts);
     load_fact(out, summary);
@@ -334,30 +352,36 @@ static const char *metric_title(const char *metric)
     return metric;
 }
 
+static void end_of_point(struct buf *out, int decided, int64_t needs_requests)
+{
+    if (decided == 0 && needs_requests > 0)
+        buf_printf(out, " (the 95 %% intervals do not decide it: about %lld requests a level would)", (long long)needs_requests);
+    else if (decided == 0)
+        buf_append_text(out, " (the 95 % intervals do not decide it)");
+    buf_append_char(out, '\n');
+}
+
 static void add_point(struct buf *out, const char *title, const struct point *point)
 {
     buf_printf(out, "- %-22s %s", title, point->text);
     if (point->broke_level && point->metric)
         buf_printf(out, ": %s", metric_title(point->metric));
-    if (point->decided == 0 && point->needs_requests > 0)
-        buf_printf(out, " (the 95 %% intervals do not decide it: about %lld requests a level would)", (long long)point->needs_requests);
-    else if (point->decided == 0)
-        buf_append_text(out, " (the 95 % intervals do not decide it)");
-    buf_append_char(out, '\n');
+    end_of_point(out, point->decided, point->needs_requests);
 }
 
-static void add_capacity(struct buf *out, const char *title, const struct level_summary *level, const char *none)
+static void add_capacity(struct buf *out, const char *title, const struct capacity *capacity)
 {
+    const struct level_summary *level = capacity->level;
     char load[UNITS_TEXT_SIZE], total[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE];
     if (!level) {
-        buf_printf(out, "- %-22s %s\n", title, none);
+        buf_printf(out, "- %-22s %s\n", title, capacity->none);
         return;
     }
     buf_printf(out, "- %-22s %s %s: %s tok/s in and out", title, units_format_load(level->load, load), level->unit,
                units_format_number(level->rate[RATE_TOTAL_TPS], 0, total));
     if (isfinite(level->rate[RATE_OUTPUT_TPS]))
         buf_printf(out, ", %s out", units_format_number(level->rate[RATE_OUTPUT_TPS], 0, output));
-    buf_append_char(out, '\n');
+    end_of_point(out, capacity->decided, capacity->needs_requests);
 }
 
 /* The other metrics' breaking points, where they have one. */
@@ -379,7 +403,8 @@ void markdown_points(struct buf *out, const struct points *points)
     add_point(out, "Saturation point:", &points->saturation);
     add_point(out, "Breaking point:", &points->breaking);
     add_other_breaking(out, points);
-    buf_printf(out, "- %-22s %s\n", "Knee:", points->knee.text);
+    buf_printf(out, "- %-22s %s", "Knee:", points->knee.text);
+    end_of_point(out, points->knee.decided, -1);
     if (isnan(spot->low))
         buf_printf(out, "- %-22s %s\n", "Sweet spot:", spot->none);
     else if (spot->low == spot->high)
@@ -387,12 +412,12 @@ void markdown_points(struct buf *out, const struct points *points)
     else
         buf_printf(out, "- %-22s %s to %s %s\n", "Sweet spot:", units_format_load(spot->low, low),
                    units_format_load(spot->high, high), points->unit);
-    add_capacity(out, "TTFT p95 < 1 s up to:", points->capacity[CAPACITY_TTFT].level, points->capacity[CAPACITY_TTFT].none);
-    add_capacity(out, "TTFT p95 <= 2 s up to:", points->capacity[CAPACITY_TTFT_2S].level, points->capacity[CAPACITY_TTFT_2S].none);
-    add_capacity(out, "All acceptable up to:", points->capacity[CAPACITY_ALL].level, points->capacity[CAPACITY_ALL].none);
+    add_capacity(out, "TTFT p95 < 1 s up to:", &points->capacity[CAPACITY_TTFT]);
+    add_capacity(out, "TTFT p95 <= 2 s up to:", &points->capacity[CAPACITY_TTFT_2S]);
+    add_capacity(out, "All acceptable up to:", &points->capacity[CAPACITY_ALL]);
     if (points->has_objectives)
-        add_capacity(out, "Goals met up to:", points->capacity[CAPACITY_SLO].level, points->capacity[CAPACITY_SLO].none);
-    add_capacity(out, "Peak throughput:", points->max_throughput, "none: no throughput is known");
+        add_capacity(out, "Goals met up to:", &points->capacity[CAPACITY_SLO]);
+    add_capacity(out, "Peak throughput:", &(struct capacity){points->max_throughput, "none: no throughput is known", -1, -1});
     buf_append_char(out, '\n');
 }
 

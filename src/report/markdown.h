@@ -24,6 +24,13 @@ void markdown_footnotes(struct buf *out);
 
 /* How sure the numbers are: 95 % intervals of each level, and goodput where objectives were given. */
 void markdown_intervals(struct buf *out, const struct run_summary *summary, const char *heading);
+/* What each load is worth in conversations; nothing where a turn is one call. */
+void markdown_conversations(struct buf *out, const struct run_summary *summary, const char *heading);
+/* Five cells: load, conversations at once, turns a second, how long a turn takes, what a thousand cost. */
+struct table;
+void markdown_conversation_cells(struct table *table, const struct level_summary *level, int64_t calls, int64_t price_micro_usd);
+/* "0.989 (source)", "not told" */
+void markdown_quality(struct buf *out, const struct run_facts *facts);
 /* Loads that were measured several times: means over the repeats and their intervals; nothing where there are none. */
 void markdown_repeats(struct buf *out, const struct run_summary *summary, const char *heading);
 

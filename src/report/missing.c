@@ -61,6 +61,7 @@ static const struct rule of_runs[] = {
     {"started", "the records have no header, or an import does not tell it"},
     {"scenario", "none of the named ones"},
     {"simulated", "what served an imported run is not told"},
+    {"pair_id", "its levels did not take turns with another run's"},
     {"objectives", "none were given (--slo)"},
     {"*", "not told"},
     {NULL, NULL},
@@ -76,6 +77,7 @@ static const struct rule of_points[] = {
     {"*.decided", "no interval is known"},
     {"*.needs_requests", "it is decided, or no estimate is possible"},
     {"knee", "see knee_text"},
+    {"knee_decided", "there is no step, or no interval of its throughputs is known"},
     {"sweet_spot", "see sweet_spot_missing"},
     {"max_throughput", "no level has a throughput"},
     {"advised_load", "see advice"},
@@ -86,6 +88,11 @@ static const struct rule of_repeats[] = {
     {"*.low", "an interval needs three values, all of them finite"},
     {"*.high", "an interval needs three values, all of them finite"},
     {"*.mean", "no repeat has it, or one is infinite"},
+    {NULL, NULL},
+};
+static const struct rule of_same_loads[] = {
+    {"figures.*.b_to_a", "one of them is 0, infinite or not known"},
+    {"figures.*", "it is not known, or infinite: see the missing of this level"},
     {NULL, NULL},
 };
 static const struct rule of_roi[] = {
@@ -226,4 +233,9 @@ void missing_explain_repeats(json_t *load)
 void missing_explain_roi(json_t *roi)
 {
     explain_all(roi, of_roi, NULL);
+}
+
+void missing_explain_same_load(json_t *load)
+{
+    explain_all(load, of_same_loads, NULL);
 }

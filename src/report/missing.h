@@ -21,5 +21,6 @@ void missing_explain_timeline(json_t *timeline);
 void missing_explain_points(json_t *points);
 void missing_explain_repeats(json_t *load);
 void missing_explain_roi(json_t *roi);
+void missing_explain_same_load(json_t *load);
 
 #endif

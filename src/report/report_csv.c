@@ -20,6 +20,7 @@
  * there already is not written again. */
 struct sheet {
     struct csv *csv;
+    const struct roi *roi;        /* of a comparison; NULL: a run alone, or runs that cannot be compared */
     size_t calls, count;          /* of cells so far; of columns named */
     char names[COLUMNS_MAX][NAME_SIZE];
     bool again[COLUMNS_MAX];      /* by call */
@@ -260,6 +261,43 @@ static void first_columns(struct sheet *sheet, const struct run_facts *facts, co
     number(sheet, "gpus", facts->gpus > 0 ? (double)facts->gpus : NAN);
 }
 
+/* ---- what it is worth ---- */
+
+static void yields(struct sheet *sheet, const struct run_facts *facts, const struct level_summary *level)
+{
+    double worth[YIELD_COUNT];
+    roi_yields(worth, level->rate[RATE_TOTAL_TPS], level->rate[RATE_OUTPUT_TPS], facts->price_micro_usd, facts->gpus);
+    for (int k = 0; k < YIELD_COUNT; k++)
+        number(sheet, yield_name((enum yield)k), worth[k]);
+}
+
+/* "held under_1s": the operating points that this level stands for. */
+static void operating_points(struct sheet *sheet, const struct level_summary *level)
+{
+    const struct roi *roi = sheet->roi;
+    cleanup_buf struct buf names = BUF_INIT(NAME_SIZE);
+    for (size_t row = 0; row < roi->row_count; row++)
+        for (int at = 0; at < OPERATING_COUNT; at++)
+            if (roi->rows[row].at[at].level == level)
+                buf_printf(&names, "%s%s", names.len > 0 ? " " : "", operating_point_name((enum operating_point)at));
+    text(sheet, "operating_points", buf_text(&names));
+}
+
+static void frontier(struct sheet *sheet, const struct level_summary *level)
+{
+    const struct roi *roi = sheet->roi;
+    const char *per_usd = "", *per_gpu = "";
+    for (size_t k = 0; k < roi->pareto_count; k++) {
+        const struct pareto_point *point = &roi->pareto[k];
+        if (point->level != level)
+            continue;
+        per_usd = isnan(point->per_usd) ? "" : point->dominated_per_usd ? "dominated" : "frontier";
+        per_gpu = isnan(point->per_gpu) ? "" : point->dominated_per_gpu ? "dominated" : "frontier";
+    }
+    text(sheet, "frontier_per_usd", per_usd);
+    text(sheet, "frontier_per_gpu", per_gpu);
+}
+
 static void other_columns(struct sheet *sheet, const struct level_summary *level)
 {
     text(sheet, "ended", level->ended ? "true" : "false");
@@ -292,6 +330,11 @@ static void add_level(struct sheet *sheet, const struct run_facts *facts, const 
 {
     sheet->calls = 0;
     first_columns(sheet, facts, level);
+    yields(sheet, facts, level);
+    if (sheet->roi) {
+        operating_points(sheet, level);
+        frontier(sheet, level);
+    }
     other_columns(sheet, level);
 }
 
@@ -311,10 +354,11 @@ static void name_columns(struct sheet *sheet, struct csv *csv, struct buf *out)
     sheet->csv = csv;
 }
 
-static void write_rows(const struct run_summary *const *runs, size_t count, struct buf *out)
+static void write_rows(const struct run_summary *const *runs, size_t count, const struct roi *roi, struct buf *out)
 {
     cleanup_free struct sheet *sheet = mem_calloc(1, sizeof *sheet);
     struct csv csv;
+    sheet->roi = roi;
     name_columns(sheet, &csv, out);
     for (size_t run = 0; run < count; run++)
         for (size_t k = 0; k < runs[run]->level_count; k++) {
@@ -325,10 +369,10 @@ static void write_rows(const struct run_summary *const *runs, size_t count, stru
 
 void report_csv_run(const struct run_summary *summary, struct buf *out)
 {
-    write_rows(&summary, 1, out);
+    write_rows(&summary, 1, NULL, out);
 }
 
 void report_csv_comparison(const struct comparison *comparison, struct buf *out)
 {
-    write_rows(comparison->runs, comparison->count, out);
+    write_rows(comparison->runs, comparison->count, comparison->unit ? &comparison->roi : NULL, out);
 }

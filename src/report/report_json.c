@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "report/history_report.h"
+#include "report/json_conversations.h"
 #include "report/json_level.h"
 #include "report/json_server.h"
 #include "report/missing.h"
@@ -57,6 +58,9 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     json_set_integer_if(run, "gpus", facts->gpus, facts->gpus > 0);
     set_price(run, "price_per_hour", facts->price_micro_usd);
     json_set_text_if_any(run, "price_source", facts->price_source);
+    json_set_text_if_any(run, "quality", facts->quality);
+    json_set_text_if_any(run, "quality_source", facts->quality_source);
+    json_set_text_if_any(run, "pair_id", facts->pair_id);
     if (facts->imported)
         write_origin(run, facts->imported);
     missing_explain_run(run);
@@ -68,16 +72,22 @@ static void write_facts(json_t *root, const struct run_facts *facts)
 
 /* ---- points ---- */
 
+/* -1: not known */
+static void set_decided(json_t *object, const char *key, int decided)
+{
+    if (decided < 0)
+        json_set_null(object, key);
+    else
+        json_set_bool(object, key, decided > 0);
+}
+
 static void write_point(json_t *points, const char *key, const struct point *point)
 {
     json_t *object = json_add_object(points, key);
     json_set_number(object, "held", point->held);
     json_set_number(object, "broke", point->broke);
     json_set_text(object, "metric", point->metric);
-    if (point->decided < 0)
-        json_set_null(object, "decided");
-    else
-        json_set_bool(object, "decided", point->decided > 0);
+    set_decided(object, "decided", point->decided);
     json_set_integer_if(object, "needs_requests", point->needs_requests, point->needs_requests > 0);
     json_set_text(object, "text", point->text);
 }
@@ -95,6 +105,8 @@ static void write_capacities(json_t *points, const struct capacity *capacities)
         json_set_number(object, "load", level->load);
         json_set_number(object, "total_tps", level->rate[RATE_TOTAL_TPS]);
         json_set_number(object, "output_tps", level->rate[RATE_OUTPUT_TPS]);
+        set_decided(object, "decided", capacities[k].decided);
+        json_set_integer_if(object, "needs_requests", capacities[k].needs_requests, capacities[k].needs_requests > 0);
     }
 }
 
@@ -120,6 +132,7 @@ static void write_points(json_t *object, const struct points *points)
         write_point(by, sla_default.row[k].name, &points->breaking_by[k]);
     json_set_number(object, "knee", points->knee.load);
     json_set_text(object, "knee_text", points->knee.text);
+    set_decided(object, "knee_decided", points->knee.decided);
     write_sweet_spot(object, &points->sweet_spot);
     write_capacities(object, points->capacity);
     const struct level_summary *most = points->max_throughput;
@@ -133,6 +146,7 @@ static void write_points(json_t *object, const struct points *points)
     }
     json_set_number(object, "advised_load", points->advised ? points->advised->load : NAN);
     json_set_text(object, "advice", points->advice);
+    json_set_text(object, "assurance", points->assurance);
     missing_explain_points(object);
 }
 
@@ -198,150 +212,10 @@ json_t *report_json_of_run(const struct run_summary *summary)
         json_object_set_new(root, "baseline", baseline_to_json(summary->baseline));
     if (summary->trend)
         json_object_set_new(root, "trend", trend_to_json(summary->trend));
+    json_conversations_add(root, summary);
     json_t *notes = json_add_array(root, "notes");
     for (size_t k = 0; k < summary->note_count; k++)
         json_array_append_new(notes, json_string(summary->notes[k]));
-    return root;
-}
-
-/* ---- a comparison ---- */
-
-/* Why a figure of a cell is null, by what it is made of. */
-static const char *yield_missing(enum yield yield, const struct roi_deployment *deployment, const struct level_summary *level)
-{
-    bool of_output = yield == YIELD_OUTPUT_PER_USD || yield == YIELD_USD_PER_M_OUTPUT || yield == YIELD_OUTPUT_PER_GPU;
-    if (!(level->rate[of_output ? RATE_OUTPUT_TPS : RATE_TOTAL_TPS] > 0))
-        return "this level has no such throughput";
-    return yield == YIELD_TOTAL_PER_GPU || yield == YIELD_OUTPUT_PER_GPU ? "no number of GPUs is known"
-                                                                         : roi_price_missing(deployment->price_micro_usd);
-}
-
-static void write_cell(json_t *row, enum operating_point at, const struct roi_cell *cell, const struct roi_deployment *deployment)
-{
-    json_t *object = json_add_object(row, operating_point_name(at));
-    if (!cell->level) {
-        json_set_text(object, "none", cell->missing);
-        return;
-    }
-    json_set_number(object, "load", cell->level->load);
-    json_set_bool(object, "at_least", cell->at_least);
-    json_set_number(object, "total_tps", cell->level->rate[RATE_TOTAL_TPS]);
-    json_set_number(object, "output_tps", cell->level->rate[RATE_OUTPUT_TPS]);
-    json_t *missing = json_add_object(object, "missing");
-    for (int k = 0; k < YIELD_COUNT; k++) {
-        json_set_number(object, yield_name((enum yield)k), cell->yield[k]);
-        if (isnan(cell->yield[k]))
-            json_set_text(missing, yield_name((enum yield)k), yield_missing((enum yield)k, deployment, cell->level));
-    }
-    json_set_number(object, "best_to_this", cell->ratio);
-    if (isnan(cell->ratio))
-        json_set_text(missing, "best_to_this", yield_missing(YIELD_TOTAL_PER_USD, deployment, cell->level));
-    if (isnan(cell->level->rate[RATE_OUTPUT_TPS]))
-        json_set_text(missing, "output_tps", "see the missing of this level");
-}
-
-static void write_rows(json_t *roi, const struct comparison *comparison)
-{
-    json_t *rows = json_add_array(roi, "rows");
-    for (size_t k = 0; k < comparison->roi.row_count; k++) {
-        const struct roi_row *row = &comparison->roi.rows[k];
-        json_t *object = json_object();
-        json_set_text(object, "run", comparison->runs[k]->facts.run_id);
-        json_set_text(object, "name", row->deployment->name);
-        set_price(object, "price_per_hour", row->deployment->price_micro_usd);
-        json_set_integer_if(object, "gpus", row->deployment->gpus, row->deployment->gpus > 0);
-        for (int at = 0; at < OPERATING_COUNT; at++)
-            write_cell(object, (enum operating_point)at, &row->at[at], row->deployment);
-        json_array_append_new(rows, object);
-    }
-}
-
-static void write_ratios(json_t *roi, const struct comparison *comparison)
-{
-    json_t *ratios = json_add_object(roi, "ratios");
-    for (int at = 0; at < OPERATING_COUNT; at++) {
-        json_t *object = json_add_object(ratios, operating_point_name((enum operating_point)at));
-        int best = comparison->roi.best[at];
-        json_set_text(object, "best", best < 0 ? NULL : comparison->runs[best]->facts.run_id);
-        json_t *values = json_add_object(object, "best_to");
-        for (size_t k = 0; k < comparison->roi.row_count; k++)
-            json_set_number(values, comparison->runs[k]->facts.run_id, comparison->roi.rows[k].at[at].ratio);
-    }
-}
-
-static void write_pairs(json_t *roi, const struct comparison *comparison)
-{
-    json_t *replicas = json_add_array(roi, "replicas"), *even = json_add_array(roi, "break_even");
-    for (size_t k = 0; k < comparison->roi.pair_count; k++) {
-        const struct roi_pair *pair = &comparison->roi.pairs[k];
-        json_t *object = json_object(), *loads = json_object();
-        const char *cheap = comparison->runs[pair->cheap]->facts.run_id, *dear = comparison->runs[pair->dear]->facts.run_id;
-        json_set_text(object, "cheap", cheap);
-        json_set_text(object, "dear", dear);
-        json_set_integer_if(object, "replicas", pair->replicas, pair->replicas > 0);
-        set_price(object, "left_over_per_hour", pair->replicas > 0 ? pair->left_over_micro_usd : -1);
-        json_set_number(object, "efficiency_delta", pair->efficiency_delta);
-        json_set_text(object, "statement", pair->statement);
-        json_set_text(loads, "cheap", cheap);
-        json_set_text(loads, "dear", dear);
-        for (int at = 0; at < OPERATING_COUNT; at++) {
-            json_t *streams = json_add_object(object, operating_point_name((enum operating_point)at));
-            json_set_number(streams, "cheap_load", pair->cheap_load[at]);
-            json_set_number(streams, "dear_load", pair->dear_load[at]);
-            json_set_number(streams, "equal_price_per_hour", pair->equal_price_usd[at]);
-            json_t *point = json_add_object(loads, operating_point_name((enum operating_point)at));
-            json_set_number(point, "tokens_per_hour", pair->break_even[at].tokens_per_hour);
-            json_set_text(point, "text", pair->break_even[at].text);
-        }
-        json_array_append_new(replicas, object);
-        json_array_append_new(even, loads);
-    }
-    json_set_text(roi, "statement", comparison->roi.pair_count > 0 ? comparison->roi.pairs[0].statement : NULL);
-}
-
-static void write_pareto(json_t *roi, const struct comparison *comparison)
-{
-    json_t *points = json_add_array(roi, "pareto");
-    for (size_t k = 0; k < comparison->roi.pareto_count; k++) {
-        const struct pareto_point *point = &comparison->roi.pareto[k];
-        json_t *object = json_object();
-        json_set_text(object, "run", comparison->runs[point->row]->facts.run_id);
-        json_set_number(object, "load", point->level->load);
-        json_set_number(object, "user_tps", point->user_tps);
-        json_set_number(object, "total_tps_per_usd_hour", point->per_usd);
-        json_set_number(object, "total_tps_per_gpu", point->per_gpu);
-        json_set_bool(object, "dominated_per_usd", point->dominated_per_usd);
-        json_set_bool(object, "dominated_per_gpu", point->dominated_per_gpu);
-        json_array_append_new(points, object);
-    }
-}
-
-json_t *report_json_of_comparison(const struct comparison *comparison)
-{
-    json_t *root = json_object();
-    json_set_text(root, "schema", COMPARISON_SCHEMA);
-    json_set_text(root, "id", comparison->id);
-    json_t *runs = json_add_array(root, "runs");
-    for (size_t k = 0; k < comparison->count; k++)
-        json_array_append_new(runs, report_json_of_run(comparison->runs[k]));
-    json_t *differences = json_add_array(root, "differences");
-    for (size_t k = 0; k < comparison->difference_count; k++)
-        json_array_append_new(differences, json_string(comparison->differences[k]));
-    json_t *deployments = comparison->deployment_difference_count > 0 ? json_add_array(root, "deployment_differences") : NULL;
-    for (size_t k = 0; k < comparison->deployment_difference_count; k++)
-        json_array_append_new(deployments, json_string(comparison->deployment_differences[k]));
-    if (!comparison->unit) {
-        json_set_null(root, "roi");
-        json_set_text(root, "roi_missing", "the loads of these runs have no unit in common");
-        return root;
-    }
-    json_t *roi = json_add_object(root, "roi");
-    json_set_text(roi, "unit", comparison->unit);
-    write_rows(roi, comparison);
-    write_ratios(roi, comparison);
-    write_pairs(roi, comparison);
-    write_pareto(roi, comparison);
-    missing_explain_roi(roi);
     return root;
 }
 

@@ -1,8 +1,12 @@
 #include "stats/advice.h"
 
+#include <ctype.h>
 #include <math.h>
 
-#define FEW_REQUESTS 20
+#include "base/units.h"
+#include "stats/roi.h"
+
+#define QUEUE_LONG 1.0 /* requests that wait on average: they are why a first token is late */
 
 static const char *value_text(struct arena *arena, const struct level_summary *level, const struct sla *sla, int metric)
 {
@@ -29,7 +33,7 @@ static const struct level_summary *next_above(const struct level_summary *const 
 /* The metric that kept a level out of a set of objectives, or of any advice; -1: none did. */
 static int excluding_metric(const struct verdict *verdict, enum capacity_set set)
 {
-    enum sla_class worst = set == CAPACITY_TTFT_2S ? SLA_DEGRADED : SLA_ACCEPTABLE;
+    enum sla_class worst = set == CAPACITY_TTFT_2S || set == CAPACITY_SLO ? SLA_DEGRADED : SLA_ACCEPTABLE;
     if (set != CAPACITY_ALL && verdict->metric[SLA_TTFT] > worst)
         return SLA_TTFT;
     bool excluded = verdict->level > (set == CAPACITY_ALL ? SLA_ACCEPTABLE : SLA_DEGRADED);
@@ -50,6 +54,17 @@ static const char *first_reason(const struct level_summary *level)
     return "no reason is known";
 }
 
+/* Of a load whose first tokens come too late: what the server's gauges say of why. "": they say nothing. */
+static const char *cause_text(struct arena *arena, const struct level_summary *level, const struct sla *sla)
+{
+    double full = level->server.kv_cache.mean, waiting = level->server.queue_depth.mean;
+    if (full > sla->row[SLA_KV_CACHE].bound[2].limit)
+        return arena_printf(arena, ", with the KV cache %.0f %% full", 100 * full);
+    if (waiting > QUEUE_LONG)
+        return arena_printf(arena, ", with %.3g requests waiting at the server", waiting);
+    return waiting <= sla->row[SLA_QUEUE_DEPTH].bound[0].limit ? ", though none waits in the server's queue" : "";
+}
+
 /* What goes wrong at the next tested load. */
 static const char *limit_text(struct arena *arena, const struct level_summary *chosen, const struct level_summary *next,
                               const struct sla *sla, enum capacity_set set)
@@ -59,29 +74,18 @@ static const char *limit_text(struct arena *arena, const struct level_summary *c
     const char *load = points_load_text(arena, next->load, chosen->unit);
     if (is_invalid(next))
         return arena_printf(arena, "the measurement at %s is invalid (%s)", load, first_reason(next));
+    if (set == CAPACITY_SLO && next->goodput_share < SLO_SHARE)
+        return arena_printf(arena, "at %s %.3g %% of the requests do", load, 100 * next->goodput_share);
     int metric = excluding_metric(&next->verdict, set);
     if (metric >= 0)
-        return arena_printf(arena, "at %s %s (%s)", load, value_text(arena, next, sla, metric),
-                            sla_class_name(next->verdict.metric[metric]));
+        return arena_printf(arena, "at %s %s (%s)%s", load, value_text(arena, next, sla, metric),
+                            sla_class_name(next->verdict.metric[metric]), metric == SLA_TTFT ? cause_text(arena, next, sla) : "");
     double tps = next->rate[RATE_TOTAL_TPS], chosen_tps = chosen->rate[RATE_TOTAL_TPS];
     if (next->verdict.metric[SLA_TTFT] == SLA_UNKNOWN)
         return arena_printf(arena, "at %s no TTFT was measured", load);
     if (!(tps > 0))
         return arena_printf(arena, "at %s no throughput was measured", load);
     return arena_printf(arena, "%s gives %s throughput", load, tps < chosen_tps ? "less" : "no more");
-}
-
-/* What is not acceptable even at the level advised, and on how little the advice rests. */
-static const char *reservation_text(struct arena *arena, const struct level_summary *level, const struct sla *sla)
-{
-    const char *class = "", *few = "";
-    if (level->verdict.level > SLA_ACCEPTABLE)
-        class = arena_printf(arena, " Even at %s %s: %s.", points_load_text(arena, level->load, level->unit),
-                             value_text(arena, level, sla, level->verdict.decided_by), sla_class_name(level->verdict.level));
-    if (level->requests.members > 0 && level->requests.members < FEW_REQUESTS)
-        few = arena_printf(arena, " It rests on %llu request%s only.", (unsigned long long)level->requests.members,
-                           level->requests.members == 1 ? "" : "s");
-    return arena_printf(arena, "%s%s", class, few);
 }
 
 /* A client that was in the way has not measured the server. Returns how many are left in *kept. */
@@ -94,11 +98,16 @@ static size_t keep_valid(const struct level_summary *const *levels, size_t count
     return left;
 }
 
-/* By the strictest set of objectives that any level meets, but never one that some other metric calls breaking. */
-static const struct level_summary *choose(const struct level_summary *const *levels, size_t count, enum capacity_set *set)
+/* By the objectives that were given; else by the strictest set of classes that any level meets. Never a level that some metric calls breaking. */
+static const struct level_summary *choose(const struct points *points, const struct level_summary *const *levels, size_t count, enum capacity_set *set)
 {
     static const enum capacity_set order[] = {CAPACITY_ALL, CAPACITY_TTFT, CAPACITY_TTFT_2S};
     const struct level_summary *chosen = NULL;
+    if (points->has_objectives) {
+        *set = CAPACITY_SLO;
+        chosen = points->capacity[CAPACITY_SLO].level;
+        return chosen && !is_invalid(chosen) && chosen->verdict.level <= SLA_DEGRADED ? chosen : NULL;
+    }
     for (size_t k = 0; k < sizeof order / sizeof order[0] && !chosen; k++) {
         *set = order[k];
         chosen = points_best_level(levels, count, *set, SLA_DEGRADED);
@@ -109,9 +118,11 @@ static const struct level_summary *choose(const struct level_summary *const *lev
 /* Why nothing is advised: no level meets the mildest objectives, or the best that does breaks by another metric. */
 static const char *refusal_text(struct arena *arena, const struct points *points, const struct sla *sla)
 {
-    const struct capacity *mildest = &points->capacity[CAPACITY_TTFT_2S];
+    const struct capacity *mildest = &points->capacity[points->has_objectives ? CAPACITY_SLO : CAPACITY_TTFT_2S];
     if (!mildest->level)
         return mildest->none;
+    if (is_invalid(mildest->level))
+        return arena_printf(arena, "the measurement at %s, which would be it, is invalid", points_load_text(arena, mildest->level->load, mildest->level->unit));
     return arena_printf(arena, "at %s %s: %s", points_load_text(arena, mildest->level->load, mildest->level->unit),
                         value_text(arena, mildest->level, sla, mildest->level->verdict.decided_by),
                         sla_class_name(mildest->level->verdict.level));
@@ -124,8 +135,9 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
         [CAPACITY_ALL] = "every metric stays acceptable",
         [CAPACITY_TTFT] = "95 % of the requests wait less than 1 s for their first token",
         [CAPACITY_TTFT_2S] = "95 % of the requests wait at most 2 s for their first token",
+        [CAPACITY_SLO] = "95 % of the requests meet all objectives",
     };
-    enum capacity_set set;
+    enum capacity_set set = CAPACITY_ALL;
     const struct level_summary **valid = ARENA_ARRAY(arena, count + 1, const struct level_summary *);
     size_t valid_count = keep_valid(levels, count, valid);
     if (count > 0 && valid_count == 0) {
@@ -133,15 +145,80 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
                                       first_reason(levels[0]));
         return;
     }
-    const struct level_summary *chosen = choose(valid, valid_count, &set);
+    const struct level_summary *chosen = choose(points, valid, valid_count, &set);
     if (!chosen) {
         points->advice = arena_printf(arena, "No tested load can be advised for production (%s).", refusal_text(arena, points, sla));
         return;
     }
     const struct level_summary *next = next_above(levels, count, chosen->load);
     points->advised = chosen;
-    points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out; %s.%s",
+    points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out; %s.",
                                   points_load_text(arena, chosen->load, chosen->unit), promise[set],
-                                  chosen->rate[RATE_TOTAL_TPS], limit_text(arena, chosen, next, sla, set),
-                                  reservation_text(arena, chosen, sla));
+                                  chosen->rate[RATE_TOTAL_TPS], limit_text(arena, chosen, next, sla, set));
+}
+
+/* ---- the second sentence ---- */
+
+static const char *cost_text(struct arena *arena, const struct level_summary *level, int64_t price_micro_usd)
+{
+    double usd = roi_usd_per_million(price_micro_usd, level->rate[RATE_TOTAL_TPS]);
+    char text[UNITS_TEXT_SIZE];
+    if (!(usd < UNITS_USD_MAX))
+        return "";
+    return arena_printf(arena, "a million tokens cost %s there; ", units_format_usd_rounded(usd, text));
+}
+
+/* What is not acceptable even at the level advised. */
+static const char *reservation_text(struct arena *arena, const struct level_summary *level, const struct sla *sla)
+{
+    if (level->verdict.level <= SLA_ACCEPTABLE)
+        return "";
+    return arena_printf(arena, "even there %s (%s); ", value_text(arena, level, sla, level->verdict.decided_by),
+                        sla_class_name(level->verdict.level));
+}
+
+/* On how little it rests. */
+static const char *footing_text(struct arena *arena, const struct level_summary *level)
+{
+    const char *tags = "";
+    if (level->imported)
+        return "it rests on what another tool reported";
+    for (size_t k = 0; k < level->validity.count; k++)
+        if (level->validity.reasons[k].verdict == VALIDITY_SUSPECT)
+            tags = arena_printf(arena, "%s%s%s", tags, tags[0] ? ", " : "", level->validity.reasons[k].tag);
+    unsigned long long members = level->requests.members;
+    const char *plural = members == 1 ? "" : "s";
+    if (tags[0])
+        return arena_printf(arena, "it rests on %llu request%s of a suspect measurement (%s)", members, plural, tags);
+    return arena_printf(arena, "it rests on %llu request%s of a valid measurement", members, plural);
+}
+
+static const char *what_to_do_text(struct arena *arena, const struct points *points)
+{
+    size_t invalid = 0;
+    for (size_t k = 0; k < points->load_count; k++)
+        invalid += is_invalid(points->loads[k]);
+    if (points->load_count == 0)
+        return "";
+    if (!points->max_throughput)
+        return "Not one request brought a token: see what failed.";
+    if (invalid == points->load_count)
+        return "Measure again where the client keeps up: roibench run --self-test says what a machine can do.";
+    const char *lowest = points_load_text(arena, points->loads[0]->load, points->unit);
+    if (points->loads[0]->load == 1 && !level_is_open_loop(points->loads[0]))
+        return arena_printf(arena, "Less than %s cannot be asked of it, so this deployment does not do what the classes ask for.", lowest);
+    return arena_printf(arena, "The lowest load tested was %s: try less.", lowest);
+}
+
+void advice_assure(struct points *points, struct arena *arena, int64_t price_micro_usd, const struct sla *sla)
+{
+    const struct level_summary *level = points->advised;
+    if (!level) {
+        points->assurance = what_to_do_text(arena, points);
+        return;
+    }
+    char *text = arena_printf(arena, "%s%s%s.", cost_text(arena, level, price_micro_usd), reservation_text(arena, level, sla),
+                              footing_text(arena, level));
+    text[0] = (char)toupper((unsigned char)text[0]);
+    points->assurance = text;
 }

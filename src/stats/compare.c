@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "stats/conclusion.h"
 
 #define IDS_MAX ((size_t)1 << 20)
 #define ID_HEAD 100
@@ -105,10 +106,12 @@ static void add_fact_difference(struct differences *differences, const char *tit
 static void tell_unknown(struct differences *differences)
 {
     struct comparison *comparison = differences->comparison;
-    if (differences->unknown.len > 0)
+    if (differences->unknown.len > 0) {
+        comparison->unknown_count++;
         differences->list[comparison->difference_count++] =
             arena_printf(comparison->arena, "not known to be alike, as not all was measured by roibench (%s, %s): %s", comparison->names[0],
                          comparison->names[differences->other], buf_text(&differences->unknown));
+    }
     buf_free(&differences->unknown);
 }
 
@@ -177,7 +180,7 @@ static void find_differences(struct comparison *comparison)
 
 /* ---- deployments ---- */
 
-#define DEPLOYMENT_DIFFERENCES_MAX 8 /* of two runs */
+#define DEPLOYMENT_DIFFERENCES_MAX 9 /* of two runs */
 #define ARGUMENTS_MAX ((size_t)64 << 10)
 
 static void add_deployment_difference(struct comparison *comparison, size_t other, const char **list, const char *title, const char *a, const char *b)
@@ -209,6 +212,9 @@ static void find_deployment_differences(struct comparison *comparison)
     const struct kubernetes_facts *a = comparison->runs[0]->facts.kubernetes;
     for (size_t other = 1; other < comparison->count; other++) {
         const struct kubernetes_facts *b = comparison->runs[other]->facts.kubernetes;
+        const char *server = comparison->runs[0]->facts.server, *other_server = comparison->runs[other]->facts.server;
+        if (server[0] && other_server[0])
+            add_deployment_difference(comparison, other, list, "server", server, other_server);
         if (!a || !b || !a->kind[0] || !b->kind[0])
             continue;
         bool digests = a->image_digest[0] && b->image_digest[0];
@@ -251,9 +257,23 @@ static void fill_roi(struct comparison *comparison)
             .points = run_summary_points(run, comparison->unit),
             .levels = run->levels,
             .level_count = run->level_count,
+            .repeated = run->repeated,
+            .repeated_count = run->repeated_count,
+            .pair_id = run->facts.pair_id,
+            .claim = run->facts.claim,
         };
     }
     roi_find(&comparison->roi, comparison->arena, comparison->deployments, comparison->count, comparison->unit);
+    comparison->same_loads = same_loads_find(comparison->arena, comparison->deployments, comparison->count, &comparison->same_load_count,
+                                             &comparison->same_load_left_out);
+}
+
+static void judge_validity(struct comparison *comparison)
+{
+    const char **validity = ARENA_ARRAY(comparison->arena, comparison->count, const char *);
+    for (size_t k = 0; k < comparison->count; k++)
+        validity[k] = conclusion_of_validity(comparison->arena, comparison->runs[k]);
+    comparison->validity = validity;
 }
 
 struct comparison *comparison_make(const struct run_summary *const *runs, size_t count, struct error *err)
@@ -266,7 +286,9 @@ struct comparison *comparison_make(const struct run_summary *const *runs, size_t
     comparison->names = make_names(comparison->arena, runs, count);
     find_differences(comparison);
     find_deployment_differences(comparison);
+    judge_validity(comparison);
     fill_roi(comparison);
+    comparison->conclusion = conclusion_make(comparison);
     return comparison;
 }
 

@@ -1,17 +1,16 @@
 #include "stats/pareto.h"
 
 #include <math.h>
-#include <string.h>
 
 static void collect(struct roi *roi, size_t row)
 {
     const struct roi_deployment *deployment = roi->rows[row].deployment;
     double price = deployment->price_micro_usd > 0 ? (double)deployment->price_micro_usd / 1e6 : NAN;
     double gpus = deployment->gpus > 0 ? (double)deployment->gpus : NAN;
-    for (size_t k = 0; k < deployment->level_count; k++) {
-        const struct level_summary *level = &deployment->levels[k];
-        double total = level->rate[RATE_TOTAL_TPS], speed = level->rate[RATE_USER_TPS];
-        if (strcmp(level->unit, roi->unit) != 0 || isnan(total) || isnan(speed))
+    for (size_t k = 0; k < deployment->points->load_count; k++) {
+        const struct level_summary *level = deployment->points->loads[k];
+        double total = roi_figure(deployment, level, FIGURE_TOTAL_TPS).value, speed = roi_figure(deployment, level, FIGURE_USER_TPS).value;
+        if (isnan(total) || isnan(speed))
             continue;
         roi->pareto[roi->pareto_count++] =
             (struct pareto_point){.row = row, .level = level, .per_usd = total / price, .per_gpu = total / gpus, .user_tps = speed};
@@ -28,7 +27,7 @@ void pareto_find(struct roi *roi, struct arena *arena)
 {
     size_t most = 0;
     for (size_t row = 0; row < roi->row_count; row++)
-        most += roi->rows[row].deployment->level_count;
+        most += roi->rows[row].deployment->points->load_count;
     roi->pareto = ARENA_ARRAY(arena, most + 1, struct pareto_point);
     for (size_t row = 0; row < roi->row_count; row++)
         collect(roi, row);

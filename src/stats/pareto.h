@@ -4,7 +4,7 @@
 
 #include "stats/roi.h"
 
-/* Fills roi->pareto from roi->rows: every level of the unit with a throughput and a user speed, in order of rows and loads. */
+/* Fills roi->pareto from roi->rows: every load of the unit with a throughput and a user speed, in order of rows and loads. */
 void pareto_find(struct roi *roi, struct arena *arena);
 
 #endif

@@ -203,15 +203,30 @@ static void find_points(struct points *points, const struct sweep *sweep)
 
 /* ---- knee and sweet spot ---- */
 
+/* Does the step from one load to the next add as little, or as much, as it seems, whatever the intervals of both allow? -1: not known. */
+static int decide_step(const struct level_summary *level, const struct level_summary *above)
+{
+    const struct interval *from = &level->rate_interval[RATE_TOTAL_TPS], *to = &above->rate_interval[RATE_TOTAL_TPS];
+    if (!interval_is_known(from) || !interval_is_known(to) || !(from->low > 0))
+        return -1;
+    bool small = throughput(above) < throughput(level) * KNEE_GAIN;
+    return small ? to->high / from->low < KNEE_GAIN : to->low / from->high >= KNEE_GAIN;
+}
+
 static struct knee find_knee(const struct sweep *sweep)
 {
     const struct level_summary *above = NULL;
-    struct knee knee = {NAN, "none: fewer than two loads with a throughput"};
+    struct knee knee = {NAN, "none: fewer than two loads with a throughput", -1};
+    size_t steps = 0;
     /* Downwards, as long as the step from here to the next load adds little. */
     for (size_t k = sweep->load_count; k-- > 0;) {
         const struct level_summary *level = sweep->loads[k];
         if (!has_throughput(level))
             continue;
+        if (above) {
+            int decided = decide_step(level, above);
+            knee.decided = steps++ == 0 || decided < knee.decided ? decided : knee.decided;
+        }
         if (above && !(throughput(above) < throughput(level) * KNEE_GAIN)) {
             if (isnan(knee.load))
                 knee.text = arena_printf(sweep->arena, "not reached: the last step, to %s, still adds %.0f %% throughput",
@@ -382,7 +397,7 @@ static bool has_objectives(const struct sweep *sweep)
 
 static struct capacity find_capacity_of_goodput(const struct sweep *sweep)
 {
-    struct capacity capacity = {.none = "none: no objectives were given (--slo), or no request tells"};
+    struct capacity capacity = {.none = "none: no objectives were given (--slo), or no request tells", .decided = -1, .needs_requests = -1};
     const struct level_summary *nearest = NULL;
     for (size_t k = 0; k < sweep->load_count; k++) {
         const struct level_summary *level = worst_by_goodput(sweep, sweep->loads[k]->load);
@@ -399,13 +414,29 @@ static struct capacity find_capacity_of_goodput(const struct sweep *sweep)
     return capacity;
 }
 
+static void decide_capacity(struct capacity *capacity, const struct sweep *sweep, const struct objective *objective)
+{
+    double limit = sweep->sla->row[SLA_TTFT].bound[objective->worst - SLA_EXCELLENT].limit;
+    const struct level_summary *next = NULL;
+    for (size_t k = 0; k < sweep->load_count && !next; k++)
+        if (sweep->loads[k]->load > capacity->level->load)
+            next = sweep->loads[k];
+    struct condition ends[] = {ttft_judge(capacity->level, limit), {.decided = 1, .needs_requests = -1}};
+    if (next && next->verdict.metric[SLA_TTFT] > objective->worst)
+        ends[1] = ttft_judge(next, limit);
+    capacity->decided = ends[0].decided < ends[1].decided ? ends[0].decided : ends[1].decided;
+    capacity->needs_requests = ends[0].needs_requests > ends[1].needs_requests ? ends[0].needs_requests : ends[1].needs_requests;
+}
+
 static struct capacity find_capacity(const struct sweep *sweep, enum capacity_set set)
 {
     if (set == CAPACITY_SLO)
         return find_capacity_of_goodput(sweep);
-    struct capacity capacity = {.level = points_best_level(sweep->loads, sweep->load_count, set, SLA_BREAKING)};
+    struct capacity capacity = {.level = points_best_level(sweep->loads, sweep->load_count, set, SLA_BREAKING), .decided = -1, .needs_requests = -1};
     if (!capacity.level)
         capacity.none = why_none(sweep, &objectives[set]);
+    else if (!objectives[set].all)
+        decide_capacity(&capacity, sweep, &objectives[set]);
     return capacity;
 }
 
@@ -422,7 +453,7 @@ void points_find(struct points *points, struct arena *arena, const struct level_
                  const struct sla *sla)
 {
     struct sweep sweep = make_sweep(arena, levels, count, unit, sla);
-    *points = (struct points){.unit = unit, .load_count = sweep.load_count};
+    *points = (struct points){.unit = unit, .load_count = sweep.load_count, .loads = sweep.loads, .assurance = ""};
     find_points(points, &sweep);
     points->knee = find_knee(&sweep);
     points->sweet_spot = find_sweet_spot(&sweep);

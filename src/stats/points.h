@@ -41,11 +41,14 @@ const char *capacity_name(enum capacity_set set);
 struct capacity {
     const struct level_summary *level; /* NULL: none */
     const char *none;                  /* then why: "none: user_tps 19.3 < 20 at every load" */
+    int decided;                       /* of the sets of TTFT alone, as a point's: for this load, and the next one if its TTFT is why it is not it */
+    int64_t needs_requests;
 };
 
 struct knee {
     double load; /* NAN: there is none */
     const char *text;
+    int decided; /* 1: whatever the throughputs' intervals (within-run noise) allow, each step is the small or large one it seems; 0, -1 as of a point */
 };
 
 struct sweet_spot {
@@ -56,6 +59,7 @@ struct sweet_spot {
 struct points {
     const char *unit;
     size_t load_count; /* different loads of this unit that were tested: below 2 it is no sweep */
+    const struct level_summary *const *loads; /* ascending, of each the level that stands for it */
     struct point saturation, breaking;
     struct point breaking_by[SLA_METRIC_COUNT]; /* each metric's class alone */
     struct knee knee;
@@ -64,9 +68,9 @@ struct points {
     bool has_objectives; /* some level tells of --slo's */
     const struct level_summary *max_throughput; /* NULL: no level has a throughput */
     /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named; one whose
-     * measurement is invalid never is). */
+     * measurement is invalid never is). Then a sentence of what it costs and on what that rests, or what to do; "": nothing to say. */
     const struct level_summary *advised;
-    const char *advice;
+    const char *advice, *assurance;
 };
 
 /* Of the levels with this unit, whatever their order. levels must outlive the points. */

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "stats/footnotes.h"
 #include "stats/pareto.h"
+#include "stats/repeats_ratio.h"
 
 #define MICRO_USD 1e6
 #define SECONDS_PER_HOUR 3600.0
@@ -106,22 +108,52 @@ const char *roi_price_missing(int64_t price_micro_usd)
     return price_micro_usd == 0 ? "price 0: no ratio" : "no price is known";
 }
 
+struct uncertain roi_figure(const struct roi_deployment *deployment, const struct level_summary *level, enum figure figure)
+{
+    const struct repeated_load *repeats = repeats_of_level(deployment->repeated, deployment->repeated_count, level);
+    if (repeats && repeats->figure[figure].count >= INTERVAL_VALUES_MIN)
+        return repeats->figure[figure];
+    return (struct uncertain){.value = figure_of(level, figure), .interval = interval_unknown, .count = 1};
+}
+
+void roi_yields(double yields[YIELD_COUNT], double total_tps, double output_tps, int64_t price_micro_usd, int64_t gpus)
+{
+    double price = usd_per_hour(price_micro_usd), count = gpus > 0 ? (double)gpus : NAN;
+    yields[YIELD_TOTAL_PER_USD] = total_tps / price;
+    yields[YIELD_OUTPUT_PER_USD] = output_tps / price;
+    yields[YIELD_USD_PER_M_TOTAL] = roi_usd_per_million(price_micro_usd, total_tps);
+    yields[YIELD_USD_PER_M_OUTPUT] = roi_usd_per_million(price_micro_usd, output_tps);
+    yields[YIELD_TOTAL_PER_GPU] = total_tps / count;
+    yields[YIELD_OUTPUT_PER_GPU] = output_tps / count;
+}
+
+static bool more_is_better(enum yield yield)
+{
+    static const bool more[] = {
+#define X(name, key, more_is_better) [YIELD_##name] = more_is_better,
+        YIELDS(X)
+#undef X
+    };
+    return more[yield];
+}
+
+/* More tokens make a million of them cheaper: there the bounds change places. */
 static void fill_yields(struct roi_cell *cell, const struct roi_deployment *deployment)
 {
+    const struct uncertain unknown = {.value = NAN, .interval = interval_unknown};
+    double low[YIELD_COUNT], high[YIELD_COUNT];
+    cell->total = cell->output = cell->ratio = unknown;
+    if (cell->level) {
+        cell->repeats = repeats_of_level(deployment->repeated, deployment->repeated_count, cell->level);
+        cell->total = roi_figure(deployment, cell->level, FIGURE_TOTAL_TPS);
+        cell->output = roi_figure(deployment, cell->level, FIGURE_OUTPUT_TPS);
+    }
+    int64_t price = deployment->price_micro_usd, gpus = deployment->gpus;
+    roi_yields(cell->yield, cell->total.value, cell->output.value, price, gpus);
+    roi_yields(low, cell->total.interval.low, cell->output.interval.low, price, gpus);
+    roi_yields(high, cell->total.interval.high, cell->output.interval.high, price, gpus);
     for (int k = 0; k < YIELD_COUNT; k++)
-        cell->yield[k] = NAN;
-    cell->ratio = NAN;
-    if (!cell->level)
-        return;
-    double total = cell->level->rate[RATE_TOTAL_TPS], output = cell->level->rate[RATE_OUTPUT_TPS];
-    double price = usd_per_hour(deployment->price_micro_usd);
-    double gpus = deployment->gpus > 0 ? (double)deployment->gpus : NAN;
-    cell->yield[YIELD_TOTAL_PER_USD] = total / price;
-    cell->yield[YIELD_OUTPUT_PER_USD] = output / price;
-    cell->yield[YIELD_USD_PER_M_TOTAL] = roi_usd_per_million(deployment->price_micro_usd, total);
-    cell->yield[YIELD_USD_PER_M_OUTPUT] = roi_usd_per_million(deployment->price_micro_usd, output);
-    cell->yield[YIELD_TOTAL_PER_GPU] = total / gpus;
-    cell->yield[YIELD_OUTPUT_PER_GPU] = output / gpus;
+        cell->yield_interval[k] = more_is_better((enum yield)k) ? (struct interval){low[k], high[k]} : (struct interval){high[k], low[k]};
 }
 
 static void fill_rows(struct roi *roi, struct arena *arena, const struct roi_deployment *deployments)
@@ -140,6 +172,30 @@ static double headline(const struct roi *roi, size_t row, int at)
     return roi->rows[row].at[at].yield[YIELD_TOTAL_PER_USD];
 }
 
+bool roi_took_turns(const struct roi_deployment *a, const struct roi_deployment *b)
+{
+    return a->pair_id && b->pair_id && a->pair_id[0] && strcmp(a->pair_id, b->pair_id) == 0;
+}
+
+/* Prices are exact: only throughputs have noise. */
+static void fill_ratio(struct roi *roi, size_t best, size_t row, int at)
+{
+    const struct roi_cell *top = &roi->rows[best].at[at];
+    struct roi_cell *cell = &roi->rows[row].at[at];
+    const struct roi_deployment *a = roi->rows[best].deployment, *b = roi->rows[row].deployment;
+    cell->ratio = (struct uncertain){.value = headline(roi, best, at) / headline(roi, row, at), .interval = interval_unknown, .count = 1};
+    if (best == row || isnan(cell->ratio.value))
+        return;
+    struct repeats_ratio by_repeats = repeats_ratio(top->repeats, cell->repeats, FIGURE_TOTAL_TPS, roi_took_turns(a, b));
+    if (isnan(by_repeats.ratio.value))
+        return;
+    double prices = (double)b->price_micro_usd / (double)a->price_micro_usd;
+    cell->paired = by_repeats.paired;
+    cell->ratio = (struct uncertain){.value = by_repeats.ratio.value * prices,
+                                     .interval = {by_repeats.ratio.interval.low * prices, by_repeats.ratio.interval.high * prices},
+                                     .count = by_repeats.ratio.count};
+}
+
 static void fill_ratios(struct roi *roi)
 {
     for (int at = 0; at < OPERATING_COUNT; at++) {
@@ -148,7 +204,7 @@ static void fill_ratios(struct roi *roi)
             if (!isnan(headline(roi, k, at)) && (roi->best[at] < 0 || headline(roi, k, at) > headline(roi, (size_t)roi->best[at], at)))
                 roi->best[at] = (int)k;
         for (size_t k = 0; k < roi->row_count && roi->best[at] >= 0; k++)
-            roi->rows[k].at[at].ratio = headline(roi, (size_t)roi->best[at], at) / headline(roi, k, at);
+            fill_ratio(roi, (size_t)roi->best[at], k, at);
     }
 }
 
@@ -168,8 +224,7 @@ static struct roi_break_even find_break_even(struct arena *arena, const struct r
         out.text = "unknown: not both have this operating point and a price";
         return out;
     }
-    double cap_a = cheap->level->rate[RATE_TOTAL_TPS] * SECONDS_PER_HOUR;
-    double cap_b = dear->level->rate[RATE_TOTAL_TPS] * SECONDS_PER_HOUR;
+    double cap_a = cheap->total.value * SECONDS_PER_HOUR, cap_b = dear->total.value * SECONDS_PER_HOUR;
     char number[UNITS_TEXT_SIZE];
     if (!(cap_a > 0) || !(cap_b > 0)) {
         out.text = "unknown: no throughput";
@@ -219,8 +274,8 @@ static const char *make_statement(const struct roi *roi, struct arena *arena, co
         char many[UNITS_TEXT_SIZE], few[UNITS_TEXT_SIZE];
         if (isnan(x) || isnan(y))
             continue;
-        return arena_printf(arena, "%lld x %s for the price of one %s serve %s%s against %s%s %s (%s%s)", (long long)pair->replicas,
-                            cheap, dear, at_least_text(pair->cheap_at_least[order[k]]), units_format_load(x, many),
+        return arena_printf(arena, "%lld x %s for the price of one %s serve%s %s%s against %s%s %s (%s%s)", (long long)pair->replicas,
+                            cheap, dear, pair->replicas == 1 ? "s" : "", at_least_text(pair->cheap_at_least[order[k]]), units_format_load(x, many),
                             at_least_text(pair->dear_at_least[order[k]]), units_format_load(y, few), roi->unit,
                             operating_point_phrase(order[k]), untested_text(arena, pair, order[k], cheap, dear));
     }
@@ -240,7 +295,7 @@ static struct roi_pair make_pair(const struct roi *roi, struct arena *arena, siz
         pair.cheap_at_least[at] = a->at[at].at_least;
         pair.dear_at_least[at] = b->at[at].at_least;
         pair.break_even[at] = find_break_even(arena, &a->at[at], &b->at[at], a->deployment, b->deployment);
-        pair.equal_price_usd[at] = b->at[at].level ? b->at[at].level->rate[RATE_TOTAL_TPS] / a->at[at].yield[YIELD_TOTAL_PER_USD] : NAN;
+        pair.equal_price_usd[at] = b->at[at].total.value / a->at[at].yield[YIELD_TOTAL_PER_USD];
     }
     pair.efficiency_delta = load_of(&b->at[OPERATING_BROKE]) / load_of(&a->at[OPERATING_BROKE]);
     pair.statement = make_statement(roi, arena, &pair);
@@ -265,4 +320,5 @@ void roi_find(struct roi *roi, struct arena *arena, const struct roi_deployment 
     fill_ratios(roi);
     fill_pairs(roi, arena);
     pareto_find(roi, arena);
+    footnotes_make(roi, arena);
 }

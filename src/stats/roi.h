@@ -2,7 +2,11 @@
  *
  * All rates are of model time; prices are integer micro-dollars an hour for all of a deployment's GPUs. NAN is not
  * known (a load that did not exist, no price, no GPU count) and `missing` says why. Levels and texts belong to others: the
- * runs and the arena must outlive the result. Every figure comes from one run of each deployment: no interval is given. */
+ * runs and the arena must outlive the result.
+ *
+ * Where a load was measured INTERVAL_VALUES_MIN times or more, its figures are of the mean of its repeats, with a 95 % interval of
+ * run-to-run noise; and a ratio of two such loads is that of geometric means, with an interval (stats/repeats_ratio.h). Else they are of
+ * the level that stands for the load, and no interval is given: one run says nothing of how the next would differ. */
 #ifndef ROIBENCH_STATS_ROI_H
 #define ROIBENCH_STATS_ROI_H
 
@@ -10,6 +14,7 @@
 
 #include "base/arena.h"
 #include "stats/points.h"
+#include "stats/repeats.h"
 
 #define OPERATING_POINTS(X)                                             \
     X(PEAK, "peak", "peak throughput", "at peak throughput")            \
@@ -34,6 +39,10 @@ struct roi_deployment {
     const struct points *points; /* of the unit compared */
     const struct level_summary *levels;
     size_t level_count;          /* all of the run: those of another unit are left out */
+    const struct repeated_load *repeated;
+    size_t repeated_count;
+    const char *pair_id;         /* runs that have the same took turns; "" or NULL: it was run alone */
+    double claim;                /* a published figure of total tokens a second per dollar-hour, to be looked for; not above 0: none */
 };
 
 /* Money: enum, name in files, whether more is better. */
@@ -57,8 +66,12 @@ struct roi_cell {
     const struct level_summary *level; /* NULL: there is no such load */
     const char *missing;               /* then why */
     bool at_least;                     /* no higher load was tested: the deployment may carry more than this */
+    const struct repeated_load *repeats; /* that the figures are means of; NULL: they are of `level` alone */
+    struct uncertain total, output;      /* tokens a second */
     double yield[YIELD_COUNT];
-    double ratio; /* of the best total_tps_per_usd_hour to this one's: 1 for the best */
+    struct interval yield_interval[YIELD_COUNT]; /* unknown without repeats */
+    struct uncertain ratio; /* of the best total_tps_per_usd_hour to this one's: 1 for the best */
+    bool paired;            /* the ratio's interval is of levels that took turns */
 };
 
 struct roi_row {
@@ -84,7 +97,7 @@ struct roi_pair {
     const char *statement;    /* "4 x A for the price of one B serve 20 against 15 streams …", "… at least 40 …" where the sweep ended */
 };
 
-/* One tested load in the plane of yield against user speed. */
+/* One tested load in the plane of yield against user speed: the mean of its repeats, or what its level says. */
 struct pareto_point {
     size_t row;
     const struct level_summary *level;
@@ -101,10 +114,21 @@ struct roi {
     size_t pair_count;
     struct pareto_point *pareto;
     size_t pareto_count;
+    const char **footnotes; /* sentences without a full stop */
+    size_t footnote_count;
 };
 
 /* $/hour / (tps x 3600) x 1e6; NAN without a price (<= 0) or throughput. */
 double roi_usd_per_million(int64_t price_micro_usd, double tps);
+
+/* A figure of a load, by the level that stands for it: the mean of its repeats if there are enough that tell, else what the level says. */
+struct uncertain roi_figure(const struct roi_deployment *deployment, const struct level_summary *level, enum figure figure);
+
+/* What a throughput is worth, by the price of an hour (micro-dollars) and the number of GPUs: NAN where these are not known. */
+void roi_yields(double yields[YIELD_COUNT], double total_tps, double output_tps, int64_t price_micro_usd, int64_t gpus);
+
+/* Their levels took turns (`run --interleave`). */
+bool roi_took_turns(const struct roi_deployment *a, const struct roi_deployment *b);
 
 /* Why a price gives no figure per dollar; NULL: it does. */
 const char *roi_price_missing(int64_t price_micro_usd);

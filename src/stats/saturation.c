@@ -76,6 +76,20 @@ struct condition saturation_judge(const struct level_summary *level)
     return condition;
 }
 
+struct condition ttft_judge(const struct level_summary *level, double limit_ms)
+{
+    struct condition condition = {ANSWER_UNKNOWN, NULL, -1, -1};
+    double p95 = level_ttft_p95(level);
+    if (level->grew)
+        return (struct condition){ANSWER_YES, "growing_queue", 1, -1};
+    if (isnan(p95))
+        return condition;
+    condition.answer = p95 > limit_ms ? ANSWER_YES : ANSWER_NO;
+    condition.metric = "ttft";
+    decide_by_interval(&condition, &level->latency[LATENCY_TTFT_CENSORED], INTERVAL_P95, limit_ms);
+    return condition;
+}
+
 /* Wilson's score interval of the share of failures. */
 static void decide_error_rate(struct condition *condition, const struct level_summary *level, double limit)
 {

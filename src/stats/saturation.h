@@ -29,6 +29,8 @@ struct condition {
 };
 
 struct condition saturation_judge(const struct level_summary *level);
+/* TTFT p95 is above the limit, in ms. */
+struct condition ttft_judge(const struct level_summary *level, double limit_ms);
 /* TTFT or error rate is of class breaking. */
 struct condition breaking_judge(const struct level_summary *level, const struct sla *sla);
 /* One metric is. */

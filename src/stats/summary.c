@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "plan/token_lengths.h"
+#include "stats/advice.h"
 #include "stats/endings.h"
 #include "stats/gpu.h"
 #include "stats/measure.h"
@@ -136,6 +137,8 @@ void run_facts_fill(struct run_facts *facts, struct arena *arena, const struct p
         .gpus = plan->deployment.gpus,
         .price_micro_usd = plan->deployment.price_micro_usd,
         .price_source = arena_strdup(arena, plan->deployment.price_source),
+        .quality = "",
+        .quality_source = "",
         .plan = plan_to_json(plan),
     };
     struct json_reader reader = {.file = "the plan"};
@@ -327,8 +330,11 @@ void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
     summary->points_count = 0;
     for (size_t k = 0; k < SUMMARY_UNITS_MAX; k++) {
         const char *unit = units[(first + k) % SUMMARY_UNITS_MAX];
-        if (count_unit(summary, unit) > 0)
-            points_find(&summary->points[summary->points_count++], summary->arena, summary->levels, summary->level_count, unit, sla);
+        if (count_unit(summary, unit) == 0)
+            continue;
+        struct points *points = &summary->points[summary->points_count++];
+        points_find(points, summary->arena, summary->levels, summary->level_count, unit, sla);
+        advice_assure(points, summary->arena, summary->facts.price_micro_usd, sla);
     }
 }
 
@@ -374,6 +380,8 @@ static struct run_summary *make(const char *folder, const struct plan *plan, con
     summary->arena = arena_new();
     run_facts_fill(&summary->facts, summary->arena, plan);
     summary->facts.anchor_realtime_ns = data.file.anchor_realtime_ns;
+    summary->facts.pair_id = arena_strdup(summary->arena, data.file.pair_id);
+    summary->calls_per_turn = 1;
     fill_levels(summary, &data, plan, sla);
     course_find(&summary->course, &data, summary->levels, summary->level_count, summary->arena);
     fill_mean_tokens(&summary->facts, &data);

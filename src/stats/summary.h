@@ -62,6 +62,9 @@ struct run_facts {
     int64_t price_micro_usd;   /* -1 unknown */
     const char *price_source;  /* "" unknown */
     int64_t anchor_realtime_ns; /* of time 0 */
+    const char *quality, *quality_source; /* as supplied with it, and by whom: nothing is computed of it. "": none, not told */
+    double claim;              /* a published figure of total tokens a second per dollar-hour, to be looked for; 0: none */
+    const char *pair_id;       /* of two runs whose levels took turns; "": it was run alone */
     const struct kubernetes_facts *kubernetes; /* what it ran on; NULL: Kubernetes was not asked */
     json_t *plan;              /* plan.json as it was used (prices and GPUs may have been replaced); owned; NULL: imported */
 };
@@ -90,6 +93,7 @@ struct run_summary {
     size_t repeated_count;
     const char *notes[SUMMARY_NOTES_MAX]; /* about the run as a whole */
     size_t note_count;
+    int64_t calls_per_turn;       /* of a conversation, stats/conversations.h; 1: requests are what counts */
     bool any_ended;               /* at least one request ended, ok or not */
     /* Beside earlier runs, where that was asked for; else NULL. Of the arena. */
     const struct baseline *baseline;

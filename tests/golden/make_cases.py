@@ -384,6 +384,32 @@ def in_shards():
         run.write()
 
 
+def interleaved():
+    """Two settings of one deployment whose levels took turns, three times. What both had in common (hours of their own) does not blur that the second
+    is a tenth quicker; at the same load, and at their operating points."""
+    levels = streams((2, 4))
+    for run_id, slow, first in (("before", 1.0, 0), ("after", 0.9, 12_000)):
+        draw = random.Random(run_id)
+        run = Run("interleaved", plan(run_id, "model-turns", levels, repeat=3))
+        run.records[0]["pair_id"] = "before+after"
+        start = 1000 + first
+        for run.repeat, hour in enumerate((1.0, 1.4, 0.8)):
+            for spec in levels:
+                load, sent = spec["load"], 0
+                run.level_start(spec, start, start)
+                for stream in range(load):
+                    at, k = start + 300 * stream / load, 0
+                    while at < start + LENGTH:
+                        quick = hour * slow * draw.uniform(0.97, 1.03)
+                        gaps = [round(20 * quick * draw.uniform(0.9, 1.1), 3) for _ in range(7)]
+                        at = run.request(spec["index"], stream + k * load, round(at, 3), round(at, 3), round(100 * load * quick, 3), gaps,
+                                         stream=stream) + 0.5
+                        k, sent = k + 1, sent + 1
+                run.level_end(spec, start, start + LENGTH, start, start + LENGTH, sent)
+                start += 24_000
+        run.write()
+
+
 def main():
     closed_loop("sweep", "quick", "model-quick", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load,
                 slo={"ttft_ms": 610, "tpot_ms": 23.5}, gpus=1)
@@ -403,6 +429,7 @@ def main():
     stopped()
     steady()
     in_shards()
+    interleaved()
 
 
 main()

@@ -14,6 +14,8 @@ import os
 import sys
 import time
 
+import referee_comparison
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVER_FAILURES = {"connect", "timeout", "stall", "reset", "truncated", "protocol", "http_429", "http_5xx", "error_event"}
 CLIENT_FAILURES = {"dns", "tls", "local", "http_4xx"}
@@ -578,7 +580,10 @@ def main():
             name = run["run"]["run_id"]
             check_run(name, os.path.join(os.path.dirname(path), name), run)
             check_run_as_a_whole(name, run)
-    print(f"referee: all cases agree; {compared} numbers, largest relative difference {worst:.1e}")
+        if got.get("roi"):
+            referee_comparison.check_comparison(got)
+    print(f"referee: all cases agree; {compared} numbers, largest relative difference {worst:.1e}; "
+          f"{referee_comparison.compared} of comparisons, {referee_comparison.worst:.1e}")
 
 
 main()

@@ -45,7 +45,7 @@ static void write_run(const char *folder, int per_level)
 {
     struct record_writer *writer = record_writer_open(folder, NO_SHARD, NULL);
     const struct record_header header = {
-        .run_id = "m-1", .anchor_realtime_ns = INT64_C(1790000000123456789), .levels = levels, .level_count = 2};
+        .run_id = "m-1", .anchor_realtime_ns = INT64_C(1790000000123456789), .levels = levels, .level_count = 2, .pair_id = "m-1+m-2"};
 
     assert_non_null(writer);
     assert_int_equal(record_writer_header(writer, &header, NULL), 0);
@@ -73,6 +73,7 @@ static void test_a_run_comes_back(void **state)
     if (record_file_read(*state, &file, &err) < 0)
         fail_msg("%s", err.text);
     assert_string_equal(file.run_id, "m-1");
+    assert_string_equal(file.pair_id, "m-1+m-2");
     assert_true(file.anchor_realtime_ns == INT64_C(1790000000123456789));
     assert_false(file.truncated);
     assert_int_equal(file.record_count, 10);

@@ -150,7 +150,7 @@ static struct run_summary *large_run(const char *run_id)
                                         .server = "vllm 1", .profile = "sweep", .stream_start = "spread", .arrivals = "", .think_time = "none",
                                         .scenario = "", .endpoint = "chat", .tokens = "1 + 1", .limits = "1 s", .warmup = "auto", .cooldown = "auto",
                                         .drain = "1 s", .hardware = run_id, .price_micro_usd = 1000000, .price_source = "", .gpus = 1,
-                                        .time_scale = 1, .plan = json_object()};
+                                        .time_scale = 1, .quality = "", .quality_source = "", .pair_id = "", .plan = json_object()};
     summary->levels = calloc(LEVELS, sizeof *summary->levels);
     summary->level_count = LEVELS;
     for (int k = 0; k < LEVELS; k++) {

@@ -273,6 +273,43 @@ static void test_a_point_is_decided_by_intervals(void **state)
     assert_int_equal(points.breaking.needs_requests, 72);
 }
 
+static void test_capacity_is_decided_by_intervals(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 400, 10}, {3, 900, 20}, {5, 1100, 30}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    set_interval(&levels[1], 100, 850, 950);
+    set_interval(&levels[2], 100, 1050, 1200);
+    struct capacity capacity = find(levels, 3).capacity[CAPACITY_TTFT];
+    assert_true(capacity.level->load == 3 && capacity.decided == 1 && capacity.needs_requests == -1);
+    set_interval(&levels[2], 100, 990, 1200); /* it may be below 1 s, too */
+    capacity = find(levels, 3).capacity[CAPACITY_TTFT];
+    assert_int_equal(capacity.decided, 0);
+    assert_int_equal(capacity.needs_requests, 111); /* 100 x (105 / 100)^2 = 110.25 */
+    assert_int_equal(find(levels, 2).capacity[CAPACITY_TTFT].decided, 1); /* nothing above was tested */
+    assert_int_equal(find(levels, 3).capacity[CAPACITY_TTFT_2S].decided, 1);
+    assert_int_equal(find(levels, 3).capacity[CAPACITY_ALL].decided, -1);
+}
+
+static void test_knee_is_decided_by_intervals(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 1, 100}, {2, 1, 200}, {4, 1, 205}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    assert_int_equal(find(levels, 3).knee.decided, -1);
+    for (int k = 0; k < 3; k++)
+        levels[k].rate_interval[RATE_TOTAL_TPS] = (struct interval){rows[k][2] - 5, rows[k][2] + 5};
+    struct knee knee = find(levels, 3).knee;
+    assert_true(knee.load == 2 && knee.decided == 1);
+    levels[2].rate_interval[RATE_TOTAL_TPS].high = 215; /* 215 / 195 = 1.1026: may be a step of more than 10 % */
+    assert_int_equal(find(levels, 3).knee.decided, 0);
+    assert_int_equal(find(levels, 2).knee.decided, 1); /* not reached, and that for sure */
+    levels[0].rate_interval[RATE_TOTAL_TPS].high = 190; /* 195 / 190: the step into the knee may be a small one */
+    assert_int_equal(find(levels, 2).knee.decided, 0);
+}
+
 static void test_knee(void **state)
 {
     (void)state;
@@ -328,6 +365,28 @@ static void test_advice_names_a_level_and_its_limit(void **state)
     assert_true(points.advised->load == 5);
     assert_non_null(strstr(points.advice, "Run 5 streams in production"));
     assert_non_null(strstr(points.advice, "at 8 streams TTFT p95 is 2500 ms (breaking)"));
+}
+
+static void test_advice_is_by_the_objectives_that_were_given(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, 50}, {5, 800, 200}, {8, 900, 250}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    levels[0].goodput_share = 1;
+    levels[1].goodput_share = 0.97;
+    levels[2].goodput_share = 0.6;
+    struct points points = find(levels, 3);
+    assert_true(points.advised->load == 5);
+    assert_string_equal(points.advice, "Run 5 streams in production: there 95 % of the requests meet all objectives, at 200 tok/s in and out; at 8 streams 60 % of the "
+                                       "requests do.");
+    levels[0].goodput_share = levels[1].goodput_share = 0.5;
+    points = find(levels, 3);
+    assert_null(points.advised);
+    assert_non_null(strstr(points.advice, "No tested load can be advised for production (none: 60 % of the requests met all objectives at 8 streams"));
+    levels[1].goodput_share = 0.97;
+    levels[1].validity.verdict = VALIDITY_INVALID;
+    assert_non_null(strstr(find(levels, 3).advice, "the measurement at 5 streams, which would be it, is invalid"));
 }
 
 static void test_advice_never_names_a_level_that_breaks(void **state)
@@ -478,10 +537,13 @@ int main(void)
         cmocka_unit_test(test_saturation_by_median_slices_and_queue),
         cmocka_unit_test(test_slices_need_a_hundred_requests),
         cmocka_unit_test(test_a_point_is_decided_by_intervals),
+        cmocka_unit_test(test_capacity_is_decided_by_intervals),
+        cmocka_unit_test(test_knee_is_decided_by_intervals),
         cmocka_unit_test(test_knee),
         cmocka_unit_test(test_sweet_spot_is_where_power_is_highest),
         cmocka_unit_test(test_units_are_never_mixed),
         cmocka_unit_test(test_advice_names_a_level_and_its_limit),
+        cmocka_unit_test(test_advice_is_by_the_objectives_that_were_given),
         cmocka_unit_test(test_advice_never_names_a_level_that_breaks),
         cmocka_unit_test(test_advice_names_no_level_whose_measurement_is_invalid),
         cmocka_unit_test(test_advice_says_less_throughput_only_where_it_is_so),

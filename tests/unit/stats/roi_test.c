@@ -86,8 +86,8 @@ static void test_reference_yields(void **state)
         const struct roi_cell *int4 = &f.roi.rows[0].at[expected[k].at], *bf16 = &f.roi.rows[1].at[expected[k].at];
         assert_true(round_to(int4->yield[YIELD_TOTAL_PER_USD], 1) == expected[k].int4);
         assert_true(round_to(bf16->yield[YIELD_TOTAL_PER_USD], 1) == expected[k].bf16);
-        assert_true(fabs(round_to(bf16->ratio, 0.1) - expected[k].ratio) < 1e-9);
-        assert_true(int4->ratio == 1);
+        assert_true(fabs(round_to(bf16->ratio.value, 0.1) - expected[k].ratio) < 1e-9);
+        assert_true(int4->ratio.value == 1);
         assert_int_equal(f.roi.best[expected[k].at], 0);
     }
     arena_free(f.arena);
