@@ -94,26 +94,13 @@ static double mean_ms(const struct comparing *comparing, enum server_quantity su
     return n > 0 ? seconds * comparing->data->time_scale * 1000 / n : NAN;
 }
 
-/* A level's last requests end in the drain, after the level. */
-static int64_t last_end(const struct run_data *data, const struct run_level *level)
-{
-    int64_t last = level->bounds.end;
-    for (size_t k = 0; k < level->record_count; k++) {
-        const struct record *record = &data->file.records[level->records[k]];
-        if (record->end != TIME_NEVER && record->end > last)
-            last = record->end;
-    }
-    return last;
-}
-
 /* From before the level's first request to after its last one's end, and nothing of another level between. */
 static struct server_span find_whole(const struct run_data *data, const struct run_level *level)
 {
-    struct server_span whole = scrapes_span(&data->scrapes, level->bounds.start, last_end(data, level));
-    for (size_t k = 0; k < data->level_count; k++) {
-        const struct level_bounds *other = &data->levels[k].bounds;
-        if (&data->levels[k] != level && data->levels[k].record_count > 0 && other->start < whole.to && other->end > whole.from)
-            whole.known = false;
+    struct server_span whole = scrapes_span(&data->scrapes, level->bounds.start, level->drained);
+    for (size_t k = 0; whole.known && k < data->level_count; k++) {
+        const struct run_level *other = &data->levels[k];
+        whole.known = other == level || other->record_count == 0 || other->bounds.start >= whole.to || other->drained <= whole.from;
     }
     return whole;
 }

@@ -295,10 +295,14 @@ static void join_parts(const struct run_data *data, struct run_level *level, con
         bounds->start = bounds->end = bounds->window_start = bounds->window_end = 0;
 }
 
-static void mark_members(struct run_data *data, const struct run_level *level)
+static void mark_members(struct run_data *data, struct run_level *level)
 {
+    level->drained = level->bounds.end;
     for (size_t k = 0; k < level->record_count; k++) {
-        int64_t t = run_level_counted_at(level, &data->file.records[level->records[k]]);
+        const struct record *record = &data->file.records[level->records[k]];
+        int64_t t = run_level_counted_at(level, record);
+        if (record->end != TIME_NEVER && record->end > level->drained)
+            level->drained = record->end;
         data->member[level->records[k]] = t != TIME_NEVER && run_level_in_window(level, t);
     }
 }

@@ -69,6 +69,7 @@ struct run_level {
     struct steady_cut warmup, cooldown; /* what was to be cut of the level, and why; the start phase is outside in any case */
     const uint32_t *records;       /* indices of its records, in order of i */
     size_t record_count;
+    int64_t drained;               /* when its last request had ended, or the level itself */
     struct blocks blocks;          /* of the window */
     struct server_span span;
     struct token_sums tokens;

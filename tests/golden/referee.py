@@ -234,7 +234,7 @@ def check_server_sums(where, got, bounds, records, run):
 
 def check_counts(where, got, bounds, records, run):
     """Requests and tokens of the whole level, where a scrape lies before its first request and one after its last."""
-    span = span_of(run["scrapes"], bounds["start"], bounds["end"])
+    span = span_of(run["scrapes"], bounds["start"], max([bounds["end"]] + [r["end"] for r in records]))
     if span is None or not got["ended"] or not all("prompt_tokens" in r for r in records):
         return
     for what, name, ours in (("requests", "vllm:e2e_request_latency_seconds_count", len(records)),
