@@ -1,9 +1,10 @@
 /* record_read_tokens: frames of varints, decoded from a block of inflated bytes.
  *
  * A varint is at most 10 bytes, and behind the block's end there are always
- * zero bytes enough for two of them (a zero byte ends a varint). So a pair is
- * decoded without looking at the end, and one comparison afterwards tells
- * whether it was whole. */
+ * zero bytes enough for two of them, read eight at a time (a zero byte ends a
+ * varint). So a pair is decoded without looking at the end, and one comparison
+ * afterwards tells whether it was whole. */
+#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static int tokens_need(struct token_blocks *blocks, size_t count, struct error *
 }
 
 /* NULL: more than 64 bits. */
-static inline const unsigned char *take_varint(const unsigned char *at, uint64_t *number)
+static const unsigned char *take_long_varint(const unsigned char *at, uint64_t *number)
 {
     uint64_t value = *at & 0x7f;
     unsigned shift = 7;
@@ -76,6 +77,29 @@ static inline const unsigned char *take_varint(const unsigned char *at, uint64_t
     }
     *number = value;
     return at;
+}
+
+/* Those of up to 8 bytes without a loop: seven bits of each byte are pushed together in three steps, two bytes, four, eight. */
+static inline const unsigned char *take_varint(const unsigned char *at, uint64_t *number)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+
+    const uint64_t ends = ~word & UINT64_C(0x8080808080808080);
+
+    if (ends == 0)
+        return take_long_varint(at, number);
+
+    const uint64_t last = ends & -ends; /* the high bit of the last byte */
+
+    word &= (last << 1) - 1; /* of the eighth byte: all ones */
+    word &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+    word = (word & UINT64_C(0x007f007f007f007f)) | (word & UINT64_C(0x7f007f007f007f00)) >> 1;
+    word = (word & UINT64_C(0x00003fff00003fff)) | (word & UINT64_C(0x3fff00003fff0000)) >> 2;
+    *number = (word & UINT64_C(0x000000000fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
+    return at + __builtin_ctzll(last) / 8 + 1;
 }
 
 /* A pair at `at`: 1 taken, 0 the file ends inside it, -1 what cannot be. */

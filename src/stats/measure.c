@@ -179,8 +179,8 @@ static void finish_latencies(struct sums *sums)
     for (int k = 0; k < LATENCY_COUNT; k++)
         sums->out->latency[k] = series_describe(&sums->latency[k]);
     if (sums->data->has_tokens) {
-        sums->out->latency[LATENCY_ITL] = selection_describe(sums->level->tokens.itl, MS);
-        sums->out->latency[LATENCY_ARRIVAL_GAP] = selection_describe(sums->level->tokens.gap, MS);
+        sums->out->latency[LATENCY_ITL] = selection_describe(sums->level->tokens.gaps, SELECTION_ITL, MS);
+        sums->out->latency[LATENCY_ARRIVAL_GAP] = selection_describe(sums->level->tokens.gaps, SELECTION_GAPS, MS);
     }
 }
 

@@ -579,10 +579,8 @@ int run_data_read(struct run_data *data, const char *folder, const struct plan *
 
 void run_data_free(struct run_data *data)
 {
-    for (size_t k = 0; k < data->level_count; k++) {
-        selection_free(data->levels[k].tokens.itl);
-        selection_free(data->levels[k].tokens.gap);
-    }
+    for (size_t k = 0; k < data->level_count; k++)
+        selection_free(data->levels[k].tokens.gaps);
     free(data->levels);
     free(data->level_parts);
     free(data->order);

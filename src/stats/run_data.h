@@ -38,7 +38,7 @@ struct token_sums {
     double in_window;           /* tokens that arrived inside the window */
     double in_span;             /* inside the span of the server's scrapes (server_span), */
     double span_gap_ns, span_gap_tokens, span_gaps; /* and of those that came after a gap: the gaps' sum, their tokens, how many gaps */
-    struct selection *itl, *gap; /* of members that ended ok; ns */
+    struct selection *gaps; /* of members that ended ok; ns */
     struct block_tokens block[BLOCKS]; /* as many as blocks.count */
 };
 

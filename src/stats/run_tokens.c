@@ -1,6 +1,7 @@
 #include "stats/run_tokens.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -25,6 +26,8 @@ struct pass {
     struct token_parts *parts; /* by level */
     bool second;
     size_t next; /* in file order: the record that most probably follows */
+    int64_t *gaps; /* of scale_frame */
+    size_t gaps_capacity;
 };
 
 static bool record_is(const struct record *record, const struct token_frame *frame)
@@ -61,10 +64,21 @@ static const struct record *find_record(struct pass *pass, const struct run_leve
 
 static int64_t scale_gap(const struct run_data *data, int64_t gap)
 {
-    if (data->time_scale == 1)
-        return gap;
     double model = (double)gap * data->time_scale;
     return model > (double)TIME_LIMIT ? TIME_LIMIT : (int64_t)llrint(model);
+}
+
+/* The frame with its gaps in model time; they are the pass's until the next frame. */
+static struct token_frame scale_frame(struct pass *pass, const struct token_frame *frame)
+{
+    struct token_frame model = *frame;
+    if (pass->data->time_scale == 1)
+        return model;
+    MEM_GROW(pass->gaps, pass->gaps_capacity, frame->arrivals);
+    for (size_t k = 0; k < frame->arrivals; k++)
+        pass->gaps[k] = scale_gap(pass->data, frame->gaps[k]);
+    model.gaps = pass->gaps;
+    return model;
 }
 
 static double tokens_per_n(const struct record *record, const struct token_frame *frame)
@@ -103,7 +117,7 @@ static void count_tokens(const struct pass *pass, const struct run_level *level,
     struct token_parts *parts = &pass->parts[level - pass->data->levels];
     struct in_block in = {.until = level->blocks.count > 0 ? level->blocks.start : INT64_MAX};
     for (size_t k = 0; k < frame->arrivals; k++) {
-        int64_t gap = scale_gap(pass->data, frame->gaps[k]);
+        int64_t gap = frame->gaps[k];
         if (__builtin_add_overflow(t, gap, &t))
             break;
         if (run_level_in_window(level, t)) {
@@ -138,7 +152,7 @@ static void sum_gaps(const struct pass *pass, const struct run_level *level, con
     struct block_parts *block =
         &pass->parts[level - pass->data->levels].block[blocks_find(&level->blocks, run_level_counted_at(level, record))];
     for (size_t k = 1; k < frame->arrivals; k++) {
-        int64_t gap = scale_gap(pass->data, frame->gaps[k]);
+        int64_t gap = frame->gaps[k];
         bool tokens = frame->n[k] > 0;
         block->gap_ns += gap;
         block->gap_count++;
@@ -147,16 +161,11 @@ static void sum_gaps(const struct pass *pass, const struct run_level *level, con
     }
 }
 
+/* The first gap is the TTFT. */
 static void add_gaps(const struct pass *pass, struct run_level *level, const struct token_frame *frame)
 {
-    struct selection *itl = level->tokens.itl, *gaps = level->tokens.gap;
-    void (*add)(struct selection *, int64_t, uint32_t) = pass->second ? selection_collect : selection_count;
-    for (size_t k = 1; k < frame->arrivals; k++) {
-        int64_t gap = scale_gap(pass->data, frame->gaps[k]);
-        add(gaps, gap, 1);
-        if (frame->n[k] > 0)
-            add(itl, gap, (uint32_t)frame->n[k]);
-    }
+    if (frame->arrivals > 1)
+        (pass->second ? selection_collect : selection_count)(level->tokens.gaps, frame->gaps + 1, frame->n + 1, frame->arrivals - 1);
 }
 
 static int on_frame(void *context, const struct token_frame *frame, struct error *err)
@@ -168,12 +177,13 @@ static int on_frame(void *context, const struct token_frame *frame, struct error
     if (!record || record->sent == TIME_NEVER)
         return 0;
     bool counts = record->outcome == OUTCOME_OK && pass->data->member[record - pass->data->file.records];
+    struct token_frame model = scale_frame(pass, frame);
     if (!pass->second)
-        count_tokens(pass, level, record, frame);
+        count_tokens(pass, level, record, &model);
     if (!pass->second && counts)
-        sum_gaps(pass, level, record, frame);
+        sum_gaps(pass, level, record, &model);
     if (counts)
-        add_gaps(pass, level, frame);
+        add_gaps(pass, level, &model);
     return 0;
 }
 
@@ -209,7 +219,11 @@ static int read_pass(struct run_data *data, const char *folder, bool second, str
     for (size_t p = 0; p < data->file.part_count; p++) {
         int shard = data->file.parts[p].shard;
         bool cut = false;
-        if (record_read_tokens(folder, shard, on_frame, &pass, &cut, err) < 0)
+        int result = record_read_tokens(folder, shard, on_frame, &pass, &cut, err);
+        free(pass.gaps);
+        pass.gaps = NULL;
+        pass.gaps_capacity = 0;
+        if (result < 0)
             return -1;
         if (cut)
             run_file_name(RUN_TOKENS, shard, data->truncated);
@@ -221,18 +235,14 @@ static int read_pass(struct run_data *data, const char *folder, bool second, str
 
 int run_tokens_read(struct run_data *data, const char *folder, struct error *err)
 {
-    for (size_t k = 0; k < data->level_count; k++) {
-        data->levels[k].tokens.itl = selection_new();
-        data->levels[k].tokens.gap = selection_new();
-    }
+    for (size_t k = 0; k < data->level_count; k++)
+        data->levels[k].tokens.gaps = selection_new();
     data->has_tokens = all_have_tokens(data, folder);
     if (!data->has_tokens)
         return 0;
     if (read_pass(data, folder, false, err) < 0)
         return -1;
-    for (size_t k = 0; k < data->level_count; k++) {
-        selection_choose(data->levels[k].tokens.itl);
-        selection_choose(data->levels[k].tokens.gap);
-    }
+    for (size_t k = 0; k < data->level_count; k++)
+        selection_choose(data->levels[k].tokens.gaps);
     return read_pass(data, folder, true, err);
 }

@@ -31,23 +31,48 @@ struct chosen {
     struct tally tally;
 };
 
-struct selection {
+struct histogram {
     uint64_t *octave[OCTAVES]; /* NULL: no sample yet */
-    uint32_t *choice[OCTAVES]; /* per bin: 1 + index of chosen, 0: not wanted; NULL: none in the octave */
     uint64_t count;
-    wide sum, squares;
+    wide sum, squares; /* of the gaps; squares: in units of 1 / 256 */
     double min, max;
+};
+
+/* What is picked out for one distribution. */
+struct pick {
+    uint32_t *choice[OCTAVES];   /* per bin: 1 + index of chosen, 0: not wanted; NULL: none in the octave */
     uint64_t wanted[WANTED_MAX]; /* ranks; 0: there is none */
     struct chosen chosen[WANTED_MAX];
     size_t chosen_count;
 };
 
+/* Gaps of single tokens are in both distributions; of the others each has its own. */
+enum part { ONE_TOKEN, OTHERS_AS_GAPS, OTHERS_AS_ITL, PART_COUNT };
+
+struct selection {
+    struct histogram part[PART_COUNT];
+    struct pick pick[SELECTION_OF_COUNT];
+    unsigned char *wanted_bin[OCTAVES]; /* per bin: 1 where it is chosen for one distribution or both; NULL: none in the octave */
+};
+
 struct selection *selection_new(void)
 {
     struct selection *selection = mem_alloc(sizeof *selection);
-    selection->min = INFINITY;
-    selection->max = -INFINITY;
+    for (int k = 0; k < PART_COUNT; k++) {
+        selection->part[k].min = INFINITY;
+        selection->part[k].max = -INFINITY;
+    }
     return selection;
+}
+
+static void free_pick(struct pick *pick)
+{
+    for (int k = 0; k < OCTAVES; k++)
+        free(pick->choice[k]);
+    for (size_t k = 0; k < pick->chosen_count; k++) {
+        free(pick->chosen[k].tally.values);
+        free(pick->chosen[k].tally.times);
+    }
 }
 
 void selection_free(struct selection *selection)
@@ -55,24 +80,18 @@ void selection_free(struct selection *selection)
     if (!selection)
         return;
     for (int k = 0; k < OCTAVES; k++) {
-        free(selection->octave[k]);
-        free(selection->choice[k]);
+        for (int part = 0; part < PART_COUNT; part++)
+            free(selection->part[part].octave[k]);
+        free(selection->wanted_bin[k]);
     }
-    for (size_t k = 0; k < selection->chosen_count; k++) {
-        free(selection->chosen[k].tally.values);
-        free(selection->chosen[k].tally.times);
-    }
+    for (int of = 0; of < SELECTION_OF_COUNT; of++)
+        free_pick(&selection->pick[of]);
     free(selection);
 }
 
 static int64_t clip_gap(int64_t gap)
 {
     return gap < 0 ? 0 : gap > SELECTION_GAP_MAX ? SELECTION_GAP_MAX : gap;
-}
-
-static double sample_value(int64_t gap, uint32_t n)
-{
-    return n == 1 ? (double)gap : (double)gap / (double)n;
 }
 
 /* Octave in the high part, bin in the low one. The bits of a positive double grow with its value. */
@@ -87,69 +106,129 @@ static uint32_t bin_of(double value)
     return (uint32_t)(octave << BIN_BITS | bin);
 }
 
-void selection_count(struct selection *selection, int64_t gap, uint32_t n)
+/* ---- first pass ---- */
+
+static inline void count_value(struct histogram *histogram, double value, uint64_t times)
 {
-    int64_t clipped = clip_gap(gap);
-    double value = sample_value(clipped, n);
     uint32_t bin = bin_of(value);
-    uint64_t **octave = &selection->octave[bin >> BIN_BITS];
-    if (!*octave)
+    uint64_t **octave = &histogram->octave[bin >> BIN_BITS];
+    if (__builtin_expect(!*octave, 0))
         *octave = mem_calloc(BINS_PER_OCTAVE, sizeof **octave);
-    (*octave)[bin & (BINS_PER_OCTAVE - 1)] += n;
-    selection->count += n;
-    wide square = (wide)(uint64_t)clipped * (wide)(uint64_t)clipped << SQUARE_SHIFT;
-    selection->sum += (wide)(uint64_t)clipped;
-    selection->squares += n == 1 ? square : square / n;
-    if (value < selection->min)
-        selection->min = value;
-    if (value > selection->max)
-        selection->max = value;
+    (*octave)[bin & (BINS_PER_OCTAVE - 1)] += times;
+    if (value < histogram->min)
+        histogram->min = value;
+    if (value > histogram->max)
+        histogram->max = value;
+}
+
+static void count_others(struct selection *selection, int64_t gap, int32_t n)
+{
+    wide square = (wide)(uint64_t)gap * (wide)(uint64_t)gap << SQUARE_SHIFT;
+    struct histogram *gaps = &selection->part[OTHERS_AS_GAPS], *itl = &selection->part[OTHERS_AS_ITL];
+    count_value(gaps, (double)gap, 1);
+    gaps->count++;
+    gaps->sum += (wide)(uint64_t)gap;
+    gaps->squares += square;
+    if (n <= 0)
+        return;
+    count_value(itl, (double)gap / n, (uint64_t)n);
+    itl->count += (uint64_t)n;
+    itl->sum += (wide)(uint64_t)gap;
+    itl->squares += square / (wide)(uint32_t)n;
+}
+
+void selection_count(struct selection *selection, const int64_t *gaps, const int32_t *n, size_t count)
+{
+    struct histogram *one = &selection->part[ONE_TOKEN];
+    wide sum = 0, squares = 0;
+    size_t others = 0;
+    for (size_t k = 0; k < count; k++) {
+        int64_t gap = clip_gap(gaps[k]);
+        if (n[k] != 1) {
+            count_others(selection, gap, n[k]);
+            others++;
+            continue;
+        }
+        count_value(one, (double)gap, 1);
+        sum += (wide)(uint64_t)gap;
+        squares += (wide)(uint64_t)gap * (wide)(uint64_t)gap;
+    }
+    one->count += count - others;
+    one->sum += sum;
+    one->squares += squares << SQUARE_SHIFT;
+}
+
+/* ---- between the passes ---- */
+
+/* The second histogram of a distribution, beside that of single tokens. */
+static const struct histogram *others_of(const struct selection *selection, enum selection_of of)
+{
+    return &selection->part[of == SELECTION_GAPS ? OTHERS_AS_GAPS : OTHERS_AS_ITL];
+}
+
+static uint64_t count_of(const struct selection *selection, enum selection_of of)
+{
+    return selection->part[ONE_TOKEN].count + others_of(selection, of)->count;
 }
 
 /* Percentiles first, then the lower and upper ranks of the intervals. */
-static void set_wanted_ranks(struct selection *selection)
+static void set_wanted_ranks(struct pick *pick, uint64_t count)
 {
-    uint64_t *wanted = selection->wanted;
+    uint64_t *wanted = pick->wanted;
     for (int k = 0; k < PERCENTILE_COUNT; k++)
-        *wanted++ = series_rank(selection->count, percentile_per_mille((enum percentile)k));
+        *wanted++ = series_rank(count, percentile_per_mille((enum percentile)k));
     for (int k = 0; k < INTERVAL_COUNT; k++, wanted += 2)
-        series_interval_ranks(selection->count, percentile_per_mille(interval_percentile(k)), &wanted[0], &wanted[1]);
+        series_interval_ranks(count, percentile_per_mille(interval_percentile(k)), &wanted[0], &wanted[1]);
 }
 
-static bool bin_is_wanted(const struct selection *selection, uint64_t before, uint64_t inside)
+static bool bin_is_wanted(const struct pick *pick, uint64_t before, uint64_t inside)
 {
     for (int k = 0; k < WANTED_MAX; k++)
-        if (selection->wanted[k] > before && selection->wanted[k] <= before + inside)
+        if (pick->wanted[k] > before && pick->wanted[k] <= before + inside)
             return true;
     return false;
 }
 
-static void choose_bin(struct selection *selection, uint32_t bin, uint64_t before)
+static void choose_bin(struct selection *selection, struct pick *pick, uint32_t bin, uint64_t before)
 {
-    uint32_t **choice = &selection->choice[bin >> BIN_BITS];
-    if (!*choice)
-        *choice = mem_calloc(BINS_PER_OCTAVE, sizeof **choice);
-    selection->chosen[selection->chosen_count++] = (struct chosen){.bin = bin, .before = before};
-    (*choice)[bin & (BINS_PER_OCTAVE - 1)] = (uint32_t)selection->chosen_count;
+    uint32_t octave = bin >> BIN_BITS, at = bin & (BINS_PER_OCTAVE - 1);
+    if (!pick->choice[octave])
+        pick->choice[octave] = mem_calloc(BINS_PER_OCTAVE, sizeof *pick->choice[octave]);
+    if (!selection->wanted_bin[octave])
+        selection->wanted_bin[octave] = mem_calloc(BINS_PER_OCTAVE, sizeof *selection->wanted_bin[octave]);
+    pick->chosen[pick->chosen_count++] = (struct chosen){.bin = bin, .before = before};
+    pick->choice[octave][at] = (uint32_t)pick->chosen_count;
+    selection->wanted_bin[octave][at] = 1;
+}
+
+static void choose_for(struct selection *selection, enum selection_of of)
+{
+    struct pick *pick = &selection->pick[of];
+    const struct histogram *one = &selection->part[ONE_TOKEN], *others = others_of(selection, of);
+    uint64_t before = 0, count = count_of(selection, of);
+    if (count == 0)
+        return;
+    set_wanted_ranks(pick, count);
+    for (uint32_t octave = 0; octave < OCTAVES; octave++) {
+        const uint64_t *a = one->octave[octave], *b = others->octave[octave];
+        for (uint32_t bin = 0; (a || b) && bin < BINS_PER_OCTAVE; bin++) {
+            uint64_t inside = (a ? a[bin] : 0) + (b ? b[bin] : 0);
+            if (inside == 0)
+                continue;
+            if (bin_is_wanted(pick, before, inside))
+                choose_bin(selection, pick, octave << BIN_BITS | bin, before);
+            before += inside;
+        }
+    }
 }
 
 void selection_choose(struct selection *selection)
 {
-    if (selection->count == 0)
-        return;
-    set_wanted_ranks(selection);
-    uint64_t before = 0;
-    for (uint32_t octave = 0; octave < OCTAVES; octave++) {
-        const uint64_t *bins = selection->octave[octave];
-        for (uint32_t bin = 0; bins && bin < BINS_PER_OCTAVE; bin++) {
-            if (bins[bin] == 0)
-                continue;
-            if (bin_is_wanted(selection, before, bins[bin]))
-                choose_bin(selection, octave << BIN_BITS | bin, before);
-            before += bins[bin];
-        }
-    }
+    choose_for(selection, SELECTION_GAPS);
+    choose_for(selection, SELECTION_ITL);
 }
+
+/* ---- second pass ---- */
 
 static size_t tally_slot(const struct tally *tally, double value)
 {
@@ -190,17 +269,35 @@ static void tally_add(struct tally *tally, double value, uint64_t times)
     tally->times[slot] += times;
 }
 
-void selection_collect(struct selection *selection, int64_t gap, uint32_t n)
+static bool is_wanted(const struct selection *selection, uint32_t bin)
 {
-    double value = sample_value(clip_gap(gap), n);
-    uint32_t bin = bin_of(value);
-    const uint32_t *choice = selection->choice[bin >> BIN_BITS];
-    if (!choice)
-        return;
-    uint32_t index = choice[bin & (BINS_PER_OCTAVE - 1)];
-    if (index != 0)
-        tally_add(&selection->chosen[index - 1].tally, value, n);
+    const unsigned char *wanted = selection->wanted_bin[bin >> BIN_BITS];
+    return wanted && wanted[bin & (BINS_PER_OCTAVE - 1)];
 }
+
+static void collect_value(struct pick *pick, uint32_t bin, double value, uint64_t times)
+{
+    const uint32_t *choice = pick->choice[bin >> BIN_BITS];
+    uint32_t index = choice ? choice[bin & (BINS_PER_OCTAVE - 1)] : 0;
+    if (index != 0)
+        tally_add(&pick->chosen[index - 1].tally, value, times);
+}
+
+void selection_collect(struct selection *selection, const int64_t *gaps, const int32_t *n, size_t count)
+{
+    struct pick *of_gaps = &selection->pick[SELECTION_GAPS], *of_itl = &selection->pick[SELECTION_ITL];
+    for (size_t k = 0; k < count; k++) {
+        double gap = (double)clip_gap(gaps[k]), itl = n[k] > 1 ? gap / n[k] : gap;
+        uint32_t bin = bin_of(gap);
+        if (n[k] == 1 && !is_wanted(selection, bin))
+            continue;
+        collect_value(of_gaps, bin, gap, 1);
+        if (n[k] > 0)
+            collect_value(of_itl, bin_of(itl), itl, (uint64_t)n[k]);
+    }
+}
+
+/* ---- answers ---- */
 
 struct pair {
     double value;
@@ -214,7 +311,7 @@ static int compare_pairs(const void *a, const void *b)
 }
 
 /* Answers every wanted rank that lies in this bin. */
-static void answer_bin(const struct selection *selection, const struct chosen *chosen, double *answers)
+static void answer_bin(const struct pick *pick, const struct chosen *chosen, double *answers)
 {
     size_t count = 0;
     struct pair *pairs = mem_calloc(chosen->tally.used + 1, sizeof *pairs);
@@ -225,49 +322,51 @@ static void answer_bin(const struct selection *selection, const struct chosen *c
     uint64_t before = chosen->before;
     for (size_t k = 0; k < count; before += pairs[k++].times)
         for (int w = 0; w < WANTED_MAX; w++)
-            if (selection->wanted[w] > before && selection->wanted[w] <= before + pairs[k].times)
+            if (pick->wanted[w] > before && pick->wanted[w] <= before + pairs[k].times)
                 answers[w] = pairs[k].value;
     free(pairs);
 }
 
-static void describe_moments(const struct selection *selection, double unit, struct distribution *out)
+static void describe_moments(uint64_t samples, wide sum, wide squares, double unit, struct distribution *out)
 {
-    long double count = (long double)selection->count;
-    long double mean = (long double)selection->sum / count;
+    long double count = (long double)samples;
+    long double mean = (long double)sum / count;
     out->mean = (double)(mean / (long double)unit);
-    if (selection->count < 2)
+    if (samples < 2)
         return;
     /* n x squares - sum^2 without rounding where it fits: nothing is lost when all samples are nearly equal. */
     wide scaled, square;
     long double deviation;
-    if (!__builtin_mul_overflow(selection->squares, (wide)selection->count, &scaled) &&
-        !__builtin_mul_overflow(selection->sum, selection->sum, &square) && square <= ~(wide)0 >> SQUARE_SHIFT) {
+    if (!__builtin_mul_overflow(squares, (wide)samples, &scaled) && !__builtin_mul_overflow(sum, sum, &square) &&
+        square <= ~(wide)0 >> SQUARE_SHIFT) {
         square <<= SQUARE_SHIFT;
         deviation = scaled > square ? (long double)(scaled - square) / count : 0;
     } else {
-        deviation = (long double)selection->squares - ((long double)selection->sum * mean) * (1 << SQUARE_SHIFT);
+        deviation = (long double)squares - ((long double)sum * mean) * (1 << SQUARE_SHIFT);
     }
     deviation /= 1 << SQUARE_SHIFT;
     out->std = deviation > 0 ? (double)(sqrtl(deviation / (count - 1)) / (long double)unit) : 0;
 }
 
-struct distribution selection_describe(struct selection *selection, double unit)
+struct distribution selection_describe(struct selection *selection, enum selection_of of, double unit)
 {
+    const struct pick *pick = &selection->pick[of];
+    const struct histogram *one = &selection->part[ONE_TOKEN], *others = others_of(selection, of);
     struct distribution out = distribution_empty();
-    out.count = selection->count;
-    if (selection->count == 0)
+    out.count = count_of(selection, of);
+    if (out.count == 0)
         return out;
     double answers[WANTED_MAX];
     for (int k = 0; k < WANTED_MAX; k++)
         answers[k] = NAN;
-    for (size_t k = 0; k < selection->chosen_count; k++)
-        answer_bin(selection, &selection->chosen[k], answers);
+    for (size_t k = 0; k < pick->chosen_count; k++)
+        answer_bin(pick, &pick->chosen[k], answers);
     for (int k = 0; k < PERCENTILE_COUNT; k++)
         out.percentile[k] = answers[k] / unit;
     for (int k = 0; k < INTERVAL_COUNT; k++)
         out.interval[k] = (struct interval){answers[PERCENTILE_COUNT + 2 * k] / unit, answers[PERCENTILE_COUNT + 2 * k + 1] / unit};
-    out.min = selection->min / unit;
-    out.max = selection->max / unit;
-    describe_moments(selection, unit, &out);
+    out.min = fmin(one->min, others->min) / unit;
+    out.max = fmax(one->max, others->max) / unit;
+    describe_moments(out.count, one->sum + others->sum, one->squares + others->squares, unit, &out);
     return out;
 }

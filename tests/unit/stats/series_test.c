@@ -106,16 +106,23 @@ static struct distribution describe_by_series(const struct arrival *arrivals, si
     return distribution;
 }
 
-static struct distribution describe_by_selection(const struct arrival *arrivals, size_t count)
+static struct distribution describe_by_selection(const struct arrival *arrivals, size_t count, enum selection_of of)
 {
     struct selection *selection = selection_new();
+    int64_t *gaps = mem_calloc(count, sizeof *gaps);
+    int32_t *n = mem_calloc(count, sizeof *n);
+    for (size_t k = 0; k < count; k++) {
+        gaps[k] = arrivals[count - 1 - k].gap; /* in another order: it must not matter */
+        n[k] = (int32_t)arrivals[count - 1 - k].n;
+    }
     for (size_t k = 0; k < count; k++)
-        selection_count(selection, arrivals[k].gap, arrivals[k].n);
+        selection_count(selection, &arrivals[k].gap, &n[count - 1 - k], 1);
     selection_choose(selection);
-    for (size_t k = count; k-- > 0;) /* in another order: it must not matter */
-        selection_collect(selection, arrivals[k].gap, arrivals[k].n);
-    struct distribution distribution = selection_describe(selection, 1);
+    selection_collect(selection, gaps, n, count);
+    struct distribution distribution = selection_describe(selection, of, 1);
     selection_free(selection);
+    free(gaps);
+    free(n);
     return distribution;
 }
 
@@ -155,7 +162,7 @@ static void check_series(const struct expected *expected)
 static void check_selection(const struct expected *expected)
 {
     struct arrival *arrivals = make_arrivals(expected->kind, expected->seed, expected->count);
-    struct distribution got = describe_by_selection(arrivals, expected->count);
+    struct distribution got = describe_by_selection(arrivals, expected->count, SELECTION_ITL);
     check_distribution(&got, expected);
     free(arrivals);
 }
@@ -170,6 +177,35 @@ static void test_selection_is_what_numpy_says(void **state)
 {
     (void)state;
     assert_true(for_each_case(check_selection) > 80);
+}
+
+/* Every third arrival has one token, every other third none or some: gaps are all of them, whatever came with them. */
+static void test_gaps_and_itl_are_told_apart(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        size_t count = 37 * seed;
+        struct series gaps = {0}, itl = {0};
+        struct arrival *arrivals = make_arrivals(seed % 2 ? "narrow" : "wide", seed, count);
+        for (size_t k = 0; k < count; k++) {
+            arrivals[k].n = k % 3 == 0 ? 1 : (uint32_t)(k % 3 * (k % 5));
+            series_add(&gaps, (double)arrivals[k].gap);
+            for (uint32_t n = 0; n < arrivals[k].n; n++)
+                series_add(&itl, (double)arrivals[k].gap / arrivals[k].n);
+        }
+        struct distribution expected[SELECTION_OF_COUNT] = {[SELECTION_GAPS] = series_describe(&gaps), [SELECTION_ITL] = series_describe(&itl)};
+        for (int of = 0; of < SELECTION_OF_COUNT; of++) {
+            struct distribution got = describe_by_selection(arrivals, count, (enum selection_of)of);
+            assert_int_equal(got.count, expected[of].count);
+            assert_memory_equal(got.percentile, expected[of].percentile, sizeof got.percentile);
+            assert_true(got.min == expected[of].min && got.max == expected[of].max);
+            check_moment(got.mean, expected[of].mean);
+            check_moment(got.std, expected[of].std);
+        }
+        series_free(&gaps);
+        series_free(&itl);
+        free(arrivals);
+    }
 }
 
 static void test_interval_ranks_are_what_scipy_says(void **state)
@@ -250,7 +286,7 @@ static void test_nothing_is_not_zero(void **state)
     assert_true(isnan(got.mean) && isnan(got.percentile[P50]) && isnan(got.max) && isnan(got.interval[INTERVAL_P95].low));
     struct selection *selection = selection_new();
     selection_choose(selection);
-    got = selection_describe(selection, 1e6);
+    got = selection_describe(selection, SELECTION_ITL, 1e6);
     assert_int_equal(got.count, 0);
     assert_true(isnan(got.mean) && isnan(got.percentile[P50]));
     selection_free(selection);
@@ -260,14 +296,14 @@ static void test_absurd_gaps_are_cut(void **state)
 {
     (void)state;
     struct selection *selection = selection_new();
-    selection_count(selection, INT64_MAX, 1);
-    selection_count(selection, -5, UINT32_MAX);
+    const int64_t gaps[] = {INT64_MAX, -5};
+    const int32_t n[] = {1, INT32_MAX};
+    selection_count(selection, gaps, n, 2);
     selection_choose(selection);
-    selection_collect(selection, INT64_MAX, 1);
-    selection_collect(selection, -5, UINT32_MAX);
-    struct distribution got = selection_describe(selection, 1);
+    selection_collect(selection, gaps, n, 2);
+    struct distribution got = selection_describe(selection, SELECTION_ITL, 1);
     assert_true(got.max == (double)SELECTION_GAP_MAX && got.min == 0);
-    assert_true(got.count == (uint64_t)UINT32_MAX + 1);
+    assert_true(got.count == (uint64_t)INT32_MAX + 1);
     assert_true(got.percentile[P50] == 0 && isfinite(got.std));
     selection_free(selection);
 }
@@ -277,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_series_is_what_numpy_says),
         cmocka_unit_test(test_selection_is_what_numpy_says),
+        cmocka_unit_test(test_gaps_and_itl_are_told_apart),
         cmocka_unit_test(test_interval_ranks_are_what_scipy_says),
         cmocka_unit_test(test_samples_needed_for_an_upper_bound),
         cmocka_unit_test(test_rank_of_huge_counts),
