@@ -74,6 +74,7 @@ static void test_ratios_are_what_scipy_says(void **state)
     assert_non_null(file);
     while (fgets(line, sizeof line, file)) {
         double seed, count, ratio, low, high, tolerance, a[BLOCKS], b[BLOCKS];
+        /* NOLINTNEXTLINE(cert-err34-c): a committed table */
         if (sscanf(line, "blocks\t%lf\t%lf\t%lf\t%lf\t%lf\t%lf", &seed, &count, &ratio, &low, &high, &tolerance) != 6)
             continue;
         make_blocks((uint64_t)seed, (size_t)count, a, b);
