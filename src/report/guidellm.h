@@ -20,8 +20,8 @@ json_t *guidellm_metadata(enum guidellm_schema schema);
 /* Every level of the run; summary->endings is there. */
 json_t *guidellm_benchmarks(const struct run_summary *summary, enum guidellm_schema schema);
 json_t *guidellm_metrics(const struct level_summary *level, const struct level_endings *endings);
-/* The requests that were kept, by their ending. anchor_ns: the date of time 0. */
-json_t *guidellm_requests(const struct level_endings *endings, int64_t anchor_ns);
+/* The requests that were kept, by their ending. */
+json_t *guidellm_requests(const struct level_endings *endings, const struct run_facts *facts);
 /* A level as a scheduling strategy. GuideLLM knows no gamma, ramp, burst and replay: they are called poisson, since their arrivals are drawn. */
 json_t *guidellm_strategy(const struct run_facts *facts, const struct level_summary *level);
 /* The profile of a run; `kind`: the name of its member that says which ("kind", "type_"). */

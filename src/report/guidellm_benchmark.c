@@ -138,7 +138,7 @@ static json_t *benchmark(const struct run_summary *summary, size_t index, enum g
     json_object_set_new(object, "scheduler_state", scheduler_state(level, &dates));
     json_object_set_new(object, "scheduler_metrics", scheduler_metrics(level, &dates));
     json_object_set_new(object, "metrics", guidellm_metrics(level, endings));
-    json_object_set_new(object, "requests", guidellm_requests(endings, summary->facts.anchor_realtime_ns));
+    json_object_set_new(object, "requests", guidellm_requests(endings, &summary->facts));
     guidellm_set_real(object, "start_time", dates.window_start);
     guidellm_set_real(object, "end_time", dates.window_end);
     guidellm_set_real(object, "duration", dates.window_end - dates.window_start);

@@ -80,7 +80,8 @@ json_t *guidellm_profile(const struct run_summary *summary, const char *kind)
     if (is(type, CONCURRENT))
         add_loads(object, "streams", summary, level_kind);
     if (is(type, CONSTANT) || is(type, POISSON)) {
-        json_set_text(object, "strategy_type", type);
+        if (is(kind, "type_"))
+            json_set_text(object, "strategy_type", type);
         add_loads(object, "rate", summary, level_kind);
     }
     if (is(type, THROUGHPUT))

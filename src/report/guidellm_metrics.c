@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "report/guidellm.h"
@@ -189,14 +190,16 @@ static void add_computed(json_t *item, const struct record *record, int64_t end,
     json_set_number(item, "iter_tokens_per_iteration", chunks > 1 && output > 1 ? (output - 1) / (chunks - 1) : NAN);
 }
 
-static json_t *request(const struct record *record, int64_t anchor_ns)
+static json_t *request(const struct record *record, const struct run_facts *facts)
 {
     char id[RECORD_ID_SIZE];
     int64_t end = record->end != TIME_NEVER ? record->end : record->intended;
+    int64_t anchor_ns = facts->anchor_realtime_ns;
     json_t *item = json_object();
     record_format_id(record, id);
     json_set_text(item, "type_", "generative_request_stats");
     json_set_text(item, "request_id", id);
+    json_set_text(item, "request_type", strcmp(facts->endpoint, "chat") == 0 ? "chat_completions" : "text_completions"); /* 0.5 wants to know */
     guidellm_set_null(item, (const char *const[]){"response_id", "request_args", "output", NULL});
     add_info(item, record, id, end, anchor_ns);
     add_usage(item, "input_metrics", record->prompt_tokens, record->cached_tokens);
@@ -205,13 +208,13 @@ static json_t *request(const struct record *record, int64_t anchor_ns)
     return item;
 }
 
-json_t *guidellm_requests(const struct level_endings *endings, int64_t anchor_ns)
+json_t *guidellm_requests(const struct level_endings *endings, const struct run_facts *facts)
 {
     json_t *requests = json_object();
     for (int ending = 0; ending < ENDING_ALL; ending++) {
         json_t *list = json_add_array(requests, ending_names[ending]);
         for (size_t k = 0; k < endings->kept_count[ending]; k++)
-            json_array_append_new(list, request(&endings->kept[ending][k], anchor_ns));
+            json_array_append_new(list, request(&endings->kept[ending][k], facts));
     }
     json_set_null(requests, ending_names[ENDING_ALL]);
     return requests;

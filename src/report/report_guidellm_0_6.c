@@ -1,6 +1,4 @@
 /* A run as a report of GuideLLM 0.5 and 0.6 (schema 1), which they load themselves. */
-#include <stdio.h>
-
 #include "base/json.h"
 #include "report/guidellm.h"
 #include "report/report.h"
@@ -35,6 +33,8 @@ static void add_args(json_t *root, const struct run_summary *summary)
     add_data(args, facts);
     json_object_set(args, "profile", json_object_get(profile, "type_"));
     add_rate(args, profile);
+    json_set_text(args, "target", facts->target); /* 0.5 has it here, 0.6 in backend_kwargs */
+    json_set_text_if_any(args, "model", facts->model);
     json_set_text(args, "backend", "openai_http");
     json_object_set_new(args, "backend_kwargs", guidellm_backend(facts));
     json_object_set(args, "max_seconds", json_object_get(limits, "max_seconds"));
