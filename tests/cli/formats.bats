@@ -42,7 +42,7 @@ formats() {
         mapfile -t runs < <(formats pack "$case" "$W")
         "$ROIBENCH" summarize --workspace "$W" --quiet --format json --output-dir "$OUT" --tekton-results "$OUT/results" "${runs[@]/#/$W/}" >/dev/null
         if ((${#runs[@]} == 1)); then
-            assert_equal "$(ls "$OUT/results" | tr '\n' ' ')" \
+            assert_equal "$(find "$OUT/results" -type f -printf '%f\n' | sort | tr '\n' ' ')" \
                 'breaking-point max-throughput report-path saturation-point sweet-spot throughput-at-sla ttft-p95-ms usd-per-million-tokens verdict '
         fi
         for result in "$OUT/results"/*; do

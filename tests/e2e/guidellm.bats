@@ -73,57 +73,82 @@ assert_agrees() {
 
 # --- our reports -----------------------------------------------------------------------------------------------------------
 
-# A sweep of ours with a failure in it, and its reports; leaves them in $REPORTS.
+# measure LEVELS: a run of ours with failures in it, and its reports in the folder that $reports names.
 measure() {
-    local port workspace=$BATS_FILE_TMPDIR/workspace
-    REPORTS=$BATS_FILE_TMPDIR/reports
-    [[ -d $REPORTS ]] && return
+    local port workspace=$BATS_FILE_TMPDIR/workspace-${1%%:*}
+    reports=$BATS_FILE_TMPDIR/reports-${1%%:*}
+    [[ -d $reports ]] && return
     port=$(free_port)
-    start_process simulator "$ROIBENCH" simulate --preset l4-int4 --time-scale 20 --model tiny --listen "127.0.0.1:$port" --fault truncate:share=0.1
+    start_process simulator "$ROIBENCH" simulate --preset l4-int4 --time-scale 20 --model tiny --listen "127.0.0.1:$port"
     wait_for simulator 30 answers "http://127.0.0.1:$port/sim/truth"
-    "$ROIBENCH" prepare --workspace "$workspace" --target "http://127.0.0.1:$port/v1" --levels concurrent:1,4,poisson:2 \
-        --prompt-tokens 64 --output-tokens 16 --max-seconds 20
+    "$ROIBENCH" prepare --workspace "$workspace" --target "http://127.0.0.1:$port/v1" --levels "$1" --prompt-tokens 64 --output-tokens 16 \
+        --max-seconds 30 --max-requests 60
+    curl --silent --fail --data '["truncate:share=0.1"]' "http://127.0.0.1:$port/sim/fault"
     "$ROIBENCH" run --workspace "$workspace"
-    "$ROIBENCH" summarize --workspace "$workspace" --output-dir "$REPORTS.new" --format json,guidellm,guidellm-0.6
-    mv "$REPORTS.new" "$REPORTS"
+    "$ROIBENCH" summarize --workspace "$workspace" --output-dir "$reports.new" --format json,guidellm,guidellm-0.6
+    mv "$reports.new" "$reports"
 }
 
-# loads ENVIRONMENT REPORT: GuideLLM's own code finds the same numbers as we have in the report and in summary.json.
+# same FILTER-OF-BENCHMARKS FILTER-OF-LEVELS: to 1e-6 of what they say.
+same() {
+    jq --slurp --exit-status "[[.[0].benchmarks[] | $1], [.[1].levels[] | $2]] | transpose
+        | length > 0 and all((.[0] - .[1]) / .[1] | fabs < 1e-6)" "$report" "$reports/summary.json"
+}
+
+# loads VERSION FILE: GuideLLM's own code finds the same numbers as we have in the report, and what they are in summary.json.
 loads() {
-    local python=$E2E_CACHE/$1/bin/python report=$REPORTS/$2
+    local report=$reports/$2 python=$E2E_CACHE/venv-guidellm${1:+-$1}/bin/python
     run -0 "$python" "$BATS_TEST_DIRNAME/guidellm_report.py" "$report"
-    echo "# $1: ${lines[-1]}" >&3
-    assert_equal "$(jq '.benchmarks' <<<"${lines[-1]}")" 3
-    assert_equal "$(jq '.requests' <<<"${lines[-1]}")" "$(jq '[.levels[].requests.members] | add' "$REPORTS/summary.json")"
-    # what has another name there
-    assert_equal "$(jq -c '[.benchmarks[].metrics | .request_latency.successful.mean * 1e6 | round]' "$report")" \
-        "$(jq -c '[.levels[] | .e2e_ms.mean * 1e3 | round]' "$REPORTS/summary.json")"
-    assert_equal "$(jq -c '[.benchmarks[].metrics.requests_per_second.successful.mean * 1e6 | round]' "$report")" \
-        "$(jq -c '[.levels[].request_rps * 1e6 | round]' "$REPORTS/summary.json")"
-    assert_equal "$(jq -c '[.benchmarks[].metrics.request_concurrency.total.mean * 1e6 | round]' "$report")" \
-        "$(jq -c '[.levels[].concurrency * 1e6 | round]' "$REPORTS/summary.json")"
+    echo "# ${lines[-1]}" >&3
+    assert_equal "$(jq .benchmarks <<<"${lines[-1]}")" "$(jq '.levels | length' "$reports/summary.json")"
+    assert_equal "$(jq .requests <<<"${lines[-1]}")" "$(jq '[.levels[].requests.members] | add' "$reports/summary.json")"
+    same .metrics.request_latency.successful.mean .e2e_ms.mean/1000
+    same .metrics.request_latency.successful.percentiles.p95 .e2e_ms.p95/1000
+    same .metrics.requests_per_second.successful.mean .request_rps
+    same .metrics.request_concurrency.total.mean .concurrency
     # tokens of a request are spread evenly from its first to its last
-    jq --slurp --exit-status '[.[0].levels, [.[1].benchmarks[].metrics.output_tokens_per_second.total.mean]] | transpose
-        | all(.[0].output_tps / .[1] | . > 0.99 and . < 1.01)' "$REPORTS/summary.json" "$report"
+    jq --slurp --exit-status '[[.[0].benchmarks[].metrics.output_tokens_per_second.total.mean], [.[1].levels[].output_tps]] | transpose
+        | all(.[0] / .[1] | . > 0.99 and . < 1.01)' "$report" "$reports/summary.json"
 }
 
-@test "0.8 loads our report, and exports it" {
-    measure
-    loads venv-guidellm guidellm.json
-    cd "$BATS_TEST_TMPDIR"
-    cp "$REPORTS/guidellm.json" benchmarks.json
-    run -0 "$E2E_CACHE/venv-guidellm/bin/guidellm" export benchmarks.json --output kind=console --output "kind=csv,path=out.csv" --output "kind=html,path=out.html"
-    assert_output --partial 'poisson'
-    [ -s out.csv ]
-    [ -s out.html ]
+# exports VERSION FILE ARGUMENT...: GuideLLM's command prints the report and writes a table of it, a row a benchmark below three of headings.
+exports() {
+    local python=$E2E_CACHE/venv-guidellm${1:+-$1}/bin/python
+    cp "$reports/$2" "$BATS_TEST_TMPDIR/benchmarks.json"
+    cd "$BATS_TEST_TMPDIR" || return
+    shift 2
+    run -0 "$python" -m guidellm "$@"
+    assert_equal "$(($(wc -l <benchmarks.csv) - 3))" "$(jq '.benchmarks | length' benchmarks.json)"
 }
 
-@test "0.6 loads our report, and exports it" {
-    measure
-    loads venv-guidellm-0.6 guidellm-0.6.json
-    cd "$BATS_TEST_TMPDIR"
-    cp "$REPORTS/guidellm-0.6.json" benchmarks.json
-    run -0 "$E2E_CACHE/venv-guidellm-0.6/bin/guidellm" benchmark from-file benchmarks.json --output-path out --output-formats console,csv,html
-    assert_output --partial 'poisson'
-    [ -s out/benchmarks.csv ]
+@test "0.8 loads our reports, prints and exports them" {
+    for levels in concurrent:1,4 poisson:0.5,2; do
+        measure "$levels"
+        loads '' guidellm.json
+        exports '' guidellm.json export benchmarks.json --output kind=console --output kind=csv,path=benchmarks.csv
+        assert_output --partial "${levels%%:*}"
+    done
+}
+
+@test "0.7 loads our reports" {
+    for levels in concurrent:1,4 poisson:0.5,2; do
+        measure "$levels"
+        loads 0.7.3 guidellm.json
+    done
+}
+
+@test "0.6 loads our reports, prints and exports them" {
+    for levels in concurrent:1,4 poisson:0.5,2; do
+        measure "$levels"
+        loads 0.6.1 guidellm-0.6.json
+        exports 0.6.1 guidellm-0.6.json benchmark from-file benchmarks.json --output-path . --output-formats console --output-formats csv
+        assert_output --partial "${levels%%:*}"
+    done
+}
+
+@test "0.5 loads our reports" {
+    for levels in concurrent:1,4 poisson:0.5,2; do
+        measure "$levels"
+        loads 0.5.0 guidellm-0.6.json
+    done
 }
