@@ -75,15 +75,16 @@ assert_agrees() {
 
 # measure LEVELS: a run of ours with failures in it, and its reports in the folder that $reports names.
 measure() {
-    local port workspace=$BATS_FILE_TMPDIR/workspace-${1%%:*}
+    local port workspace=$BATS_FILE_TMPDIR/workspace-${1%%:*} options=()
     reports=$BATS_FILE_TMPDIR/reports-${1%%:*}
     [[ -d $reports ]] && return
+    [[ $1 != concurrent* ]] || options=(--stream-start together) # all that ends in the window is then a member of it
     port=$(free_port)
     start_process simulator "$ROIBENCH" simulate --preset l4-int4 --time-scale 20 --model tiny --listen "127.0.0.1:$port"
     wait_for simulator 30 answers "http://127.0.0.1:$port/sim/truth"
     "$ROIBENCH" prepare --workspace "$workspace" --target "http://127.0.0.1:$port/v1" --levels "$1" --prompt-tokens 64 --output-tokens 16 \
-        --max-seconds 30 --max-requests 60
-    curl --silent --fail --data '["truncate:share=0.1"]' "http://127.0.0.1:$port/sim/fault"
+        --max-seconds 30 --max-requests 60 "${options[@]}"
+    curl --silent --fail --data '["truncate:rate=0.1,after=5"]' "http://127.0.0.1:$port/sim/fault"
     "$ROIBENCH" run --workspace "$workspace"
     "$ROIBENCH" summarize --workspace "$workspace" --output-dir "$reports.new" --format json,guidellm,guidellm-0.6
     mv "$reports.new" "$reports"
@@ -98,7 +99,8 @@ same() {
 # loads VERSION FILE: GuideLLM's own code finds the same numbers as we have in the report, and what they are in summary.json.
 loads() {
     local report=$reports/$2 python=$E2E_CACHE/venv-guidellm${1:+-$1}/bin/python
-    run -0 "$python" "$BATS_TEST_DIRNAME/guidellm_report.py" "$report"
+    run "$python" "$BATS_TEST_DIRNAME/guidellm_report.py" "$report"
+    assert_success
     echo "# ${lines[-1]}" >&3
     assert_equal "$(jq .benchmarks <<<"${lines[-1]}")" "$(jq '.levels | length' "$reports/summary.json")"
     assert_equal "$(jq .requests <<<"${lines[-1]}")" "$(jq '[.levels[].requests.members] | add' "$reports/summary.json")"
@@ -117,7 +119,8 @@ exports() {
     cp "$reports/$2" "$BATS_TEST_TMPDIR/benchmarks.json"
     cd "$BATS_TEST_TMPDIR" || return
     shift 2
-    run -0 "$python" -m guidellm "$@"
+    run "$python" -m guidellm "$@"
+    assert_success
     assert_equal "$(($(wc -l <benchmarks.csv) - 3))" "$(jq '.benchmarks | length' benchmarks.json)"
 }
 
