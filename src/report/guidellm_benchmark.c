@@ -67,15 +67,24 @@ struct dates {
     double level_start, level_end, window_start, window_end, first_sent, last_end; /* seconds since 1970 */
 };
 
+/* Of a time since the anchor: the same nanosecond is the same date, whatever it was read from. */
+static double date_of(const struct run_facts *facts, int64_t ns)
+{
+    return (double)(facts->anchor_realtime_ns + ns) / 1e9;
+}
+
+static double date_of_seconds(const struct run_facts *facts, double seconds)
+{
+    return date_of(facts, llround(seconds * 1e9));
+}
+
 /* Requests begin and end the window where none was sent before it, or none ended after it. */
 static struct dates dates_of(const struct run_facts *facts, const struct level_summary *level, const struct level_endings *endings)
 {
-    double anchor = (double)facts->anchor_realtime_ns / 1e9;
-    struct dates dates = {anchor + level->start_s, anchor + level->end_s, anchor + level->window_start_s, anchor + level->window_end_s, 0, 0};
-    double first = endings->first_sent == TIME_NEVER ? dates.window_start : anchor + (double)endings->first_sent / 1e9;
-    double last = endings->last_end == TIME_NEVER ? dates.window_end : anchor + (double)endings->last_end / 1e9;
-    dates.first_sent = fmin(first, dates.window_start);
-    dates.last_end = fmax(last, dates.window_end);
+    struct dates dates = {date_of_seconds(facts, level->start_s), date_of_seconds(facts, level->end_s),
+                          date_of_seconds(facts, level->window_start_s), date_of_seconds(facts, level->window_end_s), 0, 0};
+    dates.first_sent = endings->first_sent == TIME_NEVER ? dates.window_start : fmin(date_of(facts, endings->first_sent), dates.window_start);
+    dates.last_end = endings->last_end == TIME_NEVER ? dates.window_end : fmax(date_of(facts, endings->last_end), dates.window_end);
     dates.level_end = fmax(dates.level_end, dates.last_end);
     return dates;
 }
