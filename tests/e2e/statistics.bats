@@ -25,7 +25,7 @@ measure() {
 }
 
 assert_agrees() {
-    run -0 "$E2E_CACHE/venv-statistics/bin/python" "$BATS_TEST_DIRNAME/statistics.py" "$folder"
+    run -0 "$E2E_CACHE/venv-statistics/bin/python" "$BATS_TEST_DIRNAME/statistics_referee.py" "$folder"
     echo "# $output" >&3
     assert_output --partial "percentiles 0 ("
     assert_output --partial "their intervals 0 ("

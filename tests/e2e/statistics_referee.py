@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Computes a run's statistics anew by numpy and scipy, from its records and token gaps, and compares them with summary.json.
 
-    statistics.py RUN_FOLDER...
+    statistics_referee.py RUN_FOLDER...
 
 Percentiles must be the very sample (summary.json holds 12 digits: the sample rounded to as many), intervals of percentiles the very
 samples that scipy's binomial distribution names, moments and rates within 1e-9. Prints the largest differences; ends 1 beyond.
