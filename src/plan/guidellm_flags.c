@@ -298,8 +298,10 @@ static int take_flat(struct guidellm_command *command, json_t *spec, const json_
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)document, key, value)
+    {
         if (take_flat_member(command, spec, key, value, where, err) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -329,8 +331,11 @@ static int take_document(struct guidellm_command *command, json_t *spec, json_t 
     if (!json_is_object(json_object_get(document, "spec")))
         return take_flat(command, spec, document, where, err);
     guidellm_arguments_merge(spec, json_object_get(document, "spec"));
-    json_object_foreach(json_object_get(json_object_get(document, "metadata"), "labels"), name, value)
+    json_t *labels = json_object_get(json_object_get(document, "metadata"), "labels");
+    json_object_foreach(labels, name, value)
+    {
         json_object_set(command->labels, name, value);
+    }
     command->by_kinds = true;
     return take_benchmarks(spec, json_object_get(document, "benchmarks"), where, err);
 }

@@ -26,7 +26,7 @@ static void test_adding(void **state)
     assert_string_equal(err.text, "a label is NAME=VALUE, not 'env'");
     assert_int_equal(labels_add(plan, "=x", &err), -1);
     for (int k = 0; k < LABELS_MAX - 2; k++) {
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "l%d=%d", k, k);
         assert_int_equal(labels_add(plan, text, &err), 0);
     }
