@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "cmd/roibench/benchmark_help.h"
 #include "cmd/roibench/benchmark_outputs.h"
 #include "cmd/roibench/command.h"
+#include "plan/guidellm_dotenv.h"
 #include "plan/guidellm_flags.h"
 #include "plan/guidellm_options.h"
 #include "record/workspace.h"
@@ -14,6 +16,7 @@
 #define STEPS 3
 #define ARGUMENTS_MAX (GUIDELLM_OPTIONS_MAX + 8)
 #define LINE_MAX ((size_t)64 << 10)
+#define DOTENV_MAX ((size_t)1 << 20)
 
 extern char **environ;
 
@@ -330,6 +333,34 @@ static int carry_out(struct benchmark *benchmark, struct error *err)
     return prepare(benchmark, err) < 0 ? -1 : run_and_summarize(benchmark, err);
 }
 
+/* Settings of ./.env, which the environment's replace, and the environment. free() the list, whose texts are borrowed. */
+static int read_environment(struct arena *arena, char ***variables, struct error *err)
+{
+    cleanup_buf struct buf text = BUF_INIT(DOTENV_MAX);
+    size_t count = 0;
+    while (environ[count])
+        count++;
+    *variables = mem_calloc(count + GUIDELLM_DOTENV_MAX + 1, sizeof **variables);
+    if (file_exists(".env") && file_read(".env", &text, ERROR_USAGE, err) < 0)
+        return -1;
+    size_t settings = guidellm_dotenv_parse(buf_text(&text), arena, *variables);
+    memcpy(*variables + settings, environ, count * sizeof **variables);
+    return 0;
+}
+
+/* Words and environment to the command. */
+static int parse(struct benchmark *benchmark, int count, char *const *words, struct error *err)
+{
+    struct arena *arena = arena_new();
+    char **variables = NULL;
+    int status = read_environment(arena, &variables, err);
+    if (status == 0)
+        status = guidellm_flags_parse(count, words, variables, look_up_own, NULL, &benchmark->command, err);
+    free(variables);
+    arena_free(arena);
+    return status;
+}
+
 static int benchmark_run(struct app *app, struct options *options, struct error *err)
 {
     __attribute__((cleanup(benchmark_free))) struct benchmark benchmark = {.app = app};
@@ -340,7 +371,7 @@ static int benchmark_run(struct app *app, struct options *options, struct error 
     size_t first = 0;
     int status = benchmark_words(words, count, &first, &benchmark.schema_2, err);
     if (status == 0)
-        status = guidellm_flags_parse((int)(count - first), words + first, environ, look_up_own, NULL, &benchmark.command, err);
+        status = parse(&benchmark, (int)(count - first), words + first, err);
     for (size_t k = 0; k < count; k++)
         free(words[k]);
     benchmark.schema_2 = benchmark.schema_2 || benchmark.command.by_kinds;

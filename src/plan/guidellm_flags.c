@@ -41,9 +41,21 @@ static const struct {
     {"OPENAI__VERIFY", "backend.verify"},
 };
 
+static bool is_listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; length > 0 && (at = strstr(at, name)); at += length) {
+        bool begins = at == list || at[-1] == ' ', ends = at[length] == '\0' || at[length] == ',';
+        if (begins && ends)
+            return true;
+    }
+    return false;
+}
+
 void guidellm_ignore(struct buf *ignored, const char *name)
 {
-    buf_printf(ignored, "%s%s", ignored->len > 0 ? ", " : "", name);
+    if (*name && !is_listed(buf_text(ignored), name))
+        buf_printf(ignored, "%s%s", ignored->len > 0 ? ", " : "", name);
 }
 
 /* --- one option ---------------------------------------------------------------------------------- */

@@ -75,7 +75,7 @@ int guidellm_flags_parse(int argc, char *const *argv, char *const *environment, 
                          struct guidellm_command *command, struct error *err);
 void guidellm_command_free(struct guidellm_command *command);
 
-/* Appends a name to a list "a, b". */
+/* Appends a name to a list "a, b", unless it is there. */
 void guidellm_ignore(struct buf *ignored, const char *name);
 
 #endif

@@ -74,10 +74,11 @@ levels() { of "$1" '[.benchmarks[] | .config.strategy | .type_ + (if .streams th
     start_model --api-key-file key
     rm key
     export GUIDELLM_TARGET=$SIM GUIDELLM_MAX_REQUESTS=5 GUIDELLM__MP_CONTEXT_TYPE=spawn
+    printf 'GUIDELLM__LOGGING__DISABLED=true # nothing here\nPASSWORD=x\nGUIDELLM__MP_CONTEXT_TYPE=fork\n' >.env
     guidellm benchmark --data "prompt_tokens=64,output_tokens=8" --profile constant --rate 1 --rate 2 --request-type text_completions \
         --backend-kwargs '{"api_key": "sk-very-secret", "timeout": 100, "http2": true}' --output-dir out --outputs json,csv,yaml --outputs page.html
     assert_success
-    assert_regex "$stderr" "no meaning here and change nothing: GUIDELLM__MP_CONTEXT_TYPE, backend.http2"
+    assert_regex "$stderr" "no meaning here and change nothing: GUIDELLM__LOGGING__DISABLED, GUIDELLM__MP_CONTEXT_TYPE, backend.http2"
     assert_equal "$(of out/benchmarks.json '.benchmarks | length')" 2
     assert_equal "$(of "out/$(<out/latest)/plan.json" .endpoint)" completions
     assert_equal "$(head -3 out/benchmarks.csv | tail -1 | tr -cd , | wc -c)" "$(tail -1 out/benchmarks.csv | sed -E 's/"([^"]|"")*"//g' | tr -cd , | wc -c)"

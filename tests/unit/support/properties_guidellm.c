@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "plan/guidellm_dotenv.h"
 #include "plan/guidellm_options.h"
 
 #define WORDS_MAX 64
@@ -39,11 +40,23 @@ static void check_options(const struct guidellm_options *options)
     }
 }
 
+/* The same bytes as a .env file. */
+static void check_dotenv(const char *text)
+{
+    char *variables[GUIDELLM_DOTENV_MAX];
+    struct arena *arena = arena_new();
+    size_t count = guidellm_dotenv_parse(text, arena, variables);
+    for (size_t k = 0; k < count; k++)
+        must(strchr(variables[k], '=') && !strchr(variables[k], '\n'));
+    arena_free(arena);
+}
+
 void property_guidellm_command(const uint8_t *data, size_t size)
 {
     char *text = mem_strndup((const char *)data, size), *words[WORDS_MAX] = {NULL}, *environment[WORDS_MAX] = {NULL};
     int count = 0, variables = 0;
     bool follows = false;
+    check_dotenv(text);
     for (char *rest = text, *word; (word = strsep(&rest, "\n"));) {
         follows = follows || names_a_scenario(word);
         if (word[0] != '-' && strncmp(word, "GUIDELLM", 8) == 0 && variables < WORDS_MAX - 1)
