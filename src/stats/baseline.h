@@ -7,9 +7,9 @@
  *   repeats       three or more of the load in both runs: Welch's t on the logarithms (stats/interval.h).
  *   earlier runs  three or more of the same series: what they differ by among themselves (stats/noise.h).
  *
- * and takes that by which the change is more likely to be chance, or, if that is more likely still, the noise within the runs: the 95 % intervals of both numbers, put together on the
- * logarithms by MOVER (G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008) 1693-1702). Where only that is known, a number is
- * "unknown", and it is told whether it changed by more.
+ * and takes that by which the change is more likely to be chance, or, if that is more likely still, the noise within the runs: the 95 %
+ * intervals of both numbers, put together on the logarithms by MOVER (G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008) 1693-1702).
+ * Where only that is known, a number is "unknown", and it is told whether it changed by more.
  *
  * Error rates are compared by their difference, with Newcombe's interval (Statistics in Medicine 17 (1998) 873-890), which is MOVER too; and a TTFT
  * that is infinite in one run (too many requests never got a first token) changed when both intervals do not touch. Both are failures,

@@ -8,11 +8,12 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "stats/conclusion.h"
+#include "stats/workload.h"
 
 #define IDS_MAX ((size_t)1 << 20)
 #define ID_HEAD 100
 #define ID_HASH 12
-#define DIFFERENCES_MAX 20       /* of two runs */
+#define DIFFERENCES_MAX (WORKLOAD_FACTS + 3) /* of two runs */
 #define UNKNOWN_MAX ((size_t)1 << 12)
 #define TOKENS_TOLERANCE 0.02    /* of the larger mean */
 #define STANDARD_ERRORS 2        /* of the difference of two means: what drawn lengths explain */
@@ -120,19 +121,6 @@ static const char *integer_text(struct arena *arena, int64_t integer)
     return arena_printf(arena, "%lld", (long long)integer);
 }
 
-static const char *concurrency_text(struct arena *arena, const struct run_facts *facts)
-{
-    return facts->imported ? "" : integer_text(arena, facts->max_concurrency);
-}
-
-/* What served an imported run is not known. */
-static const char *server_text(const struct run_facts *facts)
-{
-    if (facts->imported)
-        return "";
-    return facts->simulated ? "simulated" : "real";
-}
-
 /* Equal plans are not equal work where a server stops before it was asked to, or counts other prompts. */
 static void compare_tokens(struct differences *differences, const char *title, const struct mean_tokens *a, const struct mean_tokens *b)
 {
@@ -145,25 +133,15 @@ static void compare_tokens(struct differences *differences, const char *title, c
 static void compare_facts(struct differences *differences, const struct run_facts *a, const struct run_facts *b)
 {
     struct arena *arena = differences->comparison->arena;
-    bool imported = a->imported || b->imported; /* a name of the workload and the lengths asked for say less than those that were measured */
-    if (!imported) {
-        add_difference(differences, "scenario", a->scenario, b->scenario);
-        add_difference(differences, "length of prompts and outputs", a->tokens, b->tokens);
-        add_difference(differences, "arrivals", a->arrivals, b->arrivals);
+    struct workload_fact of_a[WORKLOAD_FACTS], of_b[WORKLOAD_FACTS];
+    workload_list(a, arena, of_a);
+    workload_list(b, arena, of_b);
+    for (int k = 0; k < WORKLOAD_FACTS; k++) {
+        if (!of_a[k].of_plans)
+            add_fact_difference(differences, of_a[k].title, of_a[k].text, of_b[k].text);
+        else if (!a->imported && !b->imported)
+            add_difference(differences, of_a[k].title, of_a[k].text, of_b[k].text);
     }
-    add_fact_difference(differences, "endpoint", a->endpoint, b->endpoint);
-    add_fact_difference(differences, "profile", a->profile, b->profile);
-    add_fact_difference(differences, "limits of a level", a->limits, b->limits);
-    add_fact_difference(differences, "stream start", a->stream_start, b->stream_start);
-    add_fact_difference(differences, "think time", a->think_time, b->think_time);
-    add_fact_difference(differences, "warm-up", a->warmup, b->warmup);
-    add_fact_difference(differences, "cool-down", a->cooldown, b->cooldown);
-    add_fact_difference(differences, "drain", a->drain, b->drain);
-    add_fact_difference(differences, "--max-concurrency", concurrency_text(arena, a), concurrency_text(arena, b));
-    if (!imported)
-        add_difference(differences, "number of targets", integer_text(arena, (int64_t)a->other_targets + 1),
-                       integer_text(arena, (int64_t)b->other_targets + 1));
-    add_fact_difference(differences, "kind of server", server_text(a), server_text(b));
     tell_unknown(differences);
     compare_tokens(differences, "mean length of the prompts that the server counted", &a->prompt, &b->prompt);
     compare_tokens(differences, "mean length of the outputs that came", &a->output, &b->output);

@@ -52,24 +52,9 @@ const char *history_metric_format(enum history_metric metric, double value, char
 
 static void fill_workload(struct history_run *run, const struct run_facts *facts)
 {
-    const struct workload_fact all[WORKLOAD_FACTS] = {
-        {"scenario", facts->scenario},
-        {"endpoint", facts->endpoint},
-        {"length of prompts and outputs", facts->tokens},
-        {"profile", facts->profile},
-        {"limits of a level", facts->limits},
-        {"stream start", facts->stream_start},
-        {"arrivals", facts->arrivals},
-        {"think time", facts->think_time},
-        {"warm-up", facts->warmup},
-        {"cool-down", facts->cooldown},
-        {"drain", facts->drain},
-        {"--max-concurrency", arena_printf(run->arena, "%lld", (long long)facts->max_concurrency)},
-        {"number of targets", arena_printf(run->arena, "%zu", facts->other_targets + 1)},
-        {"kind of server", facts->simulated ? "simulated" : "real"},
-    };
+    workload_list(facts, run->arena, run->facts);
     for (int k = 0; k < WORKLOAD_FACTS; k++)
-        run->facts[k] = (struct workload_fact){all[k].title, arena_strdup(run->arena, all[k].text)};
+        run->facts[k].text = arena_strdup(run->arena, run->facts[k].text);
 }
 
 static const char *series_text(const struct history_run *run)

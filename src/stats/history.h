@@ -8,7 +8,7 @@
 #ifndef ROIBENCH_STATS_HISTORY_H
 #define ROIBENCH_STATS_HISTORY_H
 
-#include "stats/summary.h"
+#include "stats/workload.h"
 
 /* enum, name in files, title, unit, decimals, whether more is better */
 #define HISTORY_METRICS(X)                                          \
@@ -53,18 +53,12 @@ struct history_point {
     const char *text;
 };
 
-/* What makes the workloads of two runs the same: each fact as a text that is equal where the fact is. */
-struct workload_fact {
-    const char *title, *text; /* "think time", "none" */
-};
-#define WORKLOAD_FACTS 14
-
 struct history_run {
     struct arena *arena;
     const char *run_id, *model, *server, *hardware; /* hardware "": not told */
     int64_t gpus;           /* 0: not told */
     const char *workload;   /* in a few words */
-    struct workload_fact facts[WORKLOAD_FACTS];
+    struct workload_fact facts[WORKLOAD_FACTS]; /* stats/workload.h */
     const char *series;     /* equal for runs of one series */
     int64_t started;        /* realtime ns */
     struct history_level *levels;

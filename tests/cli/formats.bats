@@ -3,6 +3,7 @@
 
 bats_load_library bats-support
 bats_load_library bats-assert
+load support/run_folder # make_run
 bats_require_minimum_version 1.5.0
 
 readonly all=markdown,json,csv,html,yaml,junit,guidellm,guidellm-0.6
@@ -31,7 +32,12 @@ formats() {
 
 @test "the schemas name every member, and allow no other" {
     "$ROIBENCH" summarize --workspace "$W" --quiet --import "levels-csv:$BATS_TEST_DIRNAME/../data/reference-int4.csv" --output-dir "$OUT" >/dev/null
-    run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json"
+    local n
+    for n in 1 2 3 4 5 6 7 8 9 10; do # a step after five nights: a trend has all its members then
+        MODEL=m DATE=$(printf '2026-11-%02d' "$n") make_run "night-$n" $((n <= 5 ? 100 : 200)) 0.85
+        "$ROIBENCH" summarize --workspace "$W" --quiet --baseline previous "$W/night-$n" >/dev/null
+    done
+    run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json" "$W"/night-*/summary.json
     assert_output ''
 }
 

@@ -263,7 +263,7 @@ static void test_differences_are_told(void **state)
 }
 
 /* What a number of the series is on another day: three times as far from the mean as within the run. */
-static void draw_level(struct random *random, struct history_run *run, double load)
+static void draw_level(struct random *random, struct history_run *run, int load)
 {
     struct history_level *level = history_add(run, load, 400, 0.05, 100);
     for (int metric = 0; metric < HISTORY_ERROR_RATE; metric++) {
@@ -278,7 +278,7 @@ static size_t count_quiet_marks(struct random *random, int earlier)
     begin((void **)&f);
     for (int k = 0; k < earlier; k++)
         f->earlier[f->earlier_count++] = history_make("e", k);
-    for (double load = 1; load <= 6; load++) {
+    for (int load = 1; load <= 6; load++) {
         for (int k = 0; k < earlier; k++)
             draw_level(random, f->earlier[k], load);
         draw_level(random, f->was, load);
