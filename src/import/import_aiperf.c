@@ -2,7 +2,7 @@
  * own; throughputs stay AIPerf's.
  *
  * AIPerf's names: inter_token_latency is (request_latency - time_to_first_token) / (N - 1), inter_chunk_latency are the gaps between chunks,
- * request_latency ends with the last response. Failed requests are in none of its distributions. */
+ * request_latency ends with the last response that holds something, a record's request_end_ns with the answer. Failed requests are in none of its distributions. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,7 +291,6 @@ static void measure(struct import *import, struct level_summary *level, struct i
     level->rate[RATE_TOTAL_TPS] = total_tps;
     if (level->failure_count > 0)
         level_add_derived(level, "errors", "classes of failures by codes and words of the report's errors");
-    level_add_derived(level, "e2e_ms", E2E_TEXT);
     import_derive_tpot(level);
 }
 
