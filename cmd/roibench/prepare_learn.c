@@ -82,10 +82,13 @@ static int learn_ids(struct counter *counter, struct plan *plan, struct material
 
 static int learn_words(struct counter *counter, struct plan *plan, struct material *material, struct error *err)
 {
+    int64_t most = counter->tokenize ? CHECK_TOKENIZE_MAX : CHECK_USAGE_MAX, room = counter->tokenize ? 0 : plan->server.max_model_len;
     struct calibrate_counter ask = {
         .count = counter_count,
         .context = counter,
-        .check_max = counter->tokenize ? CHECK_TOKENIZE_MAX : CHECK_USAGE_MAX,
+        .check_max = room > 0 && room / 2 < most ? room / 2 : most,
+        .chat = plan->workload.endpoint == ENDPOINT_CHAT,
+        .room = room > 0 ? room : 0,
     };
     plan->calibration.method = counter->tokenize ? "tokenize" : "usage";
     if (calibrate_text(&ask, language_find(plan->workload.language), &plan->workload.prompt, plan->seed, material, &plan->calibration.exact, err) < 0)

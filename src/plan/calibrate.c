@@ -104,11 +104,17 @@ static int take_single(struct calibration_work *work, const char *const *words, 
     return take_single(work, words, half, first) < 0 ? -1 : take_single(work, words + half, count - half, added - first);
 }
 
+/* Can they be counted at once, if they are two tokens each? */
+static bool have_room(const struct calibration_work *work, size_t words)
+{
+    return work->counter->room == 0 || work->material->overhead + 2 * (int64_t)words < work->counter->room;
+}
+
 /* All at once; where that does not add up, group by group. */
 static int learn_groups(struct calibration_work *work)
 {
     const struct language *language = work->language;
-    int64_t added = added_by(work, language->words, language->word_count, 1);
+    int64_t added = have_room(work, language->word_count) ? added_by(work, language->words, language->word_count, 1) : 0;
     if (added < 0 || added == (int64_t)language->word_count)
         return added < 0 ? -1 : take_single(work, language->words, language->word_count, added);
     for (size_t from = 0; from < language->word_count && work->asked < SEARCH_REQUESTS_MAX; from += GROUP) {
@@ -373,13 +379,14 @@ static int check(struct calibration_work *work, const int64_t *lengths, uint64_t
     return status;
 }
 
-static int check_lengths(const struct material *material, const struct token_lengths *wanted, struct error *err)
+static int check_lengths(const struct calibration_work *work, const struct token_lengths *wanted)
 {
+    const struct material *material = work->material;
     if (wanted->min > material->overhead)
         return 0;
-    return error_set(err, ERROR_USAGE, "--prompt-tokens: %" PRId64 " tokens are too few: the chat template and the opening alone are %" PRId64
-                     " here. Ask for at least %" PRId64 ", or use --endpoint completions", wanted->min, material->overhead,
-                     material->overhead + 1);
+    return error_set(work->err, ERROR_USAGE, "--prompt-tokens: %" PRId64 " tokens are too few: the %s alone are %" PRId64 " here. Ask for at least %" PRId64 "%s",
+                     wanted->min, work->counter->chat ? "chat template and the opening" : "opening and what the server puts before it",
+                     material->overhead, material->overhead + 1, work->counter->chat ? ", or use --endpoint completions" : "");
 }
 
 /* All off by the same: the opening merges with what follows, so it belongs to the overhead. Off by a word: it goes. */
@@ -393,7 +400,7 @@ static int settle(struct calibration_work *work, const struct token_lengths *wan
     for (int round = 0;; round++) {
         int64_t search = (int64_t)ceil(log2((double)wanted->max + 2));
         bool repair = round < REPAIRS_MAX && material->word_count > MATERIAL_HEAD_WORDS && may_ask(work, 2 * CALIBRATE_CHECKS + search);
-        if (check_lengths(material, wanted, work->err) < 0 || check(work, lengths, seed, repair, &verdict) < 0)
+        if (check_lengths(work, wanted) < 0 || check(work, lengths, seed, repair, &verdict) < 0)
             return -1;
         *exact = verdict.exact;
         if (verdict.off == 0 && verdict.same)
@@ -404,7 +411,7 @@ static int settle(struct calibration_work *work, const struct token_lengths *wan
         } else {
             material->overhead = verdict.off > -material->overhead ? material->overhead + verdict.off : 0;
             if (!verdict.same || last)
-                return check_lengths(material, wanted, work->err); /* near, on average, is the best that can be had */
+                return check_lengths(work, wanted); /* near, on average, is the best that can be had */
         }
     }
 }

@@ -28,6 +28,8 @@ struct calibrate_counter {
     int64_t (*count)(void *context, const char *text, size_t length, struct error *err);
     void *context;
     int64_t check_max; /* drawn prompts are cut to so many tokens of words: counting a long one may cost a whole prefill; 0: no limit */
+    bool chat;         /* for advice: a chat's template costs tokens, and there is an endpoint without one */
+    int64_t room;      /* tokens of the longest text that can be counted; 0: not known */
 };
 
 /* Fills *material (material_free it) with words. wanted: the asked prompt lengths; one not above the overhead is an error

@@ -74,6 +74,25 @@ assert_measured_rightly() {
     zcat ws/r/metrics.jsonl.gz | grep -qF llamacpp:requests_processing
 }
 
+@test "llamacpp: a context as a server's slots have it when they are many" {
+    start_simulator --preset instant --model tiny --dialect llamacpp --max-model-len 128
+    printf '{"prompt":"hello","max_tokens":4}\n' >small
+    local options
+    for options in '--data small' '--data small --endpoint completions' '--prompt-tokens 64 --output-tokens 64'; do
+        # shellcheck disable=SC2086  # several words
+        run --separate-stderr "$ROIBENCH" prepare --target "$SIM/v1" --wait 5 --profile synchronous --max-requests 2 --dry-run $options
+        assert_success
+        assert_line --partial 'exact by usage'
+    done
+}
+
+@test "completions that are too short: no other endpoint helps" {
+    start_simulator --preset instant --model tiny --dialect tgi
+    run --separate-stderr "$ROIBENCH" prepare --target "$SIM/v1" --wait 5 --endpoint completions --profile synchronous --prompt-tokens 1 --output-tokens 4
+    assert_failure 2
+    [[ $stderr == *"1 tokens are too few: the opening"*"Ask for at least "[0-9] ]]
+}
+
 @test "llamacpp: chat, counted by usage" {
     start_simulator --dialect llamacpp --preset l4-int4 --time-scale 50 --model tiny
     measure chat

@@ -21,6 +21,7 @@ typedef int64_t (*tokenizer)(const char *text, size_t length);
 struct server {
     tokenizer tokens;
     int64_t asked, refuse_from; /* refuse_from 0: never */
+    int64_t context;            /* refuses what is longer, with a token of an answer; 0: takes all */
 };
 
 static int64_t count(void *context, const char *text, size_t length, struct error *err)
@@ -29,7 +30,8 @@ static int64_t count(void *context, const char *text, size_t length, struct erro
     server->asked++;
     if (server->refuse_from > 0 && server->asked >= server->refuse_from)
         return error_set(err, ERROR_TARGET, "refused");
-    return TEMPLATE_TOKENS + server->tokens(text, length);
+    int64_t tokens = TEMPLATE_TOKENS + server->tokens(text, length);
+    return server->context > 0 && tokens >= server->context ? error_set(err, ERROR_TARGET, "%d tokens", (int)tokens) : tokens;
 }
 
 /* --- tokenizers ------------------------------------------------------------------------------ */
@@ -304,6 +306,25 @@ static void test_lengths_of_a_distribution_are_checked_at_both_ends(void **state
     material_free(&material);
 }
 
+/* Nothing that is asked is longer than the server can count; where that is not known, it refuses. */
+static void test_a_small_context(void **state)
+{
+    (void)state;
+    static const tokenizer tokenizers[] = {words, pairs};
+    struct token_lengths lengths = token_lengths_fixed(256); /* as of data, whose lengths are not known yet */
+    for (size_t k = 0; k < 4; k++) {
+        struct server server = {.tokens = tokenizers[k / 2], .context = 128};
+        struct calibrate_counter counter = {.count = count, .context = &server, .check_max = 64, .room = k % 2 == 0 ? 128 : 0};
+        struct material material;
+        struct error err = {0};
+        bool exact;
+        int status = calibrate_text(&counter, language_find(LANGUAGE_DEFAULT), &lengths, 1, &material, &exact, &err);
+        assert_int_equal(status, counter.room > 0 ? 0 : -1);
+        assert_true(status < 0 || exact);
+        material_free(&material);
+    }
+}
+
 static void test_lengths_below_the_template_are_refused(void **state)
 {
     (void)state;
@@ -431,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_lengths_that_are_not_exact_are_right_on_average),
         cmocka_unit_test(test_a_length_that_cannot_be_reached_is_approached),
         cmocka_unit_test(test_lengths_of_a_distribution_are_checked_at_both_ends),
+        cmocka_unit_test(test_a_small_context),
         cmocka_unit_test(test_lengths_below_the_template_are_refused),
         cmocka_unit_test(test_every_request_may_fail),
         cmocka_unit_test(test_every_language_is_exact),
