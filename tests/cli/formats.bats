@@ -32,12 +32,14 @@ formats() {
 
 @test "the schemas name every member, and allow no other" {
     "$ROIBENCH" summarize --workspace "$W" --quiet --import "levels-csv:$BATS_TEST_DIRNAME/../data/reference-int4.csv" --output-dir "$OUT" >/dev/null
+    "$ROIBENCH" summarize --workspace "$W" --quiet --import "levels-csv:$BATS_TEST_DIRNAME/../data/reference-int4.csv" \
+        --import "levels-csv:$BATS_TEST_DIRNAME/../data/reference-bf16.csv" --calls-per-turn 3 --output-dir "$OUT" >/dev/null
     local n
     for n in 1 2 3 4 5 6 7 8 9 10; do # a step after five nights: a trend has all its members then
         MODEL=m DATE=$(printf '2026-11-%02d' "$n") make_run "night-$n" $((n <= 5 ? 100 : 200)) 0.85
         "$ROIBENCH" summarize --workspace "$W" --quiet --baseline previous "$W/night-$n" >/dev/null
     done
-    run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json" "$W"/night-*/summary.json
+    run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json" "$OUT/comparison.json" "$W"/night-*/summary.json
     assert_output ''
 }
 
