@@ -71,7 +71,7 @@ static const char *caveat_text(const struct comparison *comparison)
         alike = "the runs were not measured alike";
     else if (comparison->unknown_count > 0)
         alike = "not all is known of how the runs were measured";
-    const char *levels = invalid[0] ? arena_printf(comparison->arena, "levels of %s are invalid as a measurement", invalid) : "";
+    const char *levels = invalid[0] ? arena_printf(comparison->arena, "not every level of %s is valid as a measurement", invalid) : "";
     if (!alike[0] && !levels[0])
         return "";
     return arena_printf(comparison->arena, "Take this with care, for %s%s%s: ", alike, alike[0] && levels[0] ? " and " : "", levels);

@@ -59,7 +59,7 @@ static void test_what_speaks_against_it_comes_first(void **state)
     pair.runs[1]->facts.scenario = "stress";
     pair.runs[1]->levels[2].validity = (struct validity_summary){.verdict = VALIDITY_INVALID, .reasons = {late}, .count = 1};
     compare(&pair);
-    const char *caveat = "Take this with care, for the runs were not measured alike and levels of large are invalid as a measurement: at the last load";
+    const char *caveat = "Take this with care, for the runs were not measured alike and not every level of large is valid as a measurement: at the last load";
     assert_int_equal(strncmp(pair.comparison->conclusion, caveat, strlen(caveat)), 0);
     assert_null(pair.comparison->validity[0]);
     assert_string_equal(pair.comparison->validity[1], "1 of 3 levels is invalid as a measurement (client late)");
