@@ -96,7 +96,8 @@ static void test_a_chart_shows_every_number_that_is_one(void **state)
     chart_write(chart, &out);
     assert_int_equal(count(buf_text(&out), "<circle"), 2);
     assert_non_null(strstr(buf_text(&out), "p95 &lt;b&gt;: 30.00 ms at 4 streams"));
-    assert_non_null(strstr(buf_text(&out), "aria-label=\"A &lt; B\""));
+    assert_non_null(strstr(buf_text(&out), "aria-label=\"A &lt; B. p95 &lt;b&gt;: 10.00 ms at 1, 30.00 ms at 4 streams\""));
+    assert_non_null(strstr(buf_text(&out), "<tr><td class=\"number\">4</td><td class=\"number\">30.00</td></tr>"));
     assert_non_null(strstr(buf_text(&out), ">near<"));
     assert_null(strstr(buf_text(&out), ">far<"));
     assert_int_equal(count(buf_text(&out), "nan"), 0);
@@ -123,6 +124,43 @@ static void test_charts_of_nothing_and_of_too_much(void **state)
     assert_int_equal(count(buf_text(&out), "<polyline"), CHART_SERIES_MAX);
     assert_int_equal(count(buf_text(&out), "<circle"), CHART_POINTS_MAX + CHART_SERIES_MAX - 1);
     assert_int_equal(count(buf_text(&out), "nan"), 0);
+    buf_free(&out);
+    free(chart);
+}
+
+/* Over time: a line that begins anew with each level, a place to point at for each step, which tells all series; a load measured twice has two
+ * values in the table. */
+static void test_dense_charts_and_marks(void **state)
+{
+    struct chart *chart = calloc(1, sizeof *chart);
+    struct buf out = BUF_INIT(TEXT_MAX);
+    (void)state;
+    *chart = (struct chart){.title = "t", .x_title = "s", .y_title = "y", .y_unit = "ms", .dense = true};
+    struct chart_series *a = chart_add_series(chart, "a"), *b = chart_add_series(chart, "b");
+    chart_add_first_point(a, 1, 10);
+    chart_add_point(a, 2, 20);
+    chart_add_first_point(a, 5, 30);
+    chart_add_point(b, 2, 7);
+    chart_add_mark(chart, 0, "1 <streams>");
+    chart_add_mark(chart, 4, "3 streams");
+    chart_add_mark(chart, NAN, "never");
+    chart_write(chart, &out);
+    assert_int_equal(count(buf_text(&out), "<circle"), 0);
+    assert_int_equal(count(buf_text(&out), "<polyline class=\"series-0\""), 2);
+    assert_int_equal(count(buf_text(&out), "<rect"), 3);
+    assert_non_null(strstr(buf_text(&out), "<title>2.0 s, 1 &lt;streams&gt;: a 20.00; b 7.00</title>"));
+    assert_non_null(strstr(buf_text(&out), "<title>5.0 s, 3 streams: a 30.00</title>"));
+    assert_int_equal(count(buf_text(&out), "class=\"mark\""), 2);
+    assert_non_null(strstr(buf_text(&out), "<tr><td class=\"number\">1.0</td><td class=\"number\">10.00</td><td class=\"number\">-</td></tr>"));
+    buf_reset(&out);
+    *chart = (struct chart){.title = "t", .x_title = "streams", .y_title = "y", .y_unit = "ms"};
+    a = chart_add_series(chart, "a");
+    chart_add_point(a, 2, 10);
+    chart_add_faint_point(a, 2, 11);
+    chart_write(chart, &out);
+    assert_non_null(strstr(buf_text(&out), "<td class=\"number\">10.00 / 11.00</td>"));
+    assert_non_null(strstr(buf_text(&out), "class=\"series-0 faint\""));
+    assert_non_null(strstr(buf_text(&out), "a: 11.00 ms at 2 streams, dominated"));
     buf_free(&out);
     free(chart);
 }
@@ -215,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_other_people_s_text_stays_text),
         cmocka_unit_test(test_a_chart_shows_every_number_that_is_one),
         cmocka_unit_test(test_charts_of_nothing_and_of_too_much),
+        cmocka_unit_test(test_dense_charts_and_marks),
         cmocka_unit_test(test_long_tables_and_lists),
         cmocka_unit_test(test_a_page_is_below_a_megabyte_whatever_the_run),
     };
