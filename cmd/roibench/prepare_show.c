@@ -9,6 +9,7 @@
 #include "plan/estimate.h"
 
 #define CELL_SIZE 48
+#define DESCRIPTION_MAX ((size_t)64 << 10)
 #define CENT 10000 /* micro-dollars */
 
 static const char *reason_of(const struct plan *plan, const char *what)
@@ -19,18 +20,32 @@ static const char *reason_of(const struct plan *plan, const char *what)
     return "";
 }
 
+/* What a server says of itself may stand between our lines, but make none, nor move a terminal's cursor. */
+static void append_clean(struct buf *out, const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        buf_append_char(out, *c < ' ' || *c == 0x7F ? '?' : (char)*c);
+}
+
 static void row(struct buf *out, const struct plan *plan, const char *name, const char *value, const char *what)
 {
     const char *why = reason_of(plan, what);
-    buf_printf(out, "%-10s %s%s%s%s\n", name, value, why[0] ? "  (" : "", why, why[0] ? ")" : "");
+    buf_printf(out, "%-10s ", name);
+    append_clean(out, value);
+    append_clean(out, why[0] ? "  (" : "");
+    append_clean(out, why);
+    buf_append_text(out, why[0] ? ")\n" : "\n");
 }
 
 static void show_server(const struct plan *plan, struct buf *out)
 {
     const struct server_identity *server = &plan->server;
-    buf_printf(out, "%-10s %s%s%s", "server", server->kind, server->version[0] ? " " : "", server->version);
-    if (server->preset[0])
-        buf_printf(out, ", preset %s", server->preset);
+    buf_printf(out, "%-10s ", "server");
+    append_clean(out, server->kind);
+    append_clean(out, server->version[0] ? " " : "");
+    append_clean(out, server->version);
+    append_clean(out, server->preset[0] ? ", preset " : "");
+    append_clean(out, server->preset);
     if (server->time_scale != 1)
         buf_printf(out, ", %g times as fast", server->time_scale);
     if (server->max_model_len > 0)
@@ -141,14 +156,16 @@ static void show_kubernetes(const struct plan *plan, struct buf *out)
     const struct kubernetes_facts *kubernetes = plan->kubernetes;
     if (!kubernetes)
         return;
-    buf_printf(out, "%-10s ", "kubernetes");
-    kubernetes_describe(kubernetes, out);
+    struct buf text = BUF_INIT(DESCRIPTION_MAX);
+    kubernetes_describe(kubernetes, &text);
+    row(out, plan, "kubernetes", buf_text(&text), "");
+    buf_reset(&text);
+    kubernetes_describe_arguments(kubernetes, &text);
     if (kubernetes->argument_count > 0)
-        buf_printf(out, "\n%-10s ", "arguments");
-    kubernetes_describe_arguments(kubernetes, out);
+        row(out, plan, "arguments", buf_text(&text), "");
     for (size_t k = 0; k < kubernetes->note_count; k++)
-        buf_printf(out, "\n%-10s %s", "", kubernetes->notes[k]);
-    buf_append_char(out, '\n');
+        row(out, plan, "", kubernetes->notes[k], "");
+    buf_free(&text);
 }
 
 void prepare_show(const struct plan *plan, struct buf *out)
@@ -160,11 +177,14 @@ void prepare_show(const struct plan *plan, struct buf *out)
     row(out, plan, "model", plan->model, "model");
     show_server(plan, out);
     show_kubernetes(plan, out);
-    struct buf described = BUF_INIT((size_t)64 << 10);
+    struct buf described = BUF_INIT(DESCRIPTION_MAX);
     plan_describe(plan, &described);
-    buf_printf(out, "%-10s %s", "load", buf_text(&described));
+    buf_printf(out, "%-10s ", "load");
+    append_clean(out, buf_text(&described)); /* names of files are in it */
     buf_free(&described);
-    buf_printf(out, "  (profile %s: %s)\n", plan->profile, reason_of(plan, "profile"));
+    buf_printf(out, "  (profile %s: ", plan->profile);
+    append_clean(out, reason_of(plan, "profile"));
+    buf_append_text(out, ")\n");
     snprintf(line, sizeof line, "%s%s%s endpoint", plan->workload.scenario, plan->workload.scenario[0] ? ", " : "", endpoint_name(plan->workload.endpoint));
     row(out, plan, "workload", line, "workload");
     snprintf(line, sizeof line, "%s by %s, %lld tokens of which are the chat template's", plan->calibration.exact ? "exact" : "nearly exact",

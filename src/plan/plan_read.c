@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "plan/profile.h"
 #include "plan/token_lengths.h"
+#include "record/workspace.h"
 
 #define SHARE_MAX 0.999999999 /* something must be left of a level */
 #define GPUS_MAX 1000000
@@ -303,6 +304,9 @@ static void read_target(struct json_reader *reader, const json_t *root, struct p
             json_fail(reader, "target", "expected URLs in the array");
         else if (!reader->failed)
             check_target(reader, target);
+        for (size_t other = 0; target && other < k && !reader->failed; other++)
+            if (strcmp(other == 0 ? plan->target : plan->other_targets[other - 1], target) == 0)
+                json_fail(reader, "target", "expected different URLs, got %.200s twice", target);
         *(k == 0 ? &plan->target : &plan->other_targets[k - 1]) = keep(plan, target);
     }
 }
@@ -324,7 +328,7 @@ static void read_headers(struct json_reader *reader, const json_t *root, struct 
     plan->header_names = arena_alloc(plan->arena, plan->header_count + 1, sizeof *plan->header_names);
     for (size_t k = 0; k < plan->header_count; k++) {
         const char *name = json_string_value(json_array_get(names, k));
-        if (!name)
+        if (!name || !name[0] || name[strcspn(name, "\r\n: ")])
             json_fail(reader, "headers", "expected names of headers");
         plan->header_names[k] = keep(plan, name ? name : "");
     }
@@ -402,7 +406,10 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     static const char *const starts[2] = {"spread", "together"};
     static const char *const arrivals[2] = {"constant", "poisson"};
     static const char *const goals[2] = {"saturation", "breaking"};
+    struct error wrong;
     plan->run_id = keep(plan, json_get_text(reader, root, "run_id"));
+    if (!reader->failed && plan->run_id[0] && workspace_check_run_id(plan->run_id, &wrong) < 0) /* "": of a dry run */
+        json_fail(reader, "run_id", "%s", wrong.text);
     const char *created = json_get_text(reader, root, "created");
     if (!reader->failed && clock_parse_rfc3339(created, &plan->created) < 0)
         json_fail(reader, "created", "expected a date as in 2026-11-24T04:06:51Z, got \"%.40s\"", created);
@@ -410,6 +417,8 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     read_tls(reader, root, plan);
     read_headers(reader, root, plan);
     plan->model = keep(plan, json_get_text(reader, root, "model"));
+    if (!reader->failed && !plan->model[0])
+        json_fail(reader, "model", "expected the name of a model");
     read_server(reader, root, plan);
     plan->profile = keep(plan, json_get_text(reader, root, "profile"));
     if (!reader->failed && !profile_find(plan->profile))

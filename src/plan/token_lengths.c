@@ -246,7 +246,8 @@ static void read_bins(struct json_reader *reader, const json_t *object, struct a
     struct token_bin *bins = ARENA_ARRAY(arena, count + 1, struct token_bin);
     for (size_t k = 0; k < count; k++) {
         const json_t *pair = json_array_get(array, k);
-        bins[k] = (struct token_bin){.tokens = json_integer_value(json_array_get(pair, 0)), .weight = json_number_value(json_array_get(pair, 1))};
+        const json_t *weight = json_array_size(pair) == 2 ? json_array_get(pair, 1) : NULL;
+        bins[k] = (struct token_bin){.tokens = json_integer_value(json_array_get(pair, 0)), .weight = json_is_number(weight) ? json_number_value(weight) : -1};
     }
     lengths->bins = bins;
     lengths->bin_count = count;

@@ -419,3 +419,11 @@ JSON
     assert_failure 2
     [[ $stderr == *"ws/r/plan.json: target: http://127.0.0.1:99999/v1: not a URL"* ]]
 }
+
+@test "a server's words move no cursor and make no lines of a dry run" {
+    start_simulator --preset instant --model $'evil\e[31m\ntarget     elsewhere'
+    prepare --target "$SIM/v1" --profile synchronous --max-requests 2 --dry-run
+    assert_success
+    assert_line 'model      evil?[31m?target     elsewhere  (the only one that the server has)'
+    refute_output --partial $'\e'
+}

@@ -287,6 +287,20 @@ static void test_plans_whose_parts_do_not_go_together(void **state)
     assert_plan_refused(plan, NULL, NULL, "profile", "\"concurrent\"", "levels", "only a sweep finds its own");
 }
 
+/* As a person writes them. */
+static void test_values_that_prepare_never_writes(void **state)
+{
+    (void)state;
+    assert_refused(NULL, NULL, "seed", "-1", "seed", "from 0");
+    assert_refused(NULL, NULL, "run_id", "\"../x\"", "run_id", "must begin with a letter");
+    assert_refused(NULL, NULL, "target", "[\"http://h/v1\", \"http://i/v1\", \"http://h/v1\"]", "target", "http://h/v1 twice");
+    assert_refused(NULL, NULL, "headers", "[\"X\\n: y\"]", "headers", "names of headers");
+    assert_refused(NULL, NULL, "model", "\"\"", "model", "name of a model");
+    assert_refused("workload", "prompt_tokens", "histogram", "[[1,2],[3]]", "workload.prompt_tokens.histogram", "weights are numbers");
+    assert_refused("workload", "prompt_tokens", "histogram", "[[1,2,3]]", "workload.prompt_tokens.histogram", "weights are numbers");
+    assert_refused("workload", "prompt_tokens", "histogram", "[\"a\"]", "workload.prompt_tokens.histogram", "lengths are from 1");
+}
+
 static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
 {
     (void)state;
@@ -297,7 +311,6 @@ static void test_broken_plans_name_file_path_and_what_was_expected(void **state)
     assert_refused(NULL, NULL, "target", "[]", "target", "1 to 64 URLs");
     assert_refused(NULL, NULL, "target", "[\"http://h/v1\", 5]", "target", "URLs in the array");
     assert_refused(NULL, NULL, "target", "[\"http://h/v1\", \"ftp://h/v1\"]", "target", "http://");
-    assert_refused(NULL, NULL, "seed", "-1", "seed", "from 0");
     assert_streams_refused("think_time_seconds", NULL, "distribution", "\"weibull\"", "think_time_seconds.distribution", "name of a distribution");
     assert_streams_refused("think_time_seconds", NULL, "mean", "0.25", "think_time_seconds.mean", "ascend");
     assert_streams_refused("think_time_seconds", NULL, "sigma", "0", "think_time_seconds.mean", "more than 0");
@@ -454,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_written_is_read_back_and_gives_the_same_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_plan_of_streams_is_read_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_values_that_prepare_never_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_plans_whose_parts_do_not_go_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_is_null_and_comes_back_as_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_an_older_plan_does_not_say_limits_nothing, setup, teardown),
