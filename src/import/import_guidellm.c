@@ -11,6 +11,7 @@
 #include "import/import.h"
 #include "import/import_requests.h"
 
+#define TIME_STEP_NS 500 /* more than the steps of a double that holds seconds of our epoch: two times that are equal may differ by one */
 #define LACKS "GuideLLM's report does not tell it"
 #define CUT_TEXT "GuideLLM ends a level without waiting for what is under way: a request without a first token counts only if it had waited for more than 2 s"
 
@@ -129,12 +130,15 @@ static bool has_all_requests(const json_t *benchmark)
     return count > 0 && (double)count >= total;
 }
 
-/* The window is what GuideLLM measured; without a warm-up it begins with the first request. */
+/* The window is what GuideLLM measured; without a warm-up it begins with the first request, if that was due earlier. */
 static void find_window(const json_t *benchmark, const struct clock_origin *origin, struct import_requests *requests)
 {
     double warmup = import_number(benchmark, "warmup_duration"), cooldown = import_number(benchmark, "cooldown_duration");
-    requests->window_start = warmup > 0 ? time_of(benchmark, origin, PLACES("start_time")) : TIME_NEVER;
+    requests->window_start = time_of(benchmark, origin, PLACES("start_time"));
     requests->window_end = time_of(benchmark, origin, PLACES("end_time"));
+    requests->from_first = !(warmup > 0);
+    if (requests->window_start != TIME_NEVER && warmup > 0)
+        requests->window_start -= TIME_STEP_NS;
     if (requests->window_end != TIME_NEVER && !(cooldown > 0))
         requests->window_end++; /* what ended at that moment is inside */
 }

@@ -39,7 +39,7 @@ static void find_window(struct import_requests *requests, bool open_loop)
         first = at != TIME_NEVER && at < first ? at : first;
         last = end != TIME_NEVER && end > last ? end : last;
     }
-    if (requests->window_start == TIME_NEVER)
+    if (requests->window_start == TIME_NEVER || (requests->from_first && first < requests->window_start))
         requests->window_start = first == INT64_MAX ? 0 : first;
     if (requests->window_end == TIME_NEVER)
         requests->window_end = last < requests->window_start ? requests->window_start : last + 1;
@@ -114,6 +114,9 @@ enum failure import_failure(const char *message)
                  {"disconnected", FAILURE_RESET},
                  {"reset", FAILURE_RESET},
                  {"connect", FAILURE_CONNECT}};
+    for (int k = FAILURE_NONE + 1; k < FAILURE_COUNT; k++)
+        if (strcmp(message, failure_name((enum failure)k)) == 0)
+            return (enum failure)k;
     for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
         if (strcasestr(message, known[k].words))
             return known[k].failure;

@@ -12,6 +12,7 @@ struct import_requests {
     struct record *records; /* free() them */
     size_t count, cap;
     int64_t window_start, window_end; /* ns, as the times of the records; TIME_NEVER: from the first to the last of them */
+    bool from_first; /* a first request before window_start is inside: nothing was left out as a warm-up */
     bool cut; /* the tool ends a level without waiting for what is under way: as one of our levels that was stopped */
 };
 
@@ -22,7 +23,8 @@ struct record *import_add_request(struct import_requests *requests);
  * values is the caller's matter. The records are put in the order of sending and numbered. */
 void import_measure(struct import *import, struct level_summary *level, struct import_requests *requests);
 
-/* By the words of a tool's message: "Server error '503 …'", "ReadTimeout". What has no word that is known is a protocol error. */
+/* By the words of a tool's message: "Server error '503 …'", "ReadTimeout", or the name that our own reports of its format have. What has no word that
+ * is known is a protocol error. */
 enum failure import_failure(const char *message);
 
 #endif

@@ -115,3 +115,23 @@ END
         assert_output --partial 'schema=1'
     done
 }
+
+# What GuideLLM can hold of a run, by our own writer of its reports: requests and their times to a millionth of a second.
+@test "our GuideLLM reports say the same when they are imported" {
+    local case format
+    for case in sweep open-loop; do
+        rm -rf "$W" "$BATS_TEST_TMPDIR/out"
+        mapfile -t runs < <(python3 "$BATS_TEST_DIRNAME/support/formats.py" pack "$BATS_TEST_DIRNAME/../golden/$case" "$W")
+        "$ROIBENCH" summarize --workspace "$W" --quiet --format json,guidellm,guidellm-0.6 --output-dir "$BATS_TEST_TMPDIR/out" "$W/${runs[0]}" >/dev/null
+        for format in guidellm guidellm-0.6; do
+            "$ROIBENCH" summarize --workspace "$W" --quiet --import "guidellm:$BATS_TEST_TMPDIR/out/$format.json" --format json \
+                --output-dir "$BATS_TEST_TMPDIR/again" >/dev/null
+            run jq --null-input --raw-output --slurpfile a "$BATS_TEST_TMPDIR/out/summary.json" --slurpfile b "$BATS_TEST_TMPDIR/again/summary.json" '
+                def told: [.levels[] | .load, .unit, .requests, .errors, (.ttft_ms, .ttft_censored_ms, .e2e_ms, .tpot_ms, .tpot_with_first_ms |
+                    .count, .mean, .p50, .p95, .max)];
+                [($a[0] | told), ($b[0] | told)] | transpose | all(.[0] == .[1] or (map(type) == ["number", "number"] and
+                    (.[0] - .[1] | fabs) < 0.001))'
+            assert_output true
+        done
+    done
+}

@@ -31,11 +31,12 @@ def describe(values, name):
     return {k: v for k, v in told.items() if math.isfinite(v)}
 
 
-def of_requests(requests, start, end, open_loop):
+def of_requests(requests, start, end, open_loop, warmup=False):
     """requests: dicts of seconds (intended, sent, first, last, end or None), tokens, outcome ok|error|incomplete, by_client. Members are those
     that were sent (open loop: due) from start to end; rates are of all."""
     due = "intended" if open_loop else "sent"
-    start = min(r[due] for r in requests) if start is None else start
+    first = min(r[due] for r in requests)
+    start = first if start is None or not warmup and first < start else start
     everything, requests = requests, [r for r in requests if start <= r[due] <= end]
     ms = {name: [] for name in ("ttft_ms", "ttft_censored_ms", "ttft_intended_ms", "e2e_ms", "e2e_intended_ms", "schedule_slip_ms", "tpot_ms",
                                 "tpot_vllm_ms", "tpot_with_first_ms")}
@@ -95,7 +96,8 @@ def guidellm(document):
                     "first": number(item, "info.timings.first_token_iteration", "info.timings.first_iteration", "first_token_time"),
                     "last": number(item, "info.timings.last_token_iteration", "info.timings.last_iteration", "last_token_time"),
                     "end": number(item, "info.timings.request_end", "request_end_time", "end_time")})
-        told = of_requests(requests, benchmark["start_time"] if benchmark.get("warmup_duration") else None, benchmark["end_time"], open_loop)
+        warmup = bool(benchmark.get("warmup_duration"))  # then the window's begin has a step of rounding
+        told = of_requests(requests, benchmark["start_time"] - (5e-7 if warmup else 0), benchmark["end_time"], open_loop, warmup)
         told["load"] = strategy["rate"] if open_loop else 1 if strategy["type_"] == "synchronous" else min(number(strategy, "streams", "max_concurrency"), len(requests))
         told["output_tps"] = benchmark["metrics"]["output_tokens_per_second"]["total"]["mean"]
         told["total_tps"] = benchmark["metrics"]["tokens_per_second"]["total"]["mean"]

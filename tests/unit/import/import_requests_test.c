@@ -136,6 +136,8 @@ static void test_failures_by_their_words(void **state)
     assert_int_equal(import_failure("All connection attempts failed"), FAILURE_CONNECT);
     assert_int_equal(import_failure("Connection reset by peer"), FAILURE_RESET);
     assert_int_equal(import_failure("Server disconnected without sending a response."), FAILURE_RESET);
+    assert_int_equal(import_failure("stall"), FAILURE_STALL);
+    assert_int_equal(import_failure("http_429"), FAILURE_HTTP_429);
     assert_int_equal(import_failure(""), FAILURE_PROTOCOL);
 }
 
