@@ -103,6 +103,7 @@ static json_t *metric_to_json(const struct trend_metric *of, const char *text)
     set_number(object, missing, "change", of->change, unknown);
     set_number(object, missing, "low", of->low, unknown);
     set_number(object, missing, "high", of->high, unknown);
+    set_number(object, missing, "p", of->p, unknown);
     json_set_text(object, "verdict", change_name(of->verdict));
     json_set_text(object, "since", of->since);
     set_number(object, missing, "step", of->step, "there is no step, or too few runs to see one");

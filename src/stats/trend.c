@@ -13,6 +13,7 @@
 #define PERMUTATIONS 9999
 #define STEP_SEED 1979
 #define STEP_RATE 0.01
+#define WEEK_RATE 0.05
 
 const enum history_metric trend_metrics[] = {HISTORY_TTFT_P95, HISTORY_USER_TPS, HISTORY_TOTAL_TPS};
 
@@ -147,8 +148,25 @@ static void compare_weeks(struct trend_metric *out, const struct values *of, int
         difference_bounds(&difference, &out->low, &out->high);
         out->low = expm1(out->low);
         out->high = expm1(out->high);
-        bool rose = out->low > 0, fell = out->high < 0;
-        out->verdict = rose == fell ? CHANGE_NONE : rose == history_metric_more_is_better(out->metric) ? CHANGE_BETTER : CHANGE_WORSE;
+        out->p = difference_p(&difference);
+    }
+}
+
+/* All metrics together: three of them find more by chance than one. */
+static void judge(struct trend *trend)
+{
+    double p[TREND_METRICS];
+    for (size_t k = 0; k < TREND_METRICS; k++)
+        p[k] = trend->metrics[k].p;
+    double limit = discovery_limit(p, TREND_METRICS, WEEK_RATE);
+    for (size_t k = 0; k < TREND_METRICS; k++) {
+        struct trend_metric *of = &trend->metrics[k];
+        if (of->missing)
+            of->verdict = CHANGE_UNKNOWN;
+        else if (of->p > limit)
+            of->verdict = CHANGE_NONE;
+        else
+            of->verdict = (of->change > 0) == history_metric_more_is_better(of->metric) ? CHANGE_BETTER : CHANGE_WORSE;
     }
 }
 
@@ -228,14 +246,16 @@ struct trend *trend_find(struct arena *arena, const struct history_run *const *r
     choose_load(arena, trend, newest);
     for (size_t k = 0; k < TREND_METRICS; k++) {
         struct trend_metric *of = &trend->metrics[k];
-        *of = (struct trend_metric){.metric = trend_metrics[k], .now = NAN, .before = NAN, .change = NAN, .low = NAN, .high = NAN,
+        *of = (struct trend_metric){.metric = trend_metrics[k], .now = NAN, .before = NAN, .change = NAN, .low = NAN, .high = NAN, .p = NAN,
                                     .step = NAN, .step_p = NAN};
         struct values values = list_values(arena, runs, count, trend, of->metric);
         of->count = values.count;
         of->never = values.never;
         compare_weeks(of, &values, newest->started);
         find_step(arena, of, &values);
-        trend->texts[k] = metric_text(arena, trend, of);
     }
+    judge(trend);
+    for (size_t k = 0; k < TREND_METRICS; k++)
+        trend->texts[k] = metric_text(arena, trend, &trend->metrics[k]);
     return trend;
 }

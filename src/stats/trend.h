@@ -29,7 +29,8 @@ struct trend_metric {
     size_t now_runs, before_runs;
     double now, before;       /* geometric means of the two weeks; NAN: no such run */
     double change, low, high; /* now / before - 1, and its 95 % interval; NAN: not known */
-    enum change verdict;      /* beyond noise: the interval does not contain 0 */
+    double p;                 /* that a change as large is chance; NAN: not known */
+    enum change verdict;      /* beyond noise: significant at 5 % after Benjamini and Hochberg over the three metrics */
     const char *missing;      /* why that is unknown; else NULL */
     const char *since;        /* the run-id of the first run behind the step; NULL: there is none */
     int64_t since_started;    /* realtime ns */

@@ -66,6 +66,7 @@ static void test_slower_than_last_week(void **state)
     assert_int_equal(ttft->before_runs, 7);
     assert_int_equal(ttft->verdict, CHANGE_WORSE);
     assert_true(fabs(ttft->change - 0.2) < 0.01 && ttft->low > 0.18 && ttft->high < 0.22);
+    assert_true(ttft->p < 1e-6);
     assert_string_equal(ttft->since, "night-7");
     assert_true(fabs(ttft->step - 0.2) < 0.02 && ttft->step_p < 0.01);
     assert_int_equal(throughput->verdict, CHANGE_NONE);
