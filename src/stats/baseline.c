@@ -279,8 +279,20 @@ static bool fell(const struct history_point *from, const struct history_point *t
     return from->decided == 1 && to->decided == 1 && to->broke <= from->held;
 }
 
-static struct baseline_point compare_point(const struct comparing *comparing, const char *name, const struct history_point *was,
-                                           const struct history_point *is)
+/* A point moves with one level of one run, and by chance as well as that level's numbers do: so these must have changed beyond noise, too. */
+static bool is_confirmed(const struct baseline *baseline, const char *unit, double load, enum change verdict)
+{
+    for (size_t k = 0; k < baseline->row_count; k++) {
+        const struct baseline_row *row = &baseline->rows[k];
+        bool of_points = row->metric == HISTORY_TTFT_P50 || row->metric == HISTORY_TTFT_P95 || row->metric == HISTORY_ERROR_RATE;
+        if (of_points && row->verdict == verdict && row->load == load && strcmp(row->unit, unit) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct baseline_point compare_point(const struct comparing *comparing, const struct baseline *baseline, const char *name,
+                                           const struct history_point *was, const struct history_point *is)
 {
     struct baseline_point point = {.name = name, .verdict = CHANGE_NONE};
     const char *none = "no level was measured";
@@ -290,9 +302,9 @@ static struct baseline_point compare_point(const struct comparing *comparing, co
     if (!known || strcmp(comparing->was->unit, comparing->is->unit) != 0)
         point.verdict = CHANGE_UNKNOWN;
     else if (fell(was, is))
-        point.verdict = CHANGE_WORSE;
+        point.verdict = is_confirmed(baseline, comparing->is->unit, is->broke, CHANGE_WORSE) ? CHANGE_WORSE : CHANGE_UNKNOWN;
     else if (fell(is, was))
-        point.verdict = CHANGE_BETTER;
+        point.verdict = is_confirmed(baseline, comparing->is->unit, was->broke, CHANGE_BETTER) ? CHANGE_BETTER : CHANGE_UNKNOWN;
     return point;
 }
 
@@ -327,8 +339,8 @@ struct baseline *baseline_compare(struct arena *arena, const struct history_run 
     for (size_t k = 0; k < baseline->row_count; k++)
         compare_row(&comparing, &baseline->rows[k]);
     judge_rows(baseline);
-    baseline->points[0] = compare_point(&comparing, "breaking", &was->breaking, &is->breaking);
-    baseline->points[1] = compare_point(&comparing, "saturation", &was->saturation, &is->saturation);
+    baseline->points[0] = compare_point(&comparing, baseline, "breaking", &was->breaking, &is->breaking);
+    baseline->points[1] = compare_point(&comparing, baseline, "saturation", &was->saturation, &is->saturation);
     baseline_describe(baseline, arena, was, is);
     return baseline;
 }

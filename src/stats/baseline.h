@@ -48,7 +48,9 @@ struct baseline_row {
 struct baseline_point {
     const char *name;    /* "breaking", "saturation" */
     const char *was, *is;
-    enum change verdict; /* worse: a load that held clearly before is clearly beyond the point now */
+    /* worse: a load that held clearly before is clearly beyond the point now, and TTFT or error rate at the load where the point is now became worse;
+     * unknown: not the latter. better: the other way round */
+    enum change verdict;
 };
 #define BASELINE_POINTS 2
 
