@@ -149,6 +149,22 @@ static void test_intervals_of_repeats(void **state)
     end(&pair);
 }
 
+static void test_three_runs(void **state)
+{
+    (void)state;
+    static const double tiny_rows[][3] = {{1, 300, 20}, {2, 600, 30}, {4, 2500, 40}};
+    struct run_summary *runs[] = {run_make("small", 1 * USD, 1, small_rows, 3), run_make("large", 4 * USD, 4, large_rows, 3),
+                                  run_make("tiny", 1 * USD, 1, tiny_rows, 3)};
+    struct comparison *comparison = comparison_make((const struct run_summary *const *)runs, 3, NULL);
+    assert_string_equal(comparison->conclusion,
+                        "At the last load that held, small gives 1.3 times as many tokens a dollar as large, and 6.7 times as many as the other: 200 against 150 "
+                        "tok/s per $/hour. 4 x small for the price of one large serve 16 against 16 streams (at the last load that held).");
+    assert_int_equal(comparison->same_load_count, 3); /* small with large at 4, with tiny at 2 and 4 */
+    comparison_free(comparison);
+    for (int k = 0; k < 3; k++)
+        run_summary_free(runs[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_without_prices_it_is_of_gpus),
         cmocka_unit_test(test_no_unit_in_common),
         cmocka_unit_test(test_intervals_of_repeats),
+        cmocka_unit_test(test_three_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,11 @@
 
 #include <cmocka.h>
 
+#include "base/random.h"
 #include "support/levels.h"
 
 #define REPEATS 4
+#define COMPARISONS 1000
 
 struct fixture {
     struct arena *arena;
@@ -102,6 +104,45 @@ static void test_too_few_repeats(void **state)
     arena_free(f.arena);
 }
 
+/* Comparisons of three repeats each whose true ratio is 1.2: what share of the intervals holds it, and how wide they are on average. */
+struct coverage {
+    double share, width;
+};
+
+static struct coverage measure_coverage(double drift, bool interleaved)
+{
+    struct coverage coverage = {0, 0};
+    struct random random;
+    random_derive(&random, 7, "coverage", interleaved, (uint64_t)(drift * 1000));
+    for (int run = 0; run < COMPARISONS; run++) {
+        double a[3], b[3];
+        for (int k = 0; k < 3; k++) {
+            double hour = exp(random_normal(&random, 0, drift)), other_hour = interleaved ? hour : exp(random_normal(&random, 0, drift));
+            a[k] = 120 * hour * exp(random_normal(&random, 0, 0.02));
+            b[k] = 100 * other_hour * exp(random_normal(&random, 0, 0.02));
+        }
+        struct fixture f;
+        begin(&f, a, b, 3);
+        struct repeats_ratio ratio = repeats_ratio(f.of_a, f.of_b, FIGURE_TOTAL_TPS, interleaved);
+        assert_int_equal(ratio.paired, interleaved);
+        coverage.share += interval_contains(&ratio.ratio.interval, 1.2) ? 1.0 / COMPARISONS : 0;
+        coverage.width += log(ratio.ratio.interval.high / ratio.ratio.interval.low) / COMPARISONS;
+        arena_free(f.arena);
+    }
+    print_message("drift %.2f, %s: %.1f %% of 95 %% intervals hold the true ratio, mean width of its logarithm %.3f\n", drift,
+                  interleaved ? "in turn" : "apart", 100 * coverage.share, coverage.width);
+    return coverage;
+}
+
+static void test_intervals_hold_the_truth(void **state)
+{
+    (void)state;
+    struct coverage calm = measure_coverage(0, false), apart = measure_coverage(0.2, false), paired = measure_coverage(0.2, true);
+    assert_true(calm.share > 0.935 && apart.share > 0.935 && paired.share > 0.935);
+    assert_true(calm.share < 0.985 && apart.share < 0.985 && paired.share < 0.965);
+    assert_true(paired.width < apart.width / 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_levels_are_paired_by_their_repeat),
         cmocka_unit_test(test_a_repeat_that_is_infinite_makes_no_ratio),
         cmocka_unit_test(test_too_few_repeats),
+        cmocka_unit_test(test_intervals_hold_the_truth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
