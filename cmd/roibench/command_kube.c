@@ -16,10 +16,13 @@ static int open_client(const struct app *app, const char *url, const char *accou
 {
     bool secure = strncmp(url, "https:", 6) == 0; /* a token never travels in the clear */
     cleanup_free char *token = file_join(account, "token"), *ca_file = file_join(account, "ca.crt");
+    bool has_token = secure && file_exists(token), has_ca = secure && file_exists(ca_file);
+    if (has_token && !has_ca)
+        return error_set(err, ERROR_USAGE, "%s is not there: a token goes to no server but one that the account's own CA vouches for", ca_file);
     const struct kube_settings settings = {
         .url = url,
-        .token_file = secure && file_exists(token) ? token : NULL,
-        .ca_file = secure && file_exists(ca_file) ? ca_file : NULL,
+        .token_file = has_token ? token : NULL,
+        .ca_file = has_ca ? ca_file : NULL,
         .clock = app->clock,
         .stop = app->stop,
     };

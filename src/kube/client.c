@@ -56,6 +56,8 @@ static int read_token(const char *path, char **token, struct error *err)
         return error_wrap(err, "the service account's token");
     while (text.len > 0 && isspace((unsigned char)text.data[text.len - 1]))
         text.data[--text.len] = '\0';
+    if (text.len == 0)
+        return error_set(err, ERROR_TARGET, "the service account's token: %s is empty", path);
     *token = buf_steal(&text);
     return 0;
 }

@@ -186,6 +186,14 @@ plan() { # JQ-FILTER
     [[ $stderr == *"no pod with a service account (KUBERNETES_SERVICE_HOST is not set"* ]]
 }
 
+@test "a token without the CA of the account's own is sent nowhere" {
+    mkdir account
+    echo secret >account/token
+    prepare --target http://127.0.0.1:1/v1 --kube on --kube-api https://127.0.0.1:1 --kube-account account
+    assert_failure 2
+    [[ $stderr == *"--kube-api: account/ca.crt is not there: a token goes to no server but one that the account's own CA vouches for"* ]]
+}
+
 @test "--kube off asks nobody" {
     start_simulator --preset instant --model mistral
     start_api

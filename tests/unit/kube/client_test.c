@@ -176,6 +176,8 @@ static void test_the_token_is_read_again(void **state)
     temp_file_write(folder, "token", "", 0);
     assert_int_equal(kube_get(client, &pod, &object, &err), KUBE_FAILED);
     assert_int_equal(err.class, ERROR_TARGET);
+    assert_non_null(strstr(err.text, "the service account's token: "));
+    assert_non_null(strstr(err.text, "is empty"));
     remove(path);
     assert_int_equal(kube_get(client, &pod, &object, &err), KUBE_FAILED);
     assert_non_null(strstr(err.text, "the service account's token"));
