@@ -161,8 +161,8 @@ def closed_loop(case, run_id, model, loads, ttft_of, gap_of, scale=1, gpus=0, **
                 "hits": total // 2}
 
     for spec in levels:
-        load, sent = spec["load"], 0
-        run.scrape(start - 100 if start else 0, running=0, waiting=0, kv=0.0, **count())
+        load, sent, begun = spec["load"], 0, count()
+        run.scrape(start - 100 if start else 0, running=0, waiting=0, kv=0.0, **begun)
         start += 100
         last = start
         for stream in range(load):
@@ -174,7 +174,8 @@ def closed_loop(case, run_id, model, loads, ttft_of, gap_of, scale=1, gpus=0, **
                 last, k, sent, total = max(last, at), k + 1, sent + 1, total + 8
                 ttft_sum, itl_sum = ttft_sum + ttft - 4, itl_sum + sum(gaps)
         for second in range(1, LENGTH // 1000):
-            run.scrape(start + 1000 * second, running=min(load, 4), waiting=max(0, load - 4), kv=round(0.05 * load, 3))
+            run.scrape(start + 1000 * second, running=min(load, 4), waiting=max(0, load - 4), kv=round(0.05 * load, 3),
+                       preemptions=begun["preemptions"], queries=begun["queries"] + 10 * second, hits=begun["hits"] + 2 * second)
         run.scrape(last + 200, running=0, waiting=0, kv=0.0, **count())
         run.level_end(spec, start, start + LENGTH, start, start + LENGTH, sent)
         start = last + 1000

@@ -134,7 +134,7 @@ def note_members(name, part, value, seen, path=""):
 
 
 # Optional members of summary.json and comparison.json that no golden case has.
-NOT_IN_CASES = {"/deployment_differences", "/roi_missing", "/points_missing", "/points_other_unit", "#server/sums/disagreement",
+NOT_IN_CASES = {"/deployment_differences", "/roi_missing", "/points_missing", "/points_other_unit",
                 "#level/window/cooldown/series"}
 
 
