@@ -11,12 +11,16 @@
 
 #define GZIP_OUT_SIZE ((size_t)64 << 10)
 #define GZIP_MEMORY_LEVEL 8 /* zlib's default */
+#define GZIP_WORTH 0.75     /* of what went in: larger, and packing costs the load and every reader more time than the disk is worth */
+#define GZIP_TELLING 4096   /* bytes: a smaller member does not tell how its kind packs */
+#define GZIP_STORED 15      /* members that are stored as they are before one is packed again, to see */
 
 struct gzip_stream {
     char *path;
     int fd;
     bool failed;         /* then `first` is what every call says */
     bool holds;          /* something was written since the last member was closed */
+    int stored_left;     /* members that are to be stored; 0: the one in progress is packed */
     struct error first;
     z_stream z;
     unsigned char out[GZIP_OUT_SIZE];
@@ -127,13 +131,27 @@ int gzip_stream_write(struct gzip_stream *stream, const void *bytes, size_t leng
     return gzip_stream_result(stream, err);
 }
 
+/* Gaps between tokens are mostly noise in ns, and pack badly; records pack well. Asked between two members. */
+static void gzip_stream_choose_level(struct gzip_stream *stream)
+{
+    const bool packed = stream->stored_left == 0, telling = stream->z.total_in >= GZIP_TELLING;
+    const bool worth = (double)stream->z.total_out <= GZIP_WORTH * (double)stream->z.total_in;
+
+    deflateReset(&stream->z);
+    if (packed && telling && !worth)
+        stream->stored_left = GZIP_STORED;
+    else if (!packed)
+        stream->stored_left--;
+    deflateParams(&stream->z, stream->stored_left > 0 ? Z_NO_COMPRESSION : Z_BEST_SPEED, Z_DEFAULT_STRATEGY);
+}
+
 int gzip_stream_flush(struct gzip_stream *stream, struct error *err)
 {
     if (stream->holds && !stream->failed) {
         stream->z.avail_in = 0;
         gzip_stream_deflate(stream, Z_FINISH);
         gzip_stream_drain(stream);
-        deflateReset(&stream->z);
+        gzip_stream_choose_level(stream);
         stream->holds = false;
     }
     return gzip_stream_result(stream, err);

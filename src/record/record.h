@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-enum outcome { OUTCOME_OK, OUTCOME_ERROR, OUTCOME_INCOMPLETE };
+enum __attribute__((packed)) outcome { OUTCOME_OK, OUTCOME_ERROR, OUTCOME_INCOMPLETE };
 
-enum failure {
+enum __attribute__((packed)) failure {
     FAILURE_NONE,
     FAILURE_DNS, FAILURE_LOCAL, FAILURE_CONNECT, FAILURE_TLS, FAILURE_TIMEOUT, FAILURE_STALL, FAILURE_RESET,
     FAILURE_TRUNCATED, FAILURE_PROTOCOL, FAILURE_HTTP_4XX, FAILURE_HTTP_429, FAILURE_HTTP_5XX, FAILURE_ERROR_EVENT,
@@ -23,7 +23,7 @@ enum failure {
     FAILURE_COUNT
 };
 
-enum chunk_tokens { CHUNK_TOKENS_NONE, CHUNK_TOKENS_EXACT, CHUNK_TOKENS_INFERRED, CHUNK_TOKENS_COUNTED };
+enum __attribute__((packed)) chunk_tokens { CHUNK_TOKENS_NONE, CHUNK_TOKENS_EXACT, CHUNK_TOKENS_INFERRED, CHUNK_TOKENS_COUNTED };
 
 const char *outcome_name(enum outcome outcome);
 const char *failure_name(enum failure failure); /* "" for none */
@@ -43,22 +43,23 @@ struct clock_check {
 
 #define RECORD_ID_SIZE 48
 
+/* A run may have millions: what needs little room comes together. */
 struct record {
     int level, repeat, shard, stream; /* stream: -1 in an open loop */
-    int64_t i;                        /* index that the body was drawn by */
-    int64_t intended, sent, connected, headers, first_token, last_token, end;
     int status;                       /* HTTP; 0: none came */
-    enum outcome outcome;
-    enum failure failure;
-    int64_t prompt_tokens, output_tokens, cached_tokens;
-    int64_t chunks, arrivals, coalesced, first_tokens; /* chunks: events of the stream but [DONE] */
-    enum chunk_tokens chunk_tokens;
-    char finish_reason[32];
-    int64_t bytes;                    /* of the response's body */
-    bool reused;
     int reconnected;
     int target;
+    enum outcome outcome;
+    enum failure failure;
+    enum chunk_tokens chunk_tokens;
+    bool reused;
+    int64_t i;                        /* index that the body was drawn by */
+    int64_t intended, sent, connected, headers, first_token, last_token, end;
+    int64_t prompt_tokens, output_tokens, cached_tokens;
+    int64_t chunks, arrivals, coalesced, first_tokens; /* chunks: events of the stream but [DONE] */
+    int64_t bytes;                    /* of the response's body */
     int64_t conversation, turn; /* of a plan with turns, else -1; conversation: a number of the level, turn: from 0 */
+    char finish_reason[32];
 };
 
 /* All times never, tokens unknown; what we count ourselves (chunks, arrivals, coalesced, bytes) is 0. */

@@ -17,7 +17,7 @@
 #define RECORD_LINE_MAX ((size_t)16 << 20)
 #define RECORD_LEVELS_MAX ((size_t)10000)     /* levels times repeats of a run */
 #define RECORD_PART_LEVELS_MAX ((size_t)1000000) /* levels of a run times its shards */
-#define RECORD_RECORDS_MAX ((size_t)20000000) /* of a run: 4.8 GB of memory */
+#define RECORD_RECORDS_MAX ((size_t)20000000) /* of a run: 4.2 GB of memory */
 
 /* truncated may be NULL everywhere below. */
 
@@ -63,7 +63,7 @@ struct record_file {
     bool truncated; /* one of the files */
 };
 
-/* All of a run's records in memory (about 240 bytes each). A level that only its records know has kind "" (a further
+/* All of a run's records in memory (208 bytes each). A level that only its records know has kind "" (a further
  * repeat: what repeat 0 has). Levels of the header that were never reached are there too, as repeat 0. A second header (of a
  * resumed run) moves the times after it to the first one's anchor. No header at all: run_id "", anchor 0, truncated.
  *

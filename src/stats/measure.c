@@ -97,9 +97,6 @@ static void add_latencies(struct sums *sums, const struct record *record)
     bool good = sums->slo && request_meets(record, ms, sums->slo);
     sums->good += good;
     sums->telling += tells_of_objectives(sums, record);
-    for (int k = 0; k < LATENCY_COUNT; k++)
-        if (!isnan(ms[k]))
-            series_add(&sums->latency[k], ms[k]);
     measure_blocks_member(sums->blocks, sums->level, record, ms, good);
 }
 
@@ -174,10 +171,33 @@ static void finish_ttft(struct sums *sums)
     free(values);
 }
 
+static bool is_of_waits(enum latency latency)
+{
+    return latency == LATENCY_TTFT_CENSORED || latency == LATENCY_TTFT_WITHOUT_FIRST;
+}
+
+/* Of the members, in a list of their own: one at a time, for a million requests have a dozen of them. */
+static void list_latency(struct sums *sums, enum latency latency)
+{
+    double ms[LATENCY_COUNT];
+    for (size_t k = 0; k < sums->level->record_count; k++) {
+        uint32_t at = sums->level->records[k];
+        if (!sums->data->member[at])
+            continue;
+        request_latencies(&sums->data->file.records[at], ms);
+        if (!isnan(ms[latency]))
+            series_add(&sums->latency[latency], ms[latency]);
+    }
+}
+
 static void finish_latencies(struct sums *sums)
 {
-    for (int k = 0; k < LATENCY_COUNT; k++)
+    for (int k = 0; k < LATENCY_COUNT; k++) {
+        if (!is_of_waits((enum latency)k))
+            list_latency(sums, (enum latency)k);
         sums->out->latency[k] = series_describe(&sums->latency[k]);
+        series_free(&sums->latency[k]);
+    }
     if (sums->data->has_tokens) {
         sums->out->latency[LATENCY_ITL] = selection_describe(sums->level->tokens.gaps, SELECTION_ITL, MS);
         sums->out->latency[LATENCY_ARRIVAL_GAP] = selection_describe(sums->level->tokens.gaps, SELECTION_GAPS, MS);
@@ -388,8 +408,6 @@ void measure_level(struct level_summary *out, const struct run_data *data, const
     finish_rates(&sums);
     measure_blocks_finish(out, sums.blocks, data, level, prompt_sum_mean(&sums.prompts_in_window));
     finish_server(&sums, arena);
-    for (int k = 0; k < LATENCY_COUNT; k++)
-        series_free(&sums.latency[k]);
     free(sums.waits);
     free(sums.blocks);
 }

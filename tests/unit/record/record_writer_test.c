@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/random.h"
+#include "record/gzip_members.h"
 #include "record/record_reader.h"
 #include "support/temp_folder.h"
 
@@ -165,6 +167,58 @@ static void test_flush_closes_members(void **state)
     assert_int_equal(second.st_size, first.st_size);
 }
 
+static off_t size_of(const char *path)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
+}
+
+/* One member of so many bytes; how much the file grew by it. */
+static off_t member_size(struct gzip_stream *stream, const char *path, const void *bytes, size_t length)
+{
+    const off_t before = size_of(path);
+    assert_int_equal(gzip_stream_write(stream, bytes, length, NULL), 0);
+    assert_int_equal(gzip_stream_flush(stream, NULL), 0);
+    return size_of(path) - before;
+}
+
+/* What does not pack is stored; that it packs later is seen. Small members tell nothing. And all of it is read back. */
+static void test_what_does_not_pack_is_stored(void **state)
+{
+    enum { LENGTH = 60000, SMALL = 100 };
+    cleanup_free char *path = file_join(*state, "x.gz"), *noise = mem_alloc(LENGTH), *text = mem_alloc(LENGTH), *got = mem_alloc(LENGTH);
+    struct gzip_stream *stream = gzip_stream_open(path, NULL);
+    struct random random;
+    random_seed(&random, 1);
+    for (size_t k = 0; k < LENGTH; k++) {
+        noise[k] = (char)random_u64(&random);
+        text[k] = "some text "[k % 10];
+    }
+    assert_true(member_size(stream, path, text, LENGTH) < LENGTH / 10);
+    for (int k = 0; k < 5; k++)
+        assert_true(member_size(stream, path, noise, SMALL) >= SMALL);
+    assert_true(member_size(stream, path, text, LENGTH) < LENGTH / 10);
+    assert_true(member_size(stream, path, noise, LENGTH) >= LENGTH);
+    int stored = 0;
+    while (member_size(stream, path, text, LENGTH) > LENGTH)
+        stored++;
+    assert_int_equal(stored, 15);
+    assert_true(member_size(stream, path, text, LENGTH) < LENGTH / 10);
+    assert_int_equal(gzip_stream_close(stream, NULL), 0);
+    struct gzip_source *source = gzip_source_open(path, NULL, NULL);
+    assert_non_null(source);
+    for (int member = 0; member < 1 + 5 + 1 + 1 + 15 + 2; member++) {
+        const bool small = member >= 1 && member < 6, is_noise = small || member == 7;
+        const size_t length = small ? SMALL : LENGTH;
+        assert_int_equal(gzip_source_read(source, got, length, NULL), length);
+        assert_memory_equal(got, is_noise ? noise : text, length);
+    }
+    assert_int_equal(gzip_source_read(source, got, 1, NULL), 0);
+    assert_false(gzip_source_truncated(source));
+    gzip_source_free(source);
+}
+
 #define WRITE_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 static int take_first_line(void *context, char *line, size_t length, size_t number, struct error *err)
@@ -218,6 +272,7 @@ int main(void)
         WRITE_TEST(test_a_limit_on_the_file_size),
         WRITE_TEST(test_no_folder),
         WRITE_TEST(test_flush_closes_members),
+        WRITE_TEST(test_what_does_not_pack_is_stored),
         WRITE_TEST(test_header),
     };
 
