@@ -79,6 +79,7 @@ static void warn_if_running(const struct summarizing *work)
 
 static int read_plans(struct summarizing *work, struct error *err)
 {
+    const char *slo = options_text(work->options, "slo");
     for (size_t k = 0; k < work->count; k++) {
         cleanup_free char *path = file_join(work->folders[k], "plan.json");
         work->plans[k] = plan_read(path, err);
@@ -87,6 +88,8 @@ static int read_plans(struct summarizing *work, struct error *err)
         if (workspace_check_run_id(work->plans[k]->run_id, err) < 0)
             return error_wrap(err, "%s: run_id", path);
         struct plan *plan = work->plans[k];
+        if (slo && slo_parse(slo, &plan->slo, err) < 0)
+            return -1;
         work->deployed[k] = (struct deployed){.run_id = plan->run_id, .model = plan->model, .hardware = plan->deployment.hardware,
                                               .price_micro_usd = &plan->deployment.price_micro_usd, .gpus = &plan->deployment.gpus,
                                               .price_source = &plan->deployment.price_source};
@@ -307,6 +310,8 @@ static const struct option_row summarize_options[] = {
      .help = "folder for the files; default: the run's own, of a comparison <workspace>/comparisons/<id>"},
     {.type = OPTION_TEXT, .name = "import", .argument = "FORMAT:FILE", .repeatable = true, .help = summarize_import_help},
     SUMMARIZE_FACTS_OPTIONS,
+    {.type = OPTION_TEXT, .name = "slo", .argument = "LIST",
+     .help = "what each request has to meet, for goodput, instead of what the plan says: ttft=1000ms,tpot=100ms"},
     COMMAND_GATE_OPTIONS,
     {.type = OPTION_FLAG, .name = "strict", .help = "end with exit code 4 when a level is invalid as a measurement"},
     {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files"},

@@ -96,6 +96,34 @@ null'
     assert_failure 2
 }
 
+@test "--slo: goodput, the share that met every goal, and up to which load" {
+    summarize --quiet
+    assert_json "$W/run-a/summary.json" '[.run.objectives, .levels[0].goodput_rps, .levels[0].goodput_share, .levels[0].missing.goodput_rps]' \
+        '[null,null,null,"no objectives were given (--slo)"]'
+    refute_output --partial 'Goals'
+    summarize --quiet --slo ttft=10s,e2e=1m
+    assert_success
+    assert_output --partial 'Goals:    ttft at most 10000 ms and e2e at most 60000 ms'
+    assert_json "$W/run-a/summary.json" '[.levels[].goodput_share] | unique' '[1]'
+    assert_json "$W/run-a/summary.json" '[.run.plan.slo, (.points.capacity_at_sla.slo | has("load"))]' '[{"ttft_ms":10000,"e2e_ms":60000},true]'
+    summarize --quiet --slo ttft=1ms
+    assert_success
+    assert_output --partial 'none: 0 % of the requests met all objectives at'
+    assert_json "$W/run-a/summary.json" '[.levels[].goodput_rps] | unique' '[0]'
+    summarize --slo ttft=1000
+    assert_failure 2
+    [[ $stderr == *"--slo: ttft: '1000' is no time with a unit, as in 1000ms or 1s"* ]]
+}
+
+@test "intervals: of every level by blocks, over repeats where there are some; totals of the run" {
+    summarize --quiet
+    assert_success
+    assert_output --partial 'How sure are these numbers?'
+    assert_json "$W/run-a/summary.json" '[.levels[] | .interval_95.request_rps | .low <= .high] | all' true
+    assert_json "$W/run-a/summary.json" '.totals.requests.ok == ([.levels[].requests.ok] | add)' true
+    assert_json "$W/run-a/summary.json" '.repeats' '[]'
+}
+
 @test "two runs make a comparison" {
     make_run run-b 400 3.40
     summarize run-a "$W/run-b"

@@ -52,6 +52,8 @@ static struct plan *make_plan(double time_scale)
     plan->workload.prompt.mean = plan->workload.output.mean = 30;
     plan->limits.max_seconds_ns = (int64_t)((double)LEVEL_NS * time_scale);
     plan->calibration.exact = true;
+    plan->slo.most_ns[SLO_TTFT] = (int64_t)((double)SECOND * time_scale / 4);
+    plan->slo.most_ns[SLO_TPOT] = (int64_t)((double)SECOND * time_scale / 100);
     return plan;
 }
 
@@ -337,6 +339,7 @@ static void divide_and_compare(const struct division *whole, struct random *rand
             remove_tokens(folder, &division);
         cleanup_free char *numbers = numbers_of(folder, time_scale);
         assert_non_null(strstr(numbers, "event-loop lag p99 "));
+        assert_null(strstr(numbers, "\"goodput_rps\": null"));
         snprintf(what, sizeof what, "%d shards, time scale %g, %s tokens", counts[k], time_scale, with_tokens ? "with" : "without");
         assert_same_text(numbers, expected, what);
         temp_folder_remove(folder);
