@@ -2,7 +2,8 @@
  *
  * Three suites a run. "objectives": a case for each set of objectives; it fails where no tested load meets it. "advised load": a case for each
  * metric of the classes at the load to run in production; it fails where that is worse than acceptable. "measurement": a case for
- * each level; it fails where its measurement is invalid. A sweep goes on until something breaks, so what loads beyond the advised one are
+ * each level; it fails where its measurement is invalid. With a baseline a fourth, "baseline": a case for each number that both runs have, and for
+ * each point; it fails where that became worse beyond noise. A sweep goes on until something breaks, so what loads beyond the advised one are
  * like fails nothing. What is not known is skipped, with the reason. */
 #include <math.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "report/report.h"
+#include "stats/baseline.h"
 
 #define XML_HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 
@@ -190,6 +192,27 @@ static bool is_repeated(const struct run_summary *summary)
     return false;
 }
 
+/* ---- the baseline ---- */
+
+static void add_baseline(struct suite *suite, const struct baseline *baseline)
+{
+    struct arena *arena = arena_new();
+    for (size_t k = 0; k < baseline->row_count; k++) {
+        const struct baseline_row *row = &baseline->rows[k];
+        const char *name = arena_printf(arena, "%s at %s is no worse than in %s", history_metric_title(row->metric),
+                                        points_load_text(arena, row->load, row->unit), baseline->run_id);
+        enum result result = row->missing ? SKIPPED : row->verdict == CHANGE_WORSE ? FAILED : PASSED;
+        add_case(suite, name, result, 0, row->missing ? row->missing : baseline_row_text(arena, row));
+    }
+    for (size_t k = 0; k < BASELINE_POINTS; k++) {
+        const struct baseline_point *point = &baseline->points[k];
+        const char *name = arena_printf(arena, "the %s point is no lower than in %s", point->name, baseline->run_id);
+        enum result result = point->verdict == CHANGE_UNKNOWN ? SKIPPED : point->verdict == CHANGE_WORSE ? FAILED : PASSED;
+        add_case(suite, name, result, 0, arena_printf(arena, "%s before, %s now", point->was, point->is));
+    }
+    arena_free(arena);
+}
+
 /* ---- documents ---- */
 
 static void add_run(const struct run_summary *summary, struct totals *totals, struct buf *out)
@@ -210,6 +233,11 @@ static void add_run(const struct run_summary *summary, struct totals *totals, st
     begin_suite(&suite, summary, "measurement");
     for (size_t k = 0; k < summary->level_count; k++)
         add_measurement(&suite, &summary->levels[k], is_repeated(summary));
+    end_suite(&suite, totals, out);
+    if (!summary->baseline)
+        return;
+    begin_suite(&suite, summary, "baseline");
+    add_baseline(&suite, summary->baseline);
     end_suite(&suite, totals, out);
 }
 

@@ -73,6 +73,12 @@ false'
     assert_line --regexp '^\| worse +\| +1 streams \| +TTFT p95 +\| +196 ms \| +394 ms \|'
     [[ $stderr == *"--fail-on regression=5% (TTFT p50 at 1 stream: 151 ms before, 349 ms now"* ]]
     [ -s "$W/night-4/report.html" ]
+    summarize --quiet night-4 --baseline night-3 --format junit
+    run grep -A1 'name="TTFT p95 at 1 stream is no worse than in night-3"' "$W/night-4/junit.xml"
+    assert_line --partial '<failure message="TTFT p95 at 1 stream: 196 ms before, 394 ms now, '
+    run grep -A1 'name="the breaking point is no lower than in night-3"' "$W/night-4/junit.xml"
+    assert_line --partial '<system-out>'
+    summarize --quiet night-4 --baseline night-3 --fail-on regression=5%
     [ -s "$BATS_TEST_TMPDIR/results/verdict" ]
     assert_json "$W/night-4/manifest.json" '.steps[-1] | [.step, .exit_code]' '["summarize",5]'
     summarize --quiet night-4 --baseline night-3 --fail-on regression=200%
