@@ -374,11 +374,11 @@ static void clean(const char *text, size_t length, struct buf *out)
 json_t *import_parse_json(const char *name, const char *text, size_t length, struct error *err)
 {
     json_error_t where;
-    json_t *root = json_loadb(text, length, 0, &where);
+    json_t *root = json_loadb(text, length, JSON_ALLOW_NUL, &where);
     if (!root) {
         cleanup_buf struct buf cleaned = BUF_INIT(2 * IMPORT_FILE_MAX);
         clean(text, length, &cleaned);
-        root = json_loadb(buf_text(&cleaned), cleaned.len, 0, NULL);
+        root = json_loadb(buf_text(&cleaned), cleaned.len, JSON_ALLOW_NUL, NULL);
     }
     if (!root)
         error_set(err, ERROR_USAGE, "%s: line %d, column %d: not JSON: %s", name, where.line, where.column, where.text);

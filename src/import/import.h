@@ -78,7 +78,7 @@ void import_derive_tpot(struct level_summary *level);
 /* ttft_censored of ttft, where what became of requests without a first token is not told. */
 void import_derive_censored(struct level_summary *level);
 
-/* A document that Python wrote: NaN and Infinity outside of strings are null. NULL: ERROR_USAGE. json_decref() it. */
+/* A document that Python wrote: NaN and Infinity outside of strings are null, an answer may hold NUL characters. NULL: ERROR_USAGE. json_decref() it. */
 json_t *import_parse_json(const char *name, const char *text, size_t length, struct error *err);
 /* What is at a path of members ("metrics.request_totals.total", indices are "0"); NULL: nothing. */
 const json_t *import_at(const json_t *object, const char *path);

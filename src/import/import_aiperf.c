@@ -330,7 +330,7 @@ static int read_export(struct import *import, const char *name, const json_t *ro
 static int read_file(struct import *import, const char *name, struct buf *text, struct error *err)
 {
     const char *begin = buf_text(text), *line_end = memchr(begin, '\n', text->len);
-    json_t *line = line_end ? json_loadb(begin, (size_t)(line_end - begin), 0, NULL) : NULL;
+    json_t *line = line_end ? json_loadb(begin, (size_t)(line_end - begin), JSON_ALLOW_NUL, NULL) : NULL;
     bool records = is_record(line);
     json_decref(line);
     import->lacks = LACKS;

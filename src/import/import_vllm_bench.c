@@ -245,7 +245,7 @@ static int read_file(struct import *import, const char *name, struct buf *text, 
     const char *begin = buf_text(text), *line_end = memchr(begin, '\n', text->len);
     import->tool = "vllm bench";
     import->lacks = LACKS;
-    json_t *line = line_end ? json_loadb(begin, (size_t)(line_end - begin), 0, NULL) : NULL;
+    json_t *line = line_end ? json_loadb(begin, (size_t)(line_end - begin), JSON_ALLOW_NUL, NULL) : NULL;
     bool is_whole = json_is_object(line);
     json_decref(line);
     return is_whole ? read_lines(import, name, begin, begin + text->len, err) : read_text(import, name, begin, text->len, err);

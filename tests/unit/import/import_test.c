@@ -110,7 +110,7 @@ static void test_errors_say_what_is_expected(void **state)
 static void test_json_of_python(void **state)
 {
     (void)state;
-    static const char text[] = "{\"NaN\": NaN, \"a\": [-Infinity, Infinity, 1.5, -2], \"b\": \"NaN \\\" Infinity\"}";
+    static const char text[] = "{\"answer\": \"\\u0000\", \"NaN\": NaN, \"a\": [-Infinity, Infinity, 1.5, -2], \"b\": \"NaN \\\" Infinity\"}";
     json_t *root = import_parse_json("x.json", text, strlen(text), NULL);
     assert_non_null(root);
     assert_true(json_is_null(json_object_get(root, "NaN")));
