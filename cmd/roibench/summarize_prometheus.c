@@ -42,7 +42,7 @@ struct asking {
     const struct kubernetes_facts *pods; /* whose GPUs count; NULL: all */
     struct run_span span;
     size_t counter;
-    struct gpu_samples *samples;
+    struct gpu_samples samples; /* of the run that is looked at */
     size_t others;              /* series of GPUs that are not the pods' */
     bool clocks_told;
 };
@@ -81,7 +81,7 @@ static void take_series(void *context, const json_t *labels, const struct promet
         asking->others++;
         return;
     }
-    struct gpu_series *series = gpu_samples_series(asking->samples, name_gpu(labels, name), prometheus_label(labels, "modelName"),
+    struct gpu_series *series = gpu_samples_series(&asking->samples, name_gpu(labels, name), prometheus_label(labels, "modelName"),
                                                    counters[asking->counter].quantity);
     for (size_t k = 0; series && k < count; k++)
         gpu_series_add(series, samples[k].realtime_ns - asking->span.anchor_realtime_ns, samples[k].value * counters[asking->counter].scale);
@@ -140,7 +140,7 @@ static int ask_all(struct asking *asking, struct error *err)
     for (int64_t at = from; at < to; at += PIECE_NS)
         if (ask_piece(asking, at, at + PIECE_NS < to ? at + PIECE_NS : to, err) < 0)
             return -1;
-    gpu_samples_sort(asking->samples);
+    gpu_samples_sort(&asking->samples);
     return 0;
 }
 
@@ -149,7 +149,7 @@ static int ask_all(struct asking *asking, struct error *err)
 /* Without pods and selector, all that Prometheus knows are the deployment's only if they are as many. */
 static bool may_be_all(const struct asking *asking)
 {
-    size_t known = gpu_samples_gpus(asking->samples);
+    size_t known = gpu_samples_gpus(&asking->samples);
     int64_t told = asking->plan->deployment.gpus;
     if (asking->pods || asking->selector[0] || told <= 0 || (size_t)told == known)
         return true;
@@ -168,10 +168,10 @@ static void tell_none(const struct asking *asking)
                     asking->selector[0] ? " with these labels" : "", asking->plan->run_id);
 }
 
-static int keep(const struct asking *asking, const char *folder, struct error *err)
+static int keep(struct asking *asking, const char *folder, struct error *err)
 {
     cleanup_free char *redacted = http_url_redacted(asking->url);
-    struct gpu_samples *samples = asking->samples;
+    struct gpu_samples *samples = &asking->samples;
     snprintf(samples->source, sizeof samples->source, "%s", redacted);
     snprintf(samples->selector, sizeof samples->selector, "%s", asking->selector);
     if (gpu_file_write(folder, samples, err) < 0)
@@ -182,21 +182,20 @@ static int keep(const struct asking *asking, const char *folder, struct error *e
 
 static void look_at_run(struct asking *asking, const char *folder)
 {
-    struct gpu_samples samples = {.asked_realtime_ns = clock_realtime(asking->app->clock)};
     struct error err = {.class = ERROR_NONE};
     const struct kubernetes_facts *facts = asking->plan->kubernetes;
-    asking->samples = &samples;
+    asking->samples = (struct gpu_samples){.asked_realtime_ns = clock_realtime(asking->app->clock)};
     asking->others = 0;
     asking->pods = facts && facts->pod_count > 0 && !asking->selector[0] ? facts : NULL;
     if (run_span_read(folder, &asking->span, &err) < 0)
         log_warning(&asking->app->log, "%s; it has no GPU facts", err.text);
     else if (ask_all(asking, &err) < 0)
         log_warning(&asking->app->log, "--prometheus %s: %s; %s has no GPU facts", asking->url, err.text, asking->plan->run_id);
-    else if (samples.count == 0)
+    else if (asking->samples.count == 0)
         tell_none(asking);
     else if (may_be_all(asking) && keep(asking, folder, &err) < 0)
         log_warning(&asking->app->log, "GPU facts could not be kept: %s", err.text);
-    gpu_samples_free(&samples);
+    gpu_samples_free(&asking->samples);
 }
 
 /* ---- options ---- */
