@@ -115,6 +115,8 @@ json_t *guidellm_metrics(const struct level_summary *level, const struct level_e
         json_object_set_new(metrics, "request_dispatch_delay", by_ending(endings->of[QUANTITY_SLIP_S]));
         json_object_set_new(metrics, "request_scheduled_latency", by_ending(endings->of[QUANTITY_DUE_E2E_S]));
     }
+    if (!isnan(level->goodput_share))
+        guidellm_set_real(metrics, "slo_attainment", level->goodput_share);
     add_contents(metrics, endings);
     return metrics;
 }

@@ -1,5 +1,6 @@
 /* One row a level; of a comparison, one row a level of every run. What most people look for comes first, then every other number of the level
- * that summary.json has, by names made of its members': ttft_ms.p95 is ttft_p95_ms, the bounds of its interval ttft_p95_low_ms and ttft_p95_high_ms. */
+ * that summary.json has, by names made of its members': ttft_ms.p95 is ttft_p95_ms, the bounds of its interval ttft_p95_low_ms and ttft_p95_high_ms.
+ * Series inside of a level (its blocks and slices) have no place in a row. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -105,6 +106,8 @@ static void whole_latency(struct sheet *sheet, const struct level_summary *level
     for (int k = 0; k < PERCENTILE_COUNT; k++)
         one_percentile(sheet, level, latency, (enum percentile)k);
     number(sheet, latency_column(latency, "max", name), distribution->max);
+    number(sheet, latency_column(latency, "mean_low", name), distribution->mean_interval.low);
+    number(sheet, latency_column(latency, "mean_high", name), distribution->mean_interval.high);
     for (int k = 0; k < INTERVAL_COUNT; k++) {
         snprintf(part, sizeof part, "%s_low", percentile_name(interval_percentile(k)));
         number(sheet, latency_column(latency, part, name), distribution->interval[k].low);
@@ -167,8 +170,23 @@ static void gpus(struct sheet *sheet, const struct gpu_summary *gpu)
     number(sheet, "gpu_memory_bytes", gpu->memory_bytes);
     number(sheet, "gpu_power_w", gpu->power_w);
     number(sheet, "gpu_energy_j", gpu->energy_j);
+    text(sheet, "gpu_energy_by_counter", gpu->gpus == 0 ? NULL : gpu->by_counter ? "true" : "false");
     number(sheet, "output_tokens_per_joule", gpu->output_tokens_per_joule);
     number(sheet, "total_tokens_per_joule", gpu->total_tokens_per_joule);
+}
+
+/* Of the rates that have an interval; the columns of the others would always be empty. */
+static void rate_intervals(struct sheet *sheet, const struct level_summary *level)
+{
+    static const enum rate rates[] = {RATE_USER_TPS,    RATE_OUTPUT_TPS, RATE_TOTAL_TPS, RATE_REQUEST_RPS,
+                                      RATE_GOODPUT_RPS, RATE_CONCURRENCY, RATE_ERROR_RATE};
+    char name[NAME_SIZE];
+    for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
+        snprintf(name, sizeof name, "%s_low", rate_name(rates[k]));
+        number(sheet, name, level->rate_interval[rates[k]].low);
+        snprintf(name, sizeof name, "%s_high", rate_name(rates[k]));
+        number(sheet, name, level->rate_interval[rates[k]].high);
+    }
 }
 
 /* cut NULL: not known. */
@@ -315,6 +333,10 @@ static void other_columns(struct sheet *sheet, const struct level_summary *level
     for (int k = 0; k < LATENCY_COUNT; k++)
         whole_latency(sheet, level, (enum latency)k);
     number(sheet, "ttft_slices_above", level->ttft_slices_above);
+    rate_intervals(sheet, level);
+    number(sheet, "goodput_share", level->goodput_share);
+    count(sheet, "blocks", level->blocks.count > 0 ? level->blocks.count : COUNT_UNKNOWN);
+    number(sheet, "block_seconds", level->blocks.count > 0 ? level->blocks.seconds : NAN);
     one_gauge(sheet, "queue_depth", &level->server.queue_depth);
     one_gauge(sheet, "kv_cache", &level->server.kv_cache);
     one_gauge(sheet, "running", &level->server.running);

@@ -134,8 +134,8 @@ def note_members(name, part, value, seen, path=""):
 
 
 # Optional members of summary.json and comparison.json that no golden case has.
-NOT_IN_CASES = {"/deployment_differences", "/roi_missing", "/points_missing", "/points_other_unit",
-                "#level/window/cooldown/series"}
+NOT_IN_CASES = {"/deployment_differences", "/roi_missing", "/points_missing", "/points_other_unit", "#level/window/cooldown/series",
+                "#timeline/preemptions", "#timeline/prefix_cache_hit_share"}
 
 
 def check_schemas(cases):
@@ -160,6 +160,11 @@ def check_schemas(cases):
 
 # --- CSV -----------------------------------------------------------------------------------------------------------------
 
+# Members of a level that have no place in a row; and objects that may be missing as a whole.
+SERIES = {"slices", "blocks.output_tps", "blocks.request_rps", "blocks.concurrency", "server.reconciled", "conversations"}
+WHOLE = {"server.sums", "errors", "window.warmup", "window.cooldown", "blocks", "gpu"}
+
+
 def column_of(path):
     """The column that has a member of a level in summary.json."""
     parts = path.split(".")
@@ -177,9 +182,16 @@ def column_of(path):
         return "requests" if parts[1] == "members" else parts[1]
     if name == "errors":
         return f"error_{parts[1]}"
+    if name == "interval_95":
+        return f"{parts[1]}_{parts[2]}"
+    if name == "blocks":
+        return {"count": "blocks", "seconds": "block_seconds"}[parts[1]]
+    if name == "gpu":
+        return parts[1] if parts[1].endswith("_per_joule") else "gpus_seen" if parts[1] == "gpus" else f"gpu_{parts[1]}"
     if name == "server":
         if parts[1] == "sums":
-            return parts[2] if parts[2].startswith("client_") else f"server_{parts[2]}"
+            own = parts[2].startswith("client_") or parts[2] in ("preemptions", "prefix_cache_hit_share")
+            return parts[2] if own else f"server_{parts[2]}"
         return parts[1] if len(parts) == 2 or parts[2] == "mean" else f"{parts[1]}_{parts[2]}"
     if name == "classes":
         return {"level": "class", "decided_by": "decided_by"}.get(parts[1], f"class_{parts[1]}")
@@ -216,8 +228,8 @@ def check_csv(runs, path):
         if row["run_id"] != run["run"]["run_id"]:
             fail(f"{path}: a row of {row['run_id']} where {run['run']['run_id']} was expected")
         for member, value in leaves({key: level[key] for key in level if key not in ("missing", "derived")}):
-            if value is None and member in ("server.sums", "errors", "window.warmup", "window.cooldown"):
-                continue  # a whole object that is missing
+            if member in SERIES or (value is None and member in WHOLE):
+                continue
             column = column_of(member)
             if column not in row:
                 if value is None and ("." not in member or member.startswith("server.")):
