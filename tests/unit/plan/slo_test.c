@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/random.h"
+#include "support/properties_slo.h"
 
 static void test_objectives(void **state)
 {
@@ -107,6 +109,20 @@ static void test_a_plan_that_is_wrong(void **state)
     check_refused("{\"slo\":[]}", "plan.json: slo: expected an object, got []");
 }
 
+/* The fuzzer's property, on random changes of an objective: the same ones in every run. */
+static void test_any_text_is_read_or_refused(void **state)
+{
+    (void)state;
+    struct random random;
+    random_seed(&random, 5);
+    for (int round = 0; round < 20000; round++) {
+        char text[] = "ttft=1000ms,tpot_vllm=0.1s,e2e=2m";
+        for (uint64_t changes = random_below(&random, 4); changes > 0; changes--)
+            text[random_below(&random, sizeof text - 1)] = "0123456789.=,smhe-x"[random_below(&random, 19)];
+        property_slo((const uint8_t *)text, random_below(&random, sizeof text));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +130,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_objective),
         cmocka_unit_test(test_written_and_read_back),
         cmocka_unit_test(test_a_plan_that_is_wrong),
+        cmocka_unit_test(test_any_text_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
