@@ -72,7 +72,7 @@ static int choose_folders(struct summarizing *work, struct error *err)
 static void warn_if_running(const struct summarizing *work)
 {
     for (size_t k = 0; k < work->count; k++)
-        if (work->plans[k] && run_lock_is_held(work->folders[k]))
+        if (run_lock_is_held(work->folders[k]))
             log_warning(&work->app->log, "%s: roibench run is still writing into it: what follows is what it had measured so far",
                         work->folders[k]);
 }
@@ -271,9 +271,9 @@ static int summarize_run(struct app *app, struct options *options, struct error 
     struct gate asked; /* a wrong word is told before the work */
     if (command_gate_read(options, &asked, err) < 0 || summarize_prometheus_check(options, err) < 0 || choose_folders(&work, err) < 0)
         return -1;
+    warn_if_running(&work); /* before there are imports, which nobody writes into */
     if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || summarize_facts_read(options, work.deployed, work.count, err) < 0)
         return -1;
-    warn_if_running(&work);
     if (summarize_prometheus(app, options, work.folders, work.plans, work.count, err) < 0)
         return -1;
     if (summarize_runs(&work, err) < 0 || compare_runs(&work, err) < 0 ||
