@@ -216,7 +216,7 @@ static void add_pair(struct buf *out, const struct comparison *comparison, const
         load_cell(&table, pair->cheap_load[at], pair->cheap_at_least[at], comparison->unit);
         load_cell(&table, pair->dear_load[at], pair->dear_at_least[at], comparison->unit);
         table_text(&table, pair->break_even[at].text);
-        table_printf(&table, isnan(pair->equal_price_usd[at]) ? "%s" : "%s an hour", markdown_usd(pair->equal_price_usd[at], text));
+        table_printf(&table, isfinite(pair->equal_price_usd[at]) ? "%s an hour" : "%s", markdown_usd(pair->equal_price_usd[at], text));
     }
     table_end(&table, out);
 }

@@ -79,12 +79,12 @@ static const char *caveat_text(const struct comparison *comparison)
 
 /* ---- who gives more ---- */
 
-/* Rows that have this yield there. */
+/* Rows that have this yield there, and more than 0 of it. */
 static size_t count_rows(const struct roi *roi, enum operating_point at, enum yield yield)
 {
     size_t count = 0;
     for (size_t k = 0; k < roi->row_count; k++)
-        if (!isnan(roi->rows[k].at[at].yield[yield]))
+        if (roi->rows[k].at[at].yield[yield] > 0)
             count++;
     return count;
 }
@@ -107,7 +107,7 @@ static int row_with_most(const struct roi *roi, enum operating_point at, enum yi
     int best = -1;
     for (size_t k = 0; k < roi->row_count; k++) {
         double has = roi->rows[k].at[at].yield[yield];
-        if ((int)k != but && !isnan(has) && (best < 0 || has > roi->rows[best].at[at].yield[yield]))
+        if ((int)k != but && has > 0 && (best < 0 || has > roi->rows[best].at[at].yield[yield]))
             best = (int)k;
     }
     return best;

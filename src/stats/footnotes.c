@@ -28,7 +28,7 @@ static bool find_mixed(const struct roi_row *a, const struct roi_row *b, struct 
     for (int x = 0; x < OPERATING_COUNT; x++)
         for (int y = 0; y < OPERATING_COUNT; y++) {
             double ratio = per_usd(a, x) / per_usd(b, y);
-            if (x == y || !isfinite(ratio))
+            if (x == y || !isfinite(ratio) || ratio <= 0)
                 continue;
             if (!found || ratio < least->ratio)
                 *least = (struct mixed){ratio, x, y};

@@ -184,6 +184,8 @@ static void fill_ratio(struct roi *roi, size_t best, size_t row, int at)
     struct roi_cell *cell = &roi->rows[row].at[at];
     const struct roi_deployment *a = roi->rows[best].deployment, *b = roi->rows[row].deployment;
     cell->ratio = (struct uncertain){.value = headline(roi, best, at) / headline(roi, row, at), .interval = interval_unknown, .count = 1};
+    if (!isfinite(cell->ratio.value)) /* nothing came of this one */
+        cell->ratio.value = NAN;
     if (best == row || isnan(cell->ratio.value))
         return;
     struct repeats_ratio by_repeats = repeats_ratio(top->repeats, cell->repeats, FIGURE_TOTAL_TPS, roi_took_turns(a, b));

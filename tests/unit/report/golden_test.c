@@ -439,6 +439,58 @@ static void test_a_run_judges_its_levels_as_its_report_does(void **state)
     assert_true(judged >= JUDGED_MIN); /* every time that a case was opened */
 }
 
+/* ---- any two runs ---- */
+
+#define ALL_RUNS_MAX 64
+
+static struct run_summary *all_runs[ALL_RUNS_MAX];
+static size_t all_run_count;
+
+static void keep_runs(const char *name)
+{
+    struct golden golden;
+    open_case(&golden, name, NULL);
+    comparison_free(golden.comparison);
+    for (size_t k = 0; k < golden.count; k++) {
+        assert_true(all_run_count < ALL_RUNS_MAX);
+        golden.runs[k]->calls_per_turn = 3;
+        golden.runs[k]->facts.claim = 200;
+        all_runs[all_run_count++] = golden.runs[k];
+    }
+    free(golden.folder);
+}
+
+static void compare_two(const struct run_summary *a, const struct run_summary *b)
+{
+    static const char *const wrong[] = {"nan", " inf ", "(null)", "- an hour", ": \"not known\""}; /* the last: MISSING_UNEXPLAINED */
+    struct comparison *comparison = comparison_make((const struct run_summary *const[]){a, b}, 2, NULL);
+    assert_non_null(comparison);
+    for (const struct report_format *format = report_formats; format->name; format++) {
+        cleanup_buf struct buf text = BUF_INIT(REPORT_MAX);
+        bool is_read = strcmp(format->name, "markdown") == 0 || strcmp(format->name, "json") == 0;
+        if (!is_read)
+            continue;
+        format->write_comparison(comparison, &text);
+        for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
+            if (strstr(buf_text(&text), wrong[k]))
+                fail_msg("%s against %s, %s: \"%s\" in: %.200s", a->facts.run_id, b->facts.run_id, format->name, wrong[k],
+                         strstr(buf_text(&text), wrong[k]));
+    }
+    comparison_free(comparison);
+}
+
+/* Whatever they are: nothing served, one level, no price, other loads, cut off. */
+static void test_any_two_runs_can_be_compared(void **state)
+{
+    (void)state;
+    for_each_case(keep_runs);
+    for (size_t a = 0; a < all_run_count; a++)
+        for (size_t b = a + 1; b < all_run_count; b++)
+            compare_two(all_runs[a], all_runs[b]);
+    for (size_t k = 0; k < all_run_count; k++)
+        run_summary_free(all_runs[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_order_of_records_does_not_matter),
         cmocka_unit_test(test_a_summary_read_back_gives_the_same_history),
         cmocka_unit_test(test_nothing_is_not_a_number),
+        cmocka_unit_test(test_any_two_runs_can_be_compared),
         cmocka_unit_test(test_a_run_judges_its_levels_as_its_report_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
