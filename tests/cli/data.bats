@@ -159,8 +159,9 @@ talk() {
         while read -r conversation turn tokens; do
             [ "$tokens" -eq "$(sed -nE "$((conversation % 3 * 3 + turn + 1))s/.*\"prompt_tokens\":([0-9]+).*/\1/p" ws/r/data.jsonl)" ]
         done
-    ! zcat ws/r/records.jsonl.gz | grep '"turn":0' | grep -q '"cached_tokens":[1-9]'
-    ! zcat ws/r/records.jsonl.gz | grep '"turn":[12]' | grep -qv '"cached_tokens":[1-9]'
+    assert_equal "$(zcat ws/r/records.jsonl.gz | grep '"turn":0' | grep -c '"cached_tokens":[1-9]')" 0
+    [ "$(zcat ws/r/records.jsonl.gz | grep -c '"turn":[12].*"outcome":"ok"\|"outcome":"ok".*"turn":[12]')" -ge 9 ]
+    assert_equal "$(zcat ws/r/records.jsonl.gz | grep '"outcome":"ok"' | grep '"turn":[12]' | grep -cv '"cached_tokens":[1-9]')" 0
     run "$ROIBENCH" summarize --workspace ws --format markdown
     refute_output --partial "cached prompts"
 }
@@ -239,8 +240,8 @@ talk() {
     prepare --data a.json --trace-block 16
     assert_failure 2
     [[ $stderr == *"--trace-block is for traces"*"a.json is read as json"* ]]
-    printf '{"conversations":[{"from":"human","value":"a"}]}' >talk
-    prepare --data talk --data-format sharegpt --data-column prompt=conversations
+    printf '{"conversations":[{"from":"human","value":"a"}]}' >talks.one
+    prepare --data talks.one --data-format sharegpt --data-column prompt=conversations
     assert_failure 2
     [[ $stderr == *"--data-column names columns of json, jsonl and csv; --data-format sharegpt has its own"* ]]
     printf '"abcdefghij"' | gzip -n | head -c 18 >cut.gz
