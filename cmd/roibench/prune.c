@@ -21,8 +21,6 @@
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 #define UNFINISHED_DAYS 1 /* that a run which is prepared or was cut off may still be begun or gone on with */
 
-CLEANUP_DEFINE(struct plan, plan_free)
-
 struct pruned_run {
     char *id;
     struct plan *plan;

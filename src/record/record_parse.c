@@ -266,9 +266,9 @@ static int read_outcome(struct line_reader *reader, const struct text *key, enum
 
     if (read_text(reader, &text) < 0)
         return -1;
-    for (enum outcome k = OUTCOME_OK; k <= OUTCOME_INCOMPLETE; k++) {
-        if (text_is(&text, outcome_name(k))) {
-            *outcome = k;
+    for (int k = OUTCOME_OK; k <= OUTCOME_INCOMPLETE; k++) {
+        if (text_is(&text, outcome_name((enum outcome)k))) {
+            *outcome = (enum outcome)k;
             return 0;
         }
     }
@@ -281,9 +281,9 @@ static int read_failure(struct line_reader *reader, const struct text *key, enum
 
     if (read_text(reader, &text) < 0)
         return -1;
-    for (enum failure k = FAILURE_NONE; k < FAILURE_COUNT; k++) {
-        if (text_is(&text, failure_name(k))) {
-            *failure = k;
+    for (int k = FAILURE_NONE; k < FAILURE_COUNT; k++) {
+        if (text_is(&text, failure_name((enum failure)k))) {
+            *failure = (enum failure)k;
             return 0;
         }
     }
@@ -296,9 +296,9 @@ static int read_chunk_tokens(struct line_reader *reader, const struct text *key,
 
     if (read_text(reader, &text) < 0)
         return -1;
-    for (enum chunk_tokens k = CHUNK_TOKENS_NONE; k <= CHUNK_TOKENS_COUNTED; k++) {
-        if (text_is(&text, chunk_tokens_name(k))) {
-            *how = k;
+    for (int k = CHUNK_TOKENS_NONE; k <= CHUNK_TOKENS_COUNTED; k++) {
+        if (text_is(&text, chunk_tokens_name((enum chunk_tokens)k))) {
+            *how = (enum chunk_tokens)k;
             return 0;
         }
     }

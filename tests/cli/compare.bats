@@ -80,15 +80,9 @@ value() { # FILTER
     two_runs
     summarize a b --claim a=1e9 --claim b=0.001
     assert_success
-<<<<<<< HEAD
     # shellcheck disable=SC2016
     assert_line --partial -- '- 1000000000 tok/s per $/h, as published for a, is 1,000,000,000 tok/s at $1.00, which is more than any load gave: at most'
     # shellcheck disable=SC2016
-=======
-    # shellcheck disable=SC2016 # dollars
-    assert_line --partial -- '- 1000000000 tok/s per $/h, as published for a, is 1,000,000,000 tok/s at $1.00, which is more than any load gave: at most'
-    # shellcheck disable=SC2016 # dollars
->>>>>>> e93575b (Tests that can fail: which turns find their tokens in the cache; every chart of a page has its table of values)
     assert_line --partial -- 'as published for b, is 0 tok/s at $2.00, which is less than the lowest load gave: 1 stream'
     assert_line --partial 'they are not of one operating point'
     assert_equal "$(value '.roi.footnotes | length >= 3')" true

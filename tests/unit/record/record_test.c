@@ -107,17 +107,17 @@ static void test_every_name_comes_back(void **state)
     struct record record = full_record();
 
     (void)state;
-    for (enum failure k = FAILURE_NONE; k < FAILURE_COUNT; k++) {
-        record.failure = k;
+    for (int k = FAILURE_NONE; k < FAILURE_COUNT; k++) {
+        record.failure = (enum failure)k;
         assert_round_trip(&record);
-        assert_false(failure_by_server(k) && failure_by_client(k));
+        assert_false(failure_by_server((enum failure)k) && failure_by_client((enum failure)k));
     }
-    for (enum chunk_tokens k = CHUNK_TOKENS_NONE; k <= CHUNK_TOKENS_COUNTED; k++) {
-        record.chunk_tokens = k;
+    for (int k = CHUNK_TOKENS_NONE; k <= CHUNK_TOKENS_COUNTED; k++) {
+        record.chunk_tokens = (enum chunk_tokens)k;
         assert_round_trip(&record);
     }
-    for (enum outcome k = OUTCOME_OK; k <= OUTCOME_INCOMPLETE; k++) {
-        record.outcome = k;
+    for (int k = OUTCOME_OK; k <= OUTCOME_INCOMPLETE; k++) {
+        record.outcome = (enum outcome)k;
         assert_round_trip(&record);
     }
 }

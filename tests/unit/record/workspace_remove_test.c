@@ -71,8 +71,10 @@ static void test_a_run_that_is_going_on_stays(void **state)
 static void test_leftovers(void **state)
 {
     const char *workspace = *state;
-    cleanup_free char *left = make_run(workspace, ".removed-x"), *hidden = make_run(workspace, ".other"), *nowhere = file_join(workspace, "nowhere");
+    cleanup_free char *nowhere = file_join(workspace, "nowhere");
     bool in_use;
+    free(make_run(workspace, ".removed-x"));
+    free(make_run(workspace, ".other"));
     free(make_run(workspace, "x"));
     assert_int_equal(workspace_remove(workspace, "x", &in_use, NULL), 0); /* over what an earlier removal left */
     assert_false(is_there(workspace, "x") || is_there(workspace, ".removed-x"));
