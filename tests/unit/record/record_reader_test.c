@@ -335,7 +335,7 @@ static void test_metrics(void **state)
     assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, NULL), 0);
     assert_int_equal(sum, 26231);
     assert_true(truncated);
-    temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1,\"took\":0,\"target\":64,\"series\":{}}\n", 43);
+    temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1,\"took\":0,\"target\":64,\"series\":{}}\n", 41);
     assert_int_equal(record_read_metrics(*state, NO_SHARD, sum_metrics, &sum, &truncated, &err), -1);
     assert_non_null(strstr(err.text, "beyond the 64 there may be"));
     temp_file_write(*state, "metrics.jsonl.gz", "{\"t\":1.5,\"took\":0,\"series\":{}}\n", 32);
