@@ -324,21 +324,25 @@ static void json_set_new(json_t *object, const char *key, json_t *value)
         abort();
 }
 
+/* A new reference. */
+static json_t *text_value(const char *text)
+{
+    json_t *value = json_string(text);
+
+    if (!value) {
+        cleanup_free char *repaired = json_repair_text(text);
+
+        value = json_string(repaired);
+    }
+    return value;
+}
+
 void json_set_text(json_t *object, const char *key, const char *text_or_null)
 {
-    if (!text_or_null) {
+    if (text_or_null)
+        json_set_new(object, key, text_value(text_or_null));
+    else
         json_set_null(object, key);
-        return;
-    }
-
-    json_t *text = json_string(text_or_null);
-
-    if (!text) {
-        cleanup_free char *fixed = json_repair_text(text_or_null);
-
-        text = json_string(fixed);
-    }
-    json_set_new(object, key, text);
 }
 
 void json_set_text_if_any(json_t *object, const char *key, const char *text)
@@ -405,6 +409,13 @@ json_t *json_add_array(json_t *object, const char *key)
 
     json_set_new(object, key, member);
     return member;
+}
+
+void json_set_texts(json_t *object, const char *key, const char *const *texts, size_t count)
+{
+    json_t *array = json_add_array(object, key);
+    for (size_t k = 0; k < count; k++)
+        json_array_append_new(array, text_value(texts[k]));
 }
 
 static int json_dump_part(const char *bytes, size_t length, void *context)

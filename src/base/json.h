@@ -75,6 +75,7 @@ void json_set_bool(json_t *object, const char *key, bool value);
 void json_set_null(json_t *object, const char *key);
 json_t *json_add_object(json_t *object, const char *key); /* borrowed */
 json_t *json_add_array(json_t *object, const char *key);  /* borrowed */
+void json_set_texts(json_t *object, const char *key, const char *const *texts, size_t count); /* an array, perhaps of none */
 
 /* Pretty: indent 2, keeps order, ends in a newline. -1: it does not fit below out->max. */
 int json_append_pretty(const json_t *document, struct buf *out);

@@ -189,6 +189,11 @@ const char *units_format_load(double load, char *buffer)
     return buffer;
 }
 
+double units_usd(int64_t micro_usd)
+{
+    return micro_usd < 0 ? NAN : (double)micro_usd / (double)MICRO;
+}
+
 const char *units_format_usd(int64_t micro_usd, char *buffer)
 {
     const uint64_t amount = micro_usd < 0 ? -(uint64_t)micro_usd : (uint64_t)micro_usd;

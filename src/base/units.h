@@ -15,6 +15,9 @@ int units_parse_integer(const char *text, int64_t *integer);
 /* Dollars to integer micro-dollars: "0.85", "$3.40". At most 6 decimals, at most UNITS_USD_MAX. */
 int units_parse_usd(const char *text, int64_t *micro_usd);
 
+/* Micro-dollars as dollars, for output; what is below 0 is not known: NAN. */
+double units_usd(int64_t micro_usd);
+
 #define UNITS_TEXT_SIZE 48
 
 /* "850 ms", "1.2 s", "2 m 05 s" */

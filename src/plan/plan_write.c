@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/units.h"
 #include "plan/labels.h"
 #include "plan/plan.h"
 #include "plan/token_lengths.h"
@@ -12,11 +13,6 @@
 static double seconds(int64_t ns)
 {
     return (double)ns / (double)NS_PER_S;
-}
-
-static void set_usd(json_t *object, const char *key, int64_t micro_usd)
-{
-    json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
 }
 
 static void write_server(json_t *root, const struct server_identity *server)
@@ -101,7 +97,7 @@ static void write_limits(json_t *root, const struct limits *limits)
     json_set_number(object, "max_error_rate", limits->max_error_rate < 1 ? limits->max_error_rate : NAN);
     json_set_bool(object, "stop_when_saturated", limits->stop_when_saturated);
     json_set_integer_if(object, "max_tokens_total", limits->max_tokens_total, limits->max_tokens_total != 0);
-    set_usd(object, "max_usd", limits->max_micro_usd);
+    json_set_number(object, "max_usd", units_usd(limits->max_micro_usd));
 }
 
 static void write_deployment(json_t *root, const struct deployment *deployment)
@@ -109,7 +105,7 @@ static void write_deployment(json_t *root, const struct deployment *deployment)
     json_t *object = json_add_object(root, "deployment");
     json_set_text_if_any(object, "hardware", deployment->hardware);
     json_set_integer_if(object, "gpus", deployment->gpus, deployment->gpus != 0);
-    set_usd(object, "price_per_hour", deployment->price_micro_usd);
+    json_set_number(object, "price_per_hour", units_usd(deployment->price_micro_usd));
     json_set_text_if_any(object, "price_source", deployment->price_source);
     labels_write(deployment, object);
 }
@@ -139,9 +135,8 @@ static void write_connection(json_t *root, const struct plan *plan)
     json_set_text_if_any(tls, "ca_file", plan->ca_file);
     if (plan->insecure)
         json_set_bool(tls, "insecure", true);
-    json_t *headers = plan->header_count > 0 ? json_add_array(root, "headers") : NULL;
-    for (size_t k = 0; k < plan->header_count; k++)
-        json_array_append_new(headers, json_string(plan->header_names[k]));
+    if (plan->header_count > 0)
+        json_set_texts(root, "headers", plan->header_names, plan->header_count);
 }
 
 static void write_reasons(json_t *root, const struct plan *plan)

@@ -37,7 +37,7 @@ enum gpu_quantity {
 const char *gpu_quantity_name(enum gpu_quantity quantity); /* "power_w" */
 
 struct gpu_sample {
-    int64_t t; /* wall ns from the run's anchor */
+    int64_t t; /* first (base/sort.h); wall ns from the run's anchor */
     double value;
 };
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/units.h"
 #include "report/guidellm.h"
 
 #define ID_SIZE 320
@@ -36,7 +37,7 @@ static json_t *environment(const struct run_facts *facts, const struct level_sum
     json_set_integer(object, "repeat", level->repeat);
     json_set_text_if_any(object, "hardware", facts->hardware);
     json_set_integer_if(object, "gpus", facts->gpus, facts->gpus > 0);
-    json_set_number(object, "price_per_hour", facts->price_micro_usd < 0 ? NAN : (double)facts->price_micro_usd / 1e6);
+    json_set_number(object, "price_per_hour", units_usd(facts->price_micro_usd));
     json_set_text(object, "validity", validity_name(level->validity.verdict));
     return object;
 }

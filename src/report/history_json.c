@@ -5,13 +5,6 @@
 #include "base/json.h"
 #include "report/history_report.h"
 
-static void set_texts(json_t *object, const char *key, const char *const *list, size_t count)
-{
-    json_t *array = json_add_array(object, key);
-    for (size_t k = 0; k < count; k++)
-        json_array_append_new(array, json_string(list[k]));
-}
-
 static void set_date(json_t *object, const char *key, int64_t realtime_ns)
 {
     char date[CLOCK_RFC3339_SIZE];
@@ -65,8 +58,8 @@ json_t *baseline_to_json(const struct baseline *baseline)
     json_set_text(object, "run_id", baseline->run_id);
     set_date(object, "started", baseline->started);
     json_set_text(object, "text", baseline->text);
-    set_texts(object, "differences", baseline->differences, baseline->difference_count);
-    set_texts(object, "deployment_differences", baseline->deployments, baseline->deployment_count);
+    json_set_texts(object, "differences", baseline->differences, baseline->difference_count);
+    json_set_texts(object, "deployment_differences", baseline->deployments, baseline->deployment_count);
     json_set_integer(object, "worse", (int64_t)baseline->worse);
     json_set_integer(object, "better", (int64_t)baseline->better);
     json_set_integer(object, "same", (int64_t)baseline->same);

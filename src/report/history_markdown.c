@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "report/history_report.h"
+#include "report/markdown.h"
 #include "report/table.h"
 
 #define LOAD_SIZE (UNITS_TEXT_SIZE + 16)
@@ -16,19 +17,6 @@ void markdown_baseline_verdict(struct buf *out, const struct baseline *baseline)
     buf_append_text(out, "**");
     markdown_text(out, baseline->text);
     buf_append_text(out, "**\n\n");
-}
-
-static void add_list(struct buf *out, const char *title, const char *const *list, size_t count)
-{
-    if (count == 0)
-        return;
-    buf_printf(out, "%s\n\n", title);
-    for (size_t k = 0; k < count; k++) {
-        buf_append_text(out, "- ");
-        markdown_text(out, list[k]);
-        buf_append_char(out, '\n');
-    }
-    buf_append_char(out, '\n');
 }
 
 /* "+18 % worse", "+1.2 %", "+3.0 % ?" */
@@ -141,8 +129,8 @@ void markdown_baseline(struct buf *out, const struct baseline *baseline, const c
     buf_printf(out, "%s Against ", heading);
     markdown_text(out, baseline->run_id);
     buf_printf(out, " of %.10s\n\n", clock_format_rfc3339(baseline->started, 0, date));
-    add_list(out, "**The two were not measured alike: take every change below with care.**", baseline->differences, baseline->difference_count);
-    add_list(out, "What is served is not the same:", baseline->deployments, baseline->deployment_count);
+    markdown_list(out, "**The two were not measured alike: take every change below with care.**", baseline->differences, baseline->difference_count);
+    markdown_list(out, "What is served is not the same:", baseline->deployments, baseline->deployment_count);
     add_changes(out, baseline);
     add_details(out, baseline);
     add_points(out, baseline);

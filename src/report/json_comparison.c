@@ -3,15 +3,11 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "base/units.h"
 #include "report/json_conversations.h"
 #include "report/missing.h"
 #include "report/report_json.h"
 #include "stats/repeats_ratio.h"
-
-static void set_price(json_t *object, const char *key, int64_t micro_usd)
-{
-    json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
-}
 
 /* Why a figure of a cell is null, by what it is made of. */
 static const char *yield_missing(enum yield yield, const struct roi_deployment *deployment, const struct level_summary *level)
@@ -78,7 +74,7 @@ static void write_rows(json_t *roi, const struct comparison *comparison)
         json_t *object = json_object();
         json_set_text(object, "run", comparison->runs[k]->facts.run_id);
         json_set_text(object, "name", row->deployment->name);
-        set_price(object, "price_per_hour", row->deployment->price_micro_usd);
+        json_set_number(object, "price_per_hour", units_usd(row->deployment->price_micro_usd));
         json_set_integer_if(object, "gpus", row->deployment->gpus, row->deployment->gpus > 0);
         for (int at = 0; at < OPERATING_COUNT; at++)
             write_cell(object, (enum operating_point)at, &row->at[at], row->deployment, comparison->runs[k]->calls_per_turn);
@@ -124,7 +120,7 @@ static void write_pairs(json_t *roi, const struct comparison *comparison)
         json_set_text(object, "cheap", cheap);
         json_set_text(object, "dear", dear);
         json_set_integer_if(object, "replicas", pair->replicas, pair->replicas > 0);
-        set_price(object, "left_over_per_hour", pair->replicas > 0 ? pair->left_over_micro_usd : -1);
+        json_set_number(object, "left_over_per_hour", units_usd(pair->replicas > 0 ? pair->left_over_micro_usd : -1));
         json_set_number(object, "efficiency_delta", pair->efficiency_delta);
         json_set_text(object, "statement", pair->statement);
         json_set_text(loads, "cheap", cheap);
@@ -193,13 +189,6 @@ static void write_same_loads(json_t *root, const struct comparison *comparison)
 
 /* ---- the document ---- */
 
-static void add_texts(json_t *object, const char *key, const char *const *texts, size_t count)
-{
-    json_t *list = json_add_array(object, key);
-    for (size_t k = 0; k < count; k++)
-        json_array_append_new(list, json_string(texts[k]));
-}
-
 /* Of the runs of which there is something to say. */
 static void write_validity(json_t *root, const struct comparison *comparison)
 {
@@ -218,9 +207,9 @@ json_t *report_json_of_comparison(const struct comparison *comparison)
     json_t *runs = json_add_array(root, "runs");
     for (size_t k = 0; k < comparison->count; k++)
         json_array_append_new(runs, report_json_of_run(comparison->runs[k]));
-    add_texts(root, "differences", comparison->differences, comparison->difference_count);
+    json_set_texts(root, "differences", comparison->differences, comparison->difference_count);
     if (comparison->deployment_difference_count > 0)
-        add_texts(root, "deployment_differences", comparison->deployment_differences, comparison->deployment_difference_count);
+        json_set_texts(root, "deployment_differences", comparison->deployment_differences, comparison->deployment_difference_count);
     write_validity(root, comparison);
     if (!comparison->unit) {
         json_set_null(root, "roi");
@@ -233,7 +222,7 @@ json_t *report_json_of_comparison(const struct comparison *comparison)
     write_ratios(roi, comparison);
     write_pairs(roi, comparison);
     write_pareto(roi, comparison);
-    add_texts(roi, "footnotes", comparison->roi.footnotes, comparison->roi.footnote_count);
+    json_set_texts(roi, "footnotes", comparison->roi.footnotes, comparison->roi.footnote_count);
     missing_explain_roi(roi);
     write_same_loads(root, comparison);
     return root;

@@ -10,6 +10,19 @@
 
 #define KUBERNETES_LINE_MAX ((size_t)128 << 10)
 
+void markdown_list(struct buf *out, const char *title, const char *const *texts, size_t count)
+{
+    if (count == 0)
+        return;
+    buf_printf(out, "%s\n\n", title);
+    for (size_t k = 0; k < count; k++) {
+        buf_append_text(out, "- ");
+        markdown_text(out, texts[k]);
+        buf_append_char(out, '\n');
+    }
+    buf_append_char(out, '\n');
+}
+
 const char *markdown_usd(double usd, char *buffer)
 {
     return fabs(usd) < UNITS_USD_MAX ? units_format_usd_rounded(usd, buffer) : "-";

@@ -34,6 +34,9 @@ void markdown_quality(struct buf *out, const struct run_facts *facts);
 /* Loads that were measured several times: means over the repeats and their intervals; nothing where there are none. */
 void markdown_repeats(struct buf *out, const struct run_summary *summary, const char *heading);
 
+/* A paragraph and a list of texts; nothing where there are none. */
+void markdown_list(struct buf *out, const char *title, const char *const *texts, size_t count);
+
 /* "$0.85"; "-" when not known. */
 const char *markdown_usd(double usd, char *buffer);
 /* "5 streams"; of a level that was repeated, "5 streams (2 of 3)". buffer holds MARKDOWN_LOAD_SIZE. */

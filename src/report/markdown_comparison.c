@@ -14,19 +14,6 @@ static const char *name_of(const struct comparison *comparison, size_t row)
 
 /* ---- before any ratio ---- */
 
-static void add_list(struct buf *out, const char *title, const char *const *texts, size_t count)
-{
-    if (count == 0)
-        return;
-    buf_printf(out, "%s\n\n", title);
-    for (size_t k = 0; k < count; k++) {
-        buf_append_text(out, "- ");
-        markdown_text(out, texts[k]);
-        buf_append_char(out, '\n');
-    }
-    buf_append_char(out, '\n');
-}
-
 static void add_validity(struct buf *out, const struct comparison *comparison)
 {
     bool any = false;
@@ -84,9 +71,11 @@ void markdown_comparison_before(struct buf *out, const struct comparison *compar
     if (comparison->difference_count == 0)
         buf_append_text(out, "The workloads are equal.\n\n");
     bool differ = comparison->difference_count > comparison->unknown_count;
-    add_list(out, differ ? "**These runs were not measured alike: take every ratio below with care.**" : "**Not all is known of how these runs were measured:**",
-             comparison->differences, comparison->difference_count);
-    add_list(out, "The deployments differ in:", comparison->deployment_differences, comparison->deployment_difference_count);
+    markdown_list(out,
+                  differ ? "**These runs were not measured alike: take every ratio below with care.**"
+                         : "**Not all is known of how these runs were measured:**",
+                  comparison->differences, comparison->difference_count);
+    markdown_list(out, "The deployments differ in:", comparison->deployment_differences, comparison->deployment_difference_count);
     add_validity(out, comparison);
     add_turns(out, comparison);
     add_quality(out, comparison);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "record/record.h"
 #include "report/report.h"
 #include "wire/csv.h"
@@ -275,7 +276,7 @@ static void first_columns(struct sheet *sheet, const struct run_facts *facts, co
     text(sheet, "class", sla_class_name(level->verdict.level));
     text(sheet, "decided_by", level->verdict.decided_by < 0 ? NULL : sla_default.row[level->verdict.decided_by].name);
     text(sheet, "validity", validity_name(level->validity.verdict));
-    number(sheet, "price_per_hour", facts->price_micro_usd < 0 ? NAN : (double)facts->price_micro_usd / 1e6);
+    number(sheet, "price_per_hour", units_usd(facts->price_micro_usd));
     number(sheet, "gpus", facts->gpus > 0 ? (double)facts->gpus : NAN);
 }
 

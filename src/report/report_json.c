@@ -3,17 +3,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/units.h"
 #include "report/history_report.h"
 #include "report/json_conversations.h"
 #include "report/json_level.h"
 #include "report/json_server.h"
 #include "report/missing.h"
 #include "report/report_json.h"
-
-static void set_price(json_t *object, const char *key, int64_t micro_usd)
-{
-    json_set_number(object, key, micro_usd < 0 ? NAN : (double)micro_usd / 1e6);
-}
 
 /* ---- the run ---- */
 
@@ -56,7 +52,7 @@ static void write_facts(json_t *root, const struct run_facts *facts)
     json_set_text_if_any(run, "objectives", facts->objectives);
     json_set_text_if_any(run, "hardware", facts->hardware);
     json_set_integer_if(run, "gpus", facts->gpus, facts->gpus > 0);
-    set_price(run, "price_per_hour", facts->price_micro_usd);
+    json_set_number(run, "price_per_hour", units_usd(facts->price_micro_usd));
     json_set_text_if_any(run, "price_source", facts->price_source);
     json_set_text_if_any(run, "quality", facts->quality);
     json_set_text_if_any(run, "quality_source", facts->quality_source);
@@ -213,9 +209,7 @@ json_t *report_json_of_run(const struct run_summary *summary)
     if (summary->trend)
         json_object_set_new(root, "trend", trend_to_json(summary->trend));
     json_conversations_add(root, summary);
-    json_t *notes = json_add_array(root, "notes");
-    for (size_t k = 0; k < summary->note_count; k++)
-        json_array_append_new(notes, json_string(summary->notes[k]));
+    json_set_texts(root, "notes", summary->notes, summary->note_count);
     return root;
 }
 

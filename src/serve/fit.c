@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/sort.h"
 
 #define STARTS 4
 #define ITERATIONS_MAX 240
@@ -43,12 +44,6 @@ const char *fit_cost_name(enum fit_cost cost)
 
 /* --- figures ------------------------------------------------------------------------------ */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Nearest rank of sorted values. */
 static double rank_of(const double *values, size_t count, size_t per_mille)
 {
@@ -64,7 +59,7 @@ static struct statistics describe(double *values, size_t count)
     if (count == 0)
         return (struct statistics){NAN, NAN, NAN, NAN};
     double sum = 0;
-    qsort(values, count, sizeof *values, compare_doubles);
+    sort_doubles(values, count);
     for (size_t k = 0; k < count; k++)
         sum += values[k];
     return (struct statistics){sum / (double)count, rank_of(values, count, 500), rank_of(values, count, 950), rank_of(values, count, 990)};

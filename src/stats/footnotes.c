@@ -115,7 +115,7 @@ static void tell_claim(struct roi *roi, struct arena *arena, const struct roi_ro
                               roi_price_missing(deployment->price_micro_usd)));
         return;
     }
-    double total = deployment->claim * (double)deployment->price_micro_usd / 1e6;
+    double total = deployment->claim * units_usd(deployment->price_micro_usd);
     unsigned points = points_with(row);
     const char *where = points ? arena_printf(arena, "which is that of: %s", names_of(arena, points)) : place_text(arena, deployment, total);
     add(roi, arena_printf(arena, "%s tok/s per $/h, as published for %s, is %s tok/s at %s, %s", claim, deployment->name,

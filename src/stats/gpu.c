@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sort.h"
 
 #define INTERVAL_DEFAULT (60 * NS_PER_S) /* of a single sample */
 
@@ -25,15 +26,7 @@ static int64_t interval_of(const struct gpu_series *series)
 /* How many samples are at or before t. */
 static size_t count_until(const struct gpu_series *series, int64_t t)
 {
-    size_t low = 0, high = series->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (series->samples[middle].t <= t)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sort_count_until(series->samples, series->count, sizeof *series->samples, t);
 }
 
 struct held {

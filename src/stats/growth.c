@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sort.h"
 
 /* One-sided 99 % points of Student's t. */
 #define T_99_BACKLOG 2.8214379 /* GROWTH_BATCHES - 1 = 9 degrees of freedom */
@@ -50,15 +51,8 @@ void growth_add_ttft(struct growth *growth, int64_t first_token, int64_t ttft)
 /* The newest count at or before t; the oldest where there is none. */
 static const struct growth_count *count_at(const struct growth *growth, int64_t t)
 {
-    size_t low = 0, high = growth->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (growth->counts[middle].t <= t)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &growth->counts[low > 0 ? low - 1 : 0];
+    size_t until = sort_count_until(growth->counts, growth->count, sizeof *growth->counts, t);
+    return &growth->counts[until > 0 ? until - 1 : 0];
 }
 
 static int64_t backlog_of(const struct growth_count *count)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "stats/interval.h"
 
 #define Z_95 1.959963984540054
@@ -48,20 +49,13 @@ struct difference difference_of_repeats(const struct side *is, const struct side
     return difference;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median_step(const double *values, size_t count)
 {
     size_t steps = count - 1;
     double *step = mem_calloc(steps, sizeof *step);
     for (size_t k = 0; k < steps; k++)
         step[k] = fabs(values[k + 1] - values[k]);
-    qsort(step, steps, sizeof *step, compare_doubles);
-    double median = steps % 2 == 1 ? step[steps / 2] : (step[steps / 2 - 1] + step[steps / 2]) / 2;
+    double median = sort_median(step, steps);
     free(step);
     return median;
 }
@@ -106,7 +100,7 @@ double discovery_limit(const double *p, size_t count, double rate)
     for (size_t k = 0; k < count; k++)
         if (!isnan(p[k]))
             sorted[known++] = p[k];
-    qsort(sorted, known, sizeof *sorted, compare_doubles);
+    sort_doubles(sorted, known);
     for (size_t k = 0; k < known; k++)
         if (sorted[k] <= rate * (double)(k + 1) / (double)known)
             limit = sorted[k];

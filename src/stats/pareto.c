@@ -2,10 +2,12 @@
 
 #include <math.h>
 
+#include "base/units.h"
+
 static void collect(struct roi *roi, size_t row)
 {
     const struct roi_deployment *deployment = roi->rows[row].deployment;
-    double price = deployment->price_micro_usd > 0 ? (double)deployment->price_micro_usd / 1e6 : NAN;
+    double price = deployment->price_micro_usd > 0 ? units_usd(deployment->price_micro_usd) : NAN;
     double gpus = deployment->gpus > 0 ? (double)deployment->gpus : NAN;
     for (size_t k = 0; k < deployment->points->load_count; k++) {
         const struct level_summary *level = deployment->points->loads[k];

@@ -8,7 +8,6 @@
 #include "stats/pareto.h"
 #include "stats/repeats_ratio.h"
 
-#define MICRO_USD 1e6
 #define SECONDS_PER_HOUR 3600.0
 #define MILLION 1e6
 
@@ -93,7 +92,7 @@ static struct roi_cell choose_level(struct arena *arena, const struct roi_deploy
 
 static double usd_per_hour(int64_t price_micro_usd)
 {
-    return price_micro_usd > 0 ? (double)price_micro_usd / MICRO_USD : NAN;
+    return price_micro_usd > 0 ? units_usd(price_micro_usd) : NAN;
 }
 
 double roi_usd_per_million(int64_t price_micro_usd, double tps)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 
 #define PER_MILLE 1000
 #define TAIL 0.025L /* of a two-sided 95 % interval */
@@ -125,12 +126,6 @@ void series_free(struct series *series)
     *series = (struct series){0};
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void describe_moments(const double *sorted, size_t count, struct distribution *out)
 {
     if (isinf(sorted[count - 1]))
@@ -154,7 +149,7 @@ struct distribution series_describe(struct series *series)
     if (count == 0)
         return out;
     double *sorted = series->values;
-    qsort(sorted, count, sizeof *sorted, compare_doubles);
+    sort_doubles(sorted, count);
     out.min = sorted[0];
     out.max = sorted[count - 1];
     for (int k = 0; k < PERCENTILE_COUNT; k++)

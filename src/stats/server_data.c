@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sort.h"
 
 #define INTERVAL_MAX (3600 * NS_PER_S)
 
@@ -319,15 +320,7 @@ void scrapes_merge(struct scrapes *merged, struct scrapes *parts, size_t count)
 /* How many scrapes are at or before t. */
 static size_t count_until(const struct scrapes *scrapes, int64_t t)
 {
-    size_t low = 0, high = scrapes->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (scrapes->items[middle].t <= t)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sort_count_until(scrapes->items, scrapes->count, sizeof *scrapes->items, t);
 }
 
 struct server_span scrapes_span(const struct scrapes *scrapes, int64_t start, int64_t end)

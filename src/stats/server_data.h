@@ -36,7 +36,7 @@ struct server_buckets {
 };
 
 struct scrape {
-    int64_t t;                           /* when it was asked for, */
+    int64_t t;                           /* first (base/sort.h): when it was asked for, */
     int64_t took;                        /* and how long the answer took: it may tell of any moment between */
     bool extra;                          /* as in struct metrics_line */
     double value[SERVER_QUANTITY_COUNT]; /* NAN: not there. Sums of seconds are wall seconds, as the server said them */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 
 #define CELL_NS 100000
 #define CELLS_MAX ((int64_t)1000000)
@@ -109,12 +110,6 @@ void interval_ends_free(struct interval_ends *ends)
     *ends = (struct interval_ends){0};
 }
 
-static int compare_times(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 struct spread interval_ends_overlap(struct interval_ends *ends, int64_t start, int64_t end)
 {
     struct weighted_list levels = {0};
@@ -122,10 +117,8 @@ struct spread interval_ends_overlap(struct interval_ends *ends, int64_t start, i
     int64_t t = start;
     for (size_t k = 0; k < ends->count; k++)
         reaching += ends->to[k] >= start && ends->from[k] <= end;
-    if (ends->count > 0) {
-        qsort(ends->from, ends->count, sizeof ends->from[0], compare_times);
-        qsort(ends->to, ends->count, sizeof ends->to[0], compare_times);
-    }
+    sort_times(ends->from, ends->count);
+    sort_times(ends->to, ends->count);
     while (over < ends->count && t < end) {
         bool begins = begun < ends->count && ends->from[begun] <= ends->to[over];
         int64_t next = begins ? ends->from[begun] : ends->to[over];

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/sort.h"
 #include "stats/interval.h"
 #include "stats/noise.h"
 
@@ -25,12 +26,6 @@ struct values {
 };
 
 /* ---- the step ---- */
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* From 1; equal values share the mean of their ranks. */
 static void find_ranks(const double *values, size_t count, double *ranks)
@@ -86,8 +81,7 @@ static double median_of(const double *values, size_t count)
 {
     double *sorted = mem_calloc(count + 1, sizeof *sorted);
     memcpy(sorted, values, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare_doubles);
-    double median = count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    double median = sort_median(sorted, count);
     free(sorted);
     return median;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "stats/shards.h"
 
 #define LAG_MIN_NS 1e6
@@ -96,26 +97,6 @@ static void judge_client(struct level_summary *out, const struct run_data *data,
 
 /* ---- arrivals that were not delivered ---- */
 
-static int compare_times(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* How many of count sorted times are at or before t. */
-static size_t count_until(const int64_t *times, size_t count, int64_t t)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (times[middle] <= t)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool was_delivered(const struct record *record, const struct run_level *level)
 {
     return record->sent != TIME_NEVER && record->sent < level->bounds.end;
@@ -135,14 +116,15 @@ static double share_held_back(const struct run_data *data, const struct run_leve
         if (record->end != TIME_NEVER)
             ends[ended++] = record->end;
     }
-    qsort(sends, sent, sizeof *sends, compare_times);
-    qsort(ends, ended, sizeof *ends, compare_times);
+    sort_times(sends, sent);
+    sort_times(ends, ended);
     double undelivered = 0, held_back = 0;
     for (size_t k = 0; k < level->record_count; k++) {
         const struct record *record = &data->file.records[level->records[k]];
         if (!data->member[level->records[k]] || was_delivered(record, level))
             continue;
-        size_t under_way = count_until(sends, sent, record->intended) - count_until(ends, ended, record->intended);
+        size_t under_way = sort_count_until(sends, sent, sizeof *sends, record->intended) -
+                             sort_count_until(ends, ended, sizeof *ends, record->intended);
         undelivered++;
         held_back += (double)under_way >= AT_CAP * (double)max_concurrency;
     }

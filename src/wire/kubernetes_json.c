@@ -3,13 +3,6 @@
 
 #include "wire/kubernetes.h"
 
-static void write_texts(json_t *object, const char *key, const char *const *texts, size_t count)
-{
-    json_t *array = json_add_array(object, key);
-    for (size_t k = 0; k < count; k++)
-        json_array_append_new(array, json_string(texts[k]));
-}
-
 static void write_pods(json_t *object, const struct kubernetes_facts *facts)
 {
     json_t *array = json_add_array(object, "pods");
@@ -53,10 +46,10 @@ void kubernetes_facts_write(json_t *root, const struct kubernetes_facts *facts)
     json_set_text_if_any(object, "image_digest", facts->image_digest);
     json_set_text_if_any(object, "gpu_resource", facts->gpu_resource);
     json_set_integer_if(object, "gpus_per_pod", facts->gpus_per_pod, facts->gpus_per_pod != 0);
-    write_texts(object, "arguments", facts->arguments, facts->argument_count);
+    json_set_texts(object, "arguments", facts->arguments, facts->argument_count);
     write_pods(object, facts);
     write_nodes(object, facts);
-    write_texts(object, "notes", facts->notes, facts->note_count);
+    json_set_texts(object, "notes", facts->notes, facts->note_count);
 }
 
 /* ---- reading ---- */

@@ -5,6 +5,7 @@ bats_load_library bats-support
 bats_load_library bats-assert
 bats_require_minimum_version 1.5.0
 load support/run_folder # make_run
+load support/reports # assert_json, make_comparison
 
 setup() {
     unset ROIBENCH_PRICE ROIBENCH_GPUS ROIBENCH_BASELINE ROIBENCH_FAIL_ON ROIBENCH_RUN_ID
@@ -25,12 +26,6 @@ roibench() { # COMMAND...
     local command=$1
     shift
     run --separate-stderr "$ROIBENCH" "$command" --workspace "$W" "$@"
-}
-
-assert_json() { # FILE FILTER EXPECTED
-    run jq -c "$2" "$1"
-    assert_success
-    assert_output "$3"
 }
 
 # Level 0 of a run becomes an invalid measurement: the client was late.
@@ -328,17 +323,6 @@ false'
 }
 
 # ---- prune ----
-
-make_comparison() { # ID RUN...
-    local id=$1 run separator='' runs=''
-    shift
-    for run; do
-        runs+="$separator{\"run\":{\"run_id\":\"$run\"}}"
-        separator=,
-    done
-    mkdir -p "$W/comparisons/$id"
-    echo "{\"schema\":\"roibench/comparison/v1\",\"runs\":[$runs]}" >"$W/comparisons/$id/comparison.json"
-}
 
 ids() {
     (cd "$W" && echo ./*/plan.json | sed 's#\./##g; s#/plan.json##g')

@@ -3,6 +3,7 @@
 
 bats_load_library bats-support
 bats_load_library bats-assert
+load support/reports # assert_json
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -14,12 +15,6 @@ setup() {
 
 summarize() {
     run --separate-stderr "$ROIBENCH" summarize --workspace "$W" "$@"
-}
-
-assert_json() { # FILE FILTER EXPECTED
-    run jq -c "$2" "$1"
-    assert_success
-    assert_output "$3"
 }
 
 @test "a table of levels is a run: reports in its own folder, nothing of it invented" {

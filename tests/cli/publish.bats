@@ -3,6 +3,7 @@
 
 bats_load_library bats-support
 bats_load_library bats-assert
+load support/reports # make_comparison
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -20,17 +21,6 @@ make_run() { # ID
 {"schema":"roibench/manifest/v1","tool":{"name":"roibench","version":"1"},"identity":"x","files":{},
  "steps":[{"step":"prepare","version":"1","host":"h","started":"2026-11-24T04:06:51Z","ended":"2026-11-24T04:06:52Z","exit_code":0}]}
 END
-}
-
-make_comparison() { # ID RUN...
-    local id=$1 run separator='' runs=''
-    shift
-    for run; do
-        runs+="$separator{\"run\":{\"run_id\":\"$run\"}}"
-        separator=,
-    done
-    mkdir -p "$W/comparisons/$id"
-    echo "{\"schema\":\"roibench/comparison/v1\",\"runs\":[$runs]}" >"$W/comparisons/$id/comparison.json"
 }
 
 publish() {

@@ -4,6 +4,7 @@
 bats_load_library bats-support
 bats_load_library bats-assert
 load support/run_folder # make_run
+load support/reports # assert_json
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -15,13 +16,6 @@ setup() {
 
 summarize() {
     run --separate-stderr "$ROIBENCH" summarize --workspace "$W" "$@"
-}
-
-# One value of a JSON file, as jq prints it.
-assert_json() { # FILE FILTER EXPECTED
-    run jq -c "$2" "$1"
-    assert_success
-    assert_output "$3"
 }
 
 @test "the current run: files in its folder, the report on stdout, their names on stderr" {

@@ -220,9 +220,11 @@ static void test_writes_members_in_order(void **state)
     json_set_null(object, "n");
     json_set_integer(json_add_object(object, "o"), "x", 1);
     json_array_append_new(json_add_array(object, "a"), json_integer(2));
+    json_set_texts(object, "t", (const char *const[]){"x", "a\xFF"}, 2);
+    json_set_texts(object, "none", NULL, 0);
     json_append_compact(object, &text);
     assert_string_equal(buf_text(&text), "{\"z\":\"a\\\"\\n\",\"y\":null,\"broken\":\"a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz\","
-                                         "\"i\":-9223372036854775808,\"b\":false,\"n\":null,\"o\":{\"x\":1},\"a\":[2]}");
+                                         "\"i\":-9223372036854775808,\"b\":false,\"n\":null,\"o\":{\"x\":1},\"a\":[2],\"t\":[\"x\",\"a\xEF\xBF\xBD\"],\"none\":[]}");
     json_append_compact(object, &small);
     assert_true(small.overflowed);
     json_decref(object);

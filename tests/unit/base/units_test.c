@@ -170,6 +170,9 @@ static void test_loads_and_dollars_are_formatted(void **state)
     assert_string_equal(units_format_usd(-850000, buffer), "-$0.85");
     units_format_usd(INT64_MIN, buffer);
     assert_string_equal(buffer, "-$9223372036854.775808");
+    assert_true(units_usd(3400000) == 3.4);
+    assert_true(units_usd(0) == 0);
+    assert_true(isnan(units_usd(-1)));
 }
 
 int main(void)
