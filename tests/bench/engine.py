@@ -34,6 +34,7 @@ ROIBENCH = os.environ.get("ROIBENCH", str(ROOT / "build/roibench"))
 REPEATS = int(os.environ.get("BENCH_REPEATS", "5"))
 E2E_CACHE = Path(os.environ.get("E2E_CACHE", ROOT / "build/e2e"))
 BODY_WORDS = 32
+SERVER_SHARE_MOST = 0.9 # of a CPU: a server that needs more is late by itself, and what a client adds cannot be told from it
 PEER_MAY_LOSE = 0.05 # as fast as can be it loses some; what it costs is divided by the tokens it got
 WORKERS = max(1, (os.cpu_count() or 2) - 1)
 MS, S = 1e6, 1e9
@@ -389,21 +390,39 @@ def measure_error(streams, step):
                   stream_start="spread")
         requests = run.count_fine()
     return {"errors": errors_of(run, server), "report": server.report, "cpu_share": run.cost.cpu / run.cost.seconds,
-            "tokens": requests * tokens, "lag_ms": run.level_end()["lag_ns"]["p99"] / MS}
+            "server_share": server.report["cpu_s"] / run.cost.seconds, "tokens": requests * tokens,
+            "lag_ms": run.level_end()["lag_ns"]["p99"] / MS}
+
+
+def measure_errors_in_time(streams, step):
+    """REPEATS runs whose server had room; None, and its share of a CPU, when it had none in more than every second one."""
+    tried = []
+    while len(tried) < 2 * REPEATS:
+        tried.append(measure_error(streams, step))
+        runs = [run for run in tried if run["server_share"] <= SERVER_SHARE_MOST]
+        if len(runs) == REPEATS:
+            return runs, len(tried)
+    return None, statistics.median(run["server_share"] for run in tried)
 
 
 def row_exact(table):
     for step in False, True:
-        runs = [measure_error(1000, step) for _ in range(REPEATS)]
+        how = "all in step" if step else "each in its time"
+        names = [f"1,000 streams, {how}: error of {what} p99" for what in ("TTFT", "ITL")]
+        runs, tried = measure_errors_in_time(1000, step)
+        if not runs:
+            for name in names:
+                table.skip(name, f"the server took {tried * 100:.0f} % of its CPU, so it was late by itself")
+            continue
         reports = [run["report"] for run in runs]
         middle = lambda values: statistics.median(values)
         text = (f"client {middle(r['errors'][2] for r in runs):.2f} and {middle(r['errors'][3] for r in runs):.2f}, truth "
                 f"{middle(r['ttft_ns']['p99'] for r in reports) / MS:.2f} and {middle(r['itl_ns']['p99'] for r in reports) / MS:.2f} ms; "
-                f"lag p99 {middle(r['lag_ms'] for r in runs):.2f} ms, CPU {middle(r['cpu_share'] for r in runs) * 100:.0f} %")
-        how = "all in step" if step else "each in its time"
-        table.add(f"1,000 streams, {how}: error of TTFT p99", "ms", [r["errors"][0] for r in runs], 2, 0.5,
+                f"lag p99 {middle(r['lag_ms'] for r in runs):.2f} ms, CPU {middle(r['cpu_share'] for r in runs) * 100:.0f} %; "
+                f"the server had room in {REPEATS} of {tried} runs")
+        table.add(names[0], "ms", [r["errors"][0] for r in runs], 2, 0.5,
                   say_of(reports, runs[0]["tokens"], text))
-        table.add(f"1,000 streams, {how}: error of ITL p99", "ms", [r["errors"][1] for r in runs], 1, 0.2, "the same runs")
+        table.add(names[1], "ms", [r["errors"][1] for r in runs], 1, 0.2, "the same runs")
 
 
 def peer_errors(command, streams):
