@@ -210,6 +210,7 @@ static int deliver(const struct app *app, const struct options *options, const s
     char identity[65];
     const struct destination_settings settings = {
         .net = {.ca_file = options_text(options, "cacert"), .ca_environment = getenv("SSL_CERT_FILE"), .stop = app->stop},
+        .environment = getenv,
         .overwrite = options_flag(options, "overwrite"),
         .stall_timeout_ns = STALL_TIMEOUT_NS,
     };

@@ -218,7 +218,8 @@ void net_setup_apply(struct net_setup *setup, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, setup);
 }
 
-struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *content_type, bool expect)
+struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *content_type, const char *const *more, size_t more_count,
+                                     bool expect)
 {
     struct curl_slist *list = NULL;
 
@@ -228,7 +229,11 @@ struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *
         cleanup_free char *line = mem_printf("Content-Type: %s", content_type);
 
         list = net_setup_append(list, line);
+    } else {
+        list = net_setup_append(list, "Content-Type:"); /* a POST without one would get that of a form */
     }
+    for (size_t k = 0; k < more_count; k++)
+        list = net_setup_append(list, more[k]);
     for (const struct curl_slist *own = setup->headers; own; own = own->next)
         list = net_setup_append(list, own->data);
     if (!expect)

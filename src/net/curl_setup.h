@@ -21,7 +21,9 @@ void net_setup_free(struct net_setup *setup);
 /* Sets the common options of a new or reset handle; setup must outlive it. */
 void net_setup_apply(struct net_setup *setup, CURL *easy);
 
-/* Authorization, Content-Type if given; without expect: no waiting for "100 Continue". curl_slist_free_all it. */
-struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *content_type, bool expect);
+/* Authorization, Content-Type (NULL: none, not even one of libcurl's own), `more`; without expect: no waiting for "100 Continue".
+ * curl_slist_free_all it. */
+struct curl_slist *net_setup_headers(const struct net_setup *setup, const char *content_type, const char *const *more, size_t more_count,
+                                     bool expect);
 
 #endif

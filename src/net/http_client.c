@@ -289,49 +289,93 @@ static int http_client_exchange(struct http_exchange *exchange, struct error *er
 
 CLEANUP_DEFINE(struct curl_slist, curl_slist_free_all)
 
-int http_client_get(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err)
+/* What is not GET, HEAD or has a body: the verb is the caller's, the kind of transfer libcurl's. */
+static void http_client_set_body(struct http_exchange *exchange, const struct http_request *request)
 {
-    struct http_exchange exchange = {.client = client, .method = "GET", .url = url, .response = response};
-    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
+    CURL *easy = exchange->client->easy;
+
+    if (request->read) {
+        curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->length);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_client_give);
+        curl_easy_setopt(easy, CURLOPT_READDATA, exchange);
+    } else if (request->body || strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->length);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+    } else if (strcmp(request->method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static void http_client_set_limits(CURL *easy, const struct http_request *request)
+{
+    if (request->timeout_ns > 0)
+        http_client_limit(easy, request->timeout_ns);
+    else
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, http_client_ms(request->stall_timeout_ns));
+    if (request->stall_timeout_ns > 0) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (http_client_ms(request->stall_timeout_ns) + 999) / 1000);
+    }
+}
+
+int http_client_request(struct http_client *client, const struct http_request *request, struct http_response *response, struct error *err)
+{
+    struct http_exchange exchange = {
+        .client = client,
+        .method = request->method,
+        .url = request->url,
+        .response = response,
+        .read = request->read,
+        .read_context = request->read_context,
+        .take = request->take,
+        .take_context = request->take_context,
+        .left = request->length,
+    };
+    cleanup_with(curl_slist_free_all) struct curl_slist *headers =
+        net_setup_headers(client->setup, request->content_type, request->headers, request->header_count, !request->body);
 
     http_client_prepare(&exchange, headers);
-    http_client_limit(client->easy, timeout_ns);
+    http_client_set_limits(client->easy, request);
+    http_client_set_body(&exchange, request);
     return http_client_exchange(&exchange, err);
+}
+
+const char *http_client_header(const struct http_client *client, const char *name, size_t index)
+{
+    struct curl_header *header;
+
+    return curl_easy_header(client->easy, name, index, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : NULL;
+}
+
+/* ---- the usual ones ---- */
+
+int http_client_get(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err)
+{
+    return http_client_request(client, &(struct http_request){.method = "GET", .url = url, .timeout_ns = timeout_ns}, response, err);
 }
 
 int http_client_stream(struct http_client *client, const char *url, int64_t timeout_ns, bool (*take)(void *context, const char *bytes, size_t length),
                        void *context, struct http_response *response, struct error *err)
 {
-    struct http_exchange exchange = {.client = client, .method = "GET", .url = url, .response = response, .take = take, .take_context = context};
-    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
+    const struct http_request request = {.method = "GET", .url = url, .timeout_ns = timeout_ns, .take = take, .take_context = context};
 
-    http_client_prepare(&exchange, headers);
-    http_client_limit(client->easy, timeout_ns);
-    return http_client_exchange(&exchange, err);
+    return http_client_request(client, &request, response, err);
 }
 
 int http_client_head(struct http_client *client, const char *url, int64_t timeout_ns, struct http_response *response, struct error *err)
 {
-    struct http_exchange exchange = {.client = client, .method = "HEAD", .url = url, .response = response};
-    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, NULL, true);
-
-    http_client_prepare(&exchange, headers);
-    http_client_limit(client->easy, timeout_ns);
-    curl_easy_setopt(client->easy, CURLOPT_NOBODY, 1L);
-    return http_client_exchange(&exchange, err);
+    return http_client_request(client, &(struct http_request){.method = "HEAD", .url = url, .timeout_ns = timeout_ns}, response, err);
 }
 
 int http_client_post(struct http_client *client, const char *url, const char *body, size_t length, int64_t timeout_ns,
                      struct http_response *response, struct error *err)
 {
-    struct http_exchange exchange = {.client = client, .method = "POST", .url = url, .response = response};
-    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, "application/json", false);
+    const struct http_request request = {
+        .method = "POST", .url = url, .content_type = "application/json", .body = body, .length = length, .timeout_ns = timeout_ns};
 
-    http_client_prepare(&exchange, headers);
-    http_client_limit(client->easy, timeout_ns);
-    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
-    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
-    return http_client_exchange(&exchange, err);
+    return http_client_request(client, &request, response, err);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): nine parameters, each of them the caller's to say */
@@ -339,25 +383,8 @@ int http_client_put(struct http_client *client, const char *url, const char *con
                     long (*read)(void *context, char *bytes, size_t size), void *context, int64_t stall_timeout_ns,
                     struct http_response *response, struct error *err)
 {
-    struct http_exchange exchange = {
-        .client = client,
-        .method = "PUT",
-        .url = url,
-        .response = response,
-        .read = read,
-        .read_context = context,
-        .left = length,
-    };
-    cleanup_with(curl_slist_free_all) struct curl_slist *headers = net_setup_headers(client->setup, content_type, true);
-    CURL *easy = client->easy;
+    const struct http_request request = {.method = "PUT", .url = url, .content_type = content_type, .length = length, .read = read,
+                                         .read_context = context, .stall_timeout_ns = stall_timeout_ns};
 
-    http_client_prepare(&exchange, headers);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)length);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_client_give);
-    curl_easy_setopt(easy, CURLOPT_READDATA, &exchange);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, http_client_ms(stall_timeout_ns));
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (http_client_ms(stall_timeout_ns) + 999) / 1000);
-    return http_client_exchange(&exchange, err);
+    return http_client_request(client, &request, response, err);
 }

@@ -83,6 +83,27 @@ int http_client_head(struct http_client *client, const char *url, int64_t timeou
 int http_client_put(struct http_client *client, const char *url, const char *content_type, uint64_t length,
                     long (*read)(void *context, char *bytes, size_t size), void *context, int64_t stall_timeout_ns,
                     struct http_response *response, struct error *err);
+
+/* Any request: what protocols on top of HTTP need. All texts are borrowed until it is over. */
+struct http_request {
+    const char *method;           /* "PATCH" */
+    const char *url;
+    const char *content_type;     /* NULL: no such header */
+    const char *const *headers;   /* "Name: value" beside those of the settings; may hold secrets, which stand in no error text */
+    size_t header_count;
+    const char *body;             /* of `length` bytes; NULL: none, or by `read` as in http_client_put */
+    long (*read)(void *context, char *bytes, size_t size);
+    void *read_context;
+    uint64_t length;
+    bool (*take)(void *context, const char *bytes, size_t length); /* of a 2xx response, as in http_client_stream; NULL: response->body */
+    void *take_context;
+    int64_t timeout_ns;           /* of the whole; 0: no limit but the next */
+    int64_t stall_timeout_ns;     /* gives up when nothing moves for so long; 0: only the limit before */
+};
+/* Returns and errors as http_client_get. */
+int http_client_request(struct http_client *client, const struct http_request *request, struct http_response *response, struct error *err);
+/* The value of the index-th header of that name in the response that came last; NULL: there is none. Valid until the next request. */
+const char *http_client_header(const struct http_client *client, const char *name, size_t index);
 void http_response_free(struct http_response *response);
 
 /* "http://user:secret@host/x?token=1" -> "http://host/x": what may stand in logs, files and errors. free() it. */

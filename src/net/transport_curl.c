@@ -518,7 +518,7 @@ static int open_epoll(struct curl_transport *transport, struct error *err)
 
 static struct curl_slist *new_headers(const struct net_setup *setup)
 {
-    struct curl_slist *headers = net_setup_headers(setup, "application/json", false);
+    struct curl_slist *headers = net_setup_headers(setup, "application/json", NULL, 0, false);
     struct curl_slist *longer = curl_slist_append(headers, "Accept: text/event-stream");
     if (!longer)
         abort(); /* out of memory, as in mem.h */

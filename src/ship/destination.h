@@ -20,6 +20,7 @@
 
 struct destination_settings {
     struct net_settings net;
+    char *(*environment)(const char *name); /* getenv, or a test's own: where credentials are named as others name them */
     bool overwrite;
     int64_t stall_timeout_ns; /* of a transfer in which nothing moves */
 };

@@ -92,6 +92,61 @@ static void test_retry_after(void **state)
     }
 }
 
+/* --- any request --- */
+
+static void test_a_request_is_sent_as_it_is_told(void **state)
+{
+    static char text[] = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\nwww-authenticate: Bearer realm=\"b\"\r\n"
+                         "Content-Length: 0\r\n\r\n";
+    static const char *const headers[] = {"X-One: 1", "Authorization: Basic eA=="};
+    struct tiny_server *server = tiny_server_start(serve_answers, text);
+    struct http_client *client = new_client(&(struct net_settings){0});
+    struct http_response response;
+    struct error err = {0};
+    const struct http_request request = {.method = "PATCH", .url = tiny_server_url(server), .content_type = "text/x", .headers = headers,
+                                         .header_count = 2, .body = "abc", .length = 3, .timeout_ns = LIMIT_NS};
+
+    (void)state;
+    assert_int_equal(http_client_request(client, &request, &response, &err), 0);
+    assert_int_equal(response.status, 401);
+    assert_string_equal(http_client_header(client, "WWW-Authenticate", 0), "Basic realm=\"a\"");
+    assert_string_equal(http_client_header(client, "WWW-Authenticate", 1), "Bearer realm=\"b\"");
+    assert_null(http_client_header(client, "WWW-Authenticate", 2));
+    assert_null(http_client_header(client, "Location", 0));
+    http_response_free(&response);
+    http_client_free(client);
+    assert_memory_equal(tiny_server_request(server), "PATCH / HTTP/1.1\r\n", 18);
+    assert_non_null(strstr(tiny_server_request(server), "\r\nX-One: 1\r\nAuthorization: Basic eA==\r\n"));
+    assert_non_null(strstr(tiny_server_request(server), "\r\nContent-Type: text/x\r\n"));
+    assert_non_null(strstr(tiny_server_request(server), "\r\n\r\nabc"));
+    tiny_server_stop(server);
+}
+
+/* No form's type, and a length that says that nothing follows. */
+static void test_a_request_without_a_body(void **state)
+{
+    static char text[] = "HTTP/1.1 202 Accepted\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    static const char *const methods[] = {"POST", "DELETE"};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct tiny_server *server = tiny_server_start(serve_answers, text);
+        struct http_client *client = new_client(&(struct net_settings){0});
+        struct http_response response;
+        struct error err = {0};
+        const struct http_request request = {.method = methods[k], .url = tiny_server_url(server), .timeout_ns = LIMIT_NS};
+
+        assert_int_equal(http_client_request(client, &request, &response, &err), 0);
+        assert_string_equal(http_client_header(client, "Location", 0), "/there");
+        http_response_free(&response);
+        http_client_free(client);
+        assert_memory_equal(tiny_server_request(server), methods[k], strlen(methods[k]));
+        assert_null(strstr(tiny_server_request(server), "Content-Type"));
+        assert_true((strstr(tiny_server_request(server), "\r\nContent-Length: 0\r\n") != NULL) == (k == 0));
+        tiny_server_stop(server);
+    }
+}
+
 /* --- a body without an end --- */
 
 static void serve_forever(struct tiny_server *server, void *context)
@@ -507,6 +562,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get),
+        cmocka_unit_test(test_a_request_is_sent_as_it_is_told),
+        cmocka_unit_test(test_a_request_without_a_body),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_a_stream_ends_when_it_is_enough),
         cmocka_unit_test(test_a_stream_that_is_refused),
