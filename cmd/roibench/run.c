@@ -23,7 +23,7 @@ static const struct option_row run_options[] = {
     {.type = OPTION_FLAG, .name = "warm-model",
      .help = "before the first level, send as many requests at once as each level will; they are not recorded, and how long they took is told"},
     {.type = OPTION_FLAG, .name = "interleave",
-     .help = "run DIR_A DIR_B: two plans take turns, level by level, so that both meet the same hour's network and neighbours"},
+     .help = "two runs: their plans take turns, level by level, so that both meet the same hour's network and neighbours"},
     {.type = OPTION_TEXT, .name = "shard", .argument = "I/N",
      .help = "part I (from 0) of N processes that carry out the plan together, each with its own files; needs --start-at"},
     {.type = OPTION_TEXT, .name = "start-at", .argument = "DATE",
@@ -112,10 +112,12 @@ static int end_both(struct run_session *const sessions[PAIR], int status, struct
 static int run_pair(struct run_session_settings *settings, const struct options *options, struct error *err)
 {
     struct run_session *sessions[PAIR] = {NULL, NULL};
+    char *folders[PAIR] = {NULL, NULL};
     int status = 0;
     for (int which = 0; which < PAIR && status == 0; which++) {
-        settings->folder = options_positional(options, (size_t)which);
-        sessions[which] = run_session_new(settings, err);
+        folders[which] = command_find_run_folder(options_text(options, "workspace"), options_positional(options, (size_t)which), err);
+        settings->folder = folders[which];
+        sessions[which] = folders[which] ? run_session_new(settings, err) : NULL;
         status = sessions[which] ? 0 : -1;
     }
     if (status == 0)
@@ -124,7 +126,10 @@ static int run_pair(struct run_session_settings *settings, const struct options 
         status = run_session_begin(sessions[which], err);
     if (status == 0)
         status = take_turns(sessions, err);
-    return end_both(sessions, status, err);
+    status = end_both(sessions, status, err);
+    for (int which = 0; which < PAIR; which++)
+        free(folders[which]);
+    return status;
 }
 
 /* A plan that is there says for how many streams this machine has to do. */
@@ -154,19 +159,17 @@ static int run_run(struct app *app, struct options *options, struct error *err)
         return -1;
     if (options_flag(options, "interleave")) {
         if (count != PAIR || settings.start_at != TIME_NEVER)
-            return error_set(err, ERROR_USAGE, "--interleave takes the folders of two runs, and neither --shard nor --start-at");
+            return error_set(err, ERROR_USAGE, "--interleave takes two runs, and neither --shard nor --start-at");
         if (options_given(options, "run-id") && options_source(options, "run-id") == OPTION_ARGV)
-            return error_set(err, ERROR_USAGE, "--run-id has no meaning beside --interleave DIR_A DIR_B");
+            return error_set(err, ERROR_USAGE, "--run-id has no meaning beside --interleave RUN_DIR RUN_DIR");
         return run_pair(&settings, options, err);
     }
-    if (count > 0)
-        return error_set(err, ERROR_USAGE, "unexpected argument '%s': the plan is found by --workspace and --run-id; two folders need --interleave",
-                         options_positional(options, 0));
-    const char *workspace = options_text(options, "workspace");
-    cleanup_free char *run_id = workspace_find_run_id(workspace, options_text(options, "run-id"), err);
-    if (!run_id)
+    if (count > 1)
+        return error_set(err, ERROR_USAGE, "%zu runs are given: one at a time, or two with --interleave", count);
+    cleanup_free char *folder = count == 1 ? command_find_run_folder(options_text(options, "workspace"), options_positional(options, 0), err)
+                                           : command_current_run_folder(options, err);
+    if (!folder)
         return -1;
-    cleanup_free char *folder = workspace_run_folder(workspace, run_id);
     settings.folder = folder;
     return run_one(&settings, err);
 }
@@ -174,7 +177,7 @@ static int run_run(struct app *app, struct options *options, struct error *err)
 const struct command command_run = {
     .name = "run",
     .summary = "carry out the plan: load the server and record every request",
-    .usage = "[--workspace DIR] [--run-id ID] | DIR_A DIR_B --interleave",
+    .usage = "[RUN_DIR] | RUN_DIR RUN_DIR --interleave",
     .options = run_options,
     .takes_positional = true,
     .run = run_run,

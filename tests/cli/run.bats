@@ -383,7 +383,7 @@ as_nobody() {
     [[ $stderr == *text*json* ]]
     run --separate-stderr "$ROIBENCH" run folder
     assert_failure 2
-    [[ $stderr == *"unexpected argument 'folder'"* ]]
+    [[ $stderr == *"there is no run folder: neither a folder nor a run of the workspace"* ]]
 }
 
 @test "plans that cannot be run: exit 2 and what to do" {
