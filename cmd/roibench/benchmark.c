@@ -54,7 +54,7 @@ static const struct option_row *find_row(const struct option_row *rows, const ch
 
 static const struct option_row *row_of_step(const struct command *step, const char *name)
 {
-    const struct option_row *const tables[] = {step->options, workspace_options, common_options};
+    const struct option_row *const tables[] = {step->options, workspace_options, run_id_options, common_options};
     for (size_t k = 0; k < sizeof tables / sizeof tables[0]; k++) {
         const struct option_row *row = find_row(tables[k], name);
         if (row)
@@ -158,7 +158,7 @@ static void line_add_option(struct line *line, const struct benchmark *benchmark
 
 static int parse_line(struct benchmark *benchmark, int step, const struct line *line, struct error *err)
 {
-    const struct option_row *tables[] = {steps[step]->options, common_options, workspace_options};
+    const struct option_row *tables[] = {steps[step]->options, common_options, workspace_options, run_id_options};
     benchmark->options[step] = options_new(tables, sizeof tables / sizeof tables[0]);
     if (options_parse_argv(benchmark->options[step], line->count, line->arguments, err) < 0 ||
         options_parse_environment(benchmark->options[step], environ, err) < 0)

@@ -3,8 +3,7 @@
  *     const struct command command_publish = {
  *         .name = "publish", .summary = "...", .usage = "[--to URL]...", .options = publish_options, .run = publish_run };
  *
- * main.c finds the row, builds the options (the row's own, then workspace_options and
- * common_options), applies argv, environment and --config, answers --help and
+ * main.c finds the row, builds the options (the row's own, then common_options, workspace_options and run_id_options), applies argv, environment and --config, answers --help and
  * --version, makes the log, and calls run. run returns 0, or -1 with *err
  * filled; main prints "roibench <name>: <text>" to stderr and turns the class into the exit code.
  * A command that was told to stop by a signal returns 0 or -1 as it likes after it has put
@@ -40,6 +39,7 @@ struct command {
     const struct option_row *options; /* ends in OPTION_END */
     bool takes_positional;           /* else a positional argument is a usage error */
     bool without_workspace;          /* has no --workspace and --run-id */
+    bool without_run_id;             /* is about all runs of a workspace */
     bool raw_arguments;              /* its command line is another program's: all of it, its own name first, are positional arguments */
     bool ends_at_once;               /* when a signal comes: it has no data to put in order, and never looks at app.stop */
     int (*run)(struct app *app, struct options *options, struct error *err);
@@ -50,8 +50,8 @@ extern const struct command command_prepare, command_run, command_summarize, com
 
 /* Common: --config, --log-format text|json, --quiet, --verbose, --help, --version. */
 extern const struct option_row common_options[];
-/* Common too, but for commands that work without_workspace: --workspace (default "."), --run-id. */
-extern const struct option_row workspace_options[];
+/* Common too, but for commands that work without_workspace: --workspace (default "."); and but for those that are without_run_id: --run-id. */
+extern const struct option_row workspace_options[], run_id_options[];
 
 /* The API key of --api-key-file, or of ROIBENCH_API_KEY; *key is NULL when there is neither, and else free()d by the caller.
  * For commands that have the key but no net/ settings; the others take command_net_read. */
@@ -86,6 +86,9 @@ void command_net_free(struct command_net *net);
 char *command_find_run_folder(const char *workspace, const char *name, struct error *err);
 /* That of --run-id, or of <workspace>/latest. free() it. NULL with *err (ERROR_USAGE). */
 char *command_current_run_folder(const struct options *options, struct error *err);
+
+/* For commands that only read a workspace: one that is not there is a mistake, not an empty one (ERROR_USAGE). */
+int command_check_workspace(const char *workspace, struct error *err);
 
 /* The plan in the workspace, for commands that can do without: NULL if there is none, or, with a warning, none that can be read. plan_free() it. */
 struct plan *command_find_plan(const struct app *app, const struct options *options);

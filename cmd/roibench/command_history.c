@@ -129,6 +129,8 @@ int command_baseline(const struct app *app, const struct options *options, const
     if (!name)
         return 0;
     if (strcmp(name, "previous") == 0) {
+        if (command_check_workspace(workspace, err) < 0)
+            return error_wrap(err, "--baseline previous");
         was = find_previous(history, is);
         if (!was)
             log_info(&app->log, "--baseline previous: %s has no earlier run of %s on this hardware with this workload: it is the first", workspace,

@@ -18,6 +18,10 @@
 const struct option_row workspace_options[] = {
     {.type = OPTION_GROUP, .name = "Workspace"},
     {.type = OPTION_TEXT, .name = "workspace", .argument = "DIR", .help = "folder in which the steps meet", .default_text = "."},
+    {.type = OPTION_END},
+};
+
+const struct option_row run_id_options[] = {
     {.type = OPTION_TEXT, .name = "run-id", .argument = "ID",
      .help = "the run; default: a new one (prepare), the one named in <workspace>/latest (others)"},
     {.type = OPTION_END},
@@ -148,6 +152,11 @@ char *command_current_run_folder(const struct options *options, struct error *er
         return steal_pointer(&folder);
     error_set(err, ERROR_USAGE, "there is no run %s: %s is no folder", run_id, folder);
     return NULL;
+}
+
+int command_check_workspace(const char *workspace, struct error *err)
+{
+    return file_is_folder(workspace) ? 0 : error_set(err, ERROR_USAGE, "the workspace %s is no folder. Give --workspace DIR", workspace);
 }
 
 struct plan *command_find_plan(const struct app *app, const struct options *options)

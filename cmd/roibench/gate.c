@@ -32,7 +32,7 @@ static int judge_verdict(const struct app *app, const struct options *options, c
 {
     struct gate_answer answers[GATE_CONDITIONS];
     size_t count;
-    if (options_positional_count(options) > 0 || options_given(options, "baseline"))
+    if (options_positional_count(options) > 0 || options_given(options, "baseline") || options_source(options, "run-id") == OPTION_ARGV)
         return error_set(err, ERROR_USAGE, "--verdict is all that is judged: it goes with neither a run nor --baseline");
     if (gate_judge_verdict(gate, options_text(options, "verdict"), answers, &count, err) < 0)
         return error_wrap(err, "--verdict");
@@ -44,6 +44,10 @@ static char *choose_folder(const struct options *options, struct error *err)
 {
     if (options_positional_count(options) > 1) {
         error_set(err, ERROR_USAGE, "%zu runs are given: one at a time", options_positional_count(options));
+        return NULL;
+    }
+    if (options_positional_count(options) == 1 && options_source(options, "run-id") == OPTION_ARGV) {
+        error_set(err, ERROR_USAGE, "--run-id and the folder of a run exclude each other");
         return NULL;
     }
     if (options_positional_count(options) == 1)

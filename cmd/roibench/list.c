@@ -181,7 +181,7 @@ static int list_run(struct app *app, struct options *options, struct error *err)
     const char *workspace = options_text(options, "workspace"), *model = options_text(options, "model");
     cleanup_with(arena_free) struct arena *arena = arena_new();
     struct listing listing = {.app = app, .arena = arena};
-    int status = command_history_read(app, workspace, &listing.history, err);
+    int status = command_check_workspace(workspace, err) < 0 ? -1 : command_history_read(app, workspace, &listing.history, err);
     if (status == 0) {
         if (model)
             keep_model(&listing.history, model);
@@ -208,5 +208,6 @@ const struct command command_list = {
     .summary = "the runs of a workspace: how far they have come, their points, and whether a model became slower",
     .usage = "[--workspace DIR] [--model NAME] [--format text|json]",
     .options = list_options,
+    .without_run_id = true,
     .run = list_run,
 };

@@ -161,8 +161,8 @@ static bool ends_sentence(const char *text)
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    const struct option_row *tables[] = {command->options, common_options, workspace_options};
-    struct options *options = options_new(tables, command->without_workspace ? 2 : 3);
+    const struct option_row *tables[] = {command->options, common_options, workspace_options, run_id_options};
+    struct options *options = options_new(tables, command->without_workspace ? 2 : command->without_run_id ? 3 : 4);
     struct error err = {.class = ERROR_NONE};
     int exit_code = 0;
     if (read_options(command, options, argc, argv, &err) < 0) {

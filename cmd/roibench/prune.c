@@ -252,9 +252,7 @@ static int prune_run(struct app *app, struct options *options, struct error *err
     char size[UNITS_TEXT_SIZE];
     if (!options_given(options, "keep-last") && !options_given(options, "keep-days"))
         return error_set(err, ERROR_USAGE, "what is to stay? --keep-last N of each model, --keep-days D, or both");
-    if (!file_is_folder(pruning.workspace))
-        return error_set(err, ERROR_USAGE, "the workspace %s is no folder", pruning.workspace);
-    if (read_runs(&pruning, err) < 0 || check_named(&pruning, err) < 0)
+    if (command_check_workspace(pruning.workspace, err) < 0 || read_runs(&pruning, err) < 0 || check_named(&pruning, err) < 0)
         return -1;
     choose(&pruning);
     int status = remove_all(&pruning, err);
@@ -280,5 +278,6 @@ const struct command command_prune = {
     .summary = "takes old runs, and the comparisons they are part of, out of a workspace",
     .usage = "--keep-last N | --keep-days D [--keep RUN_ID]... [--archives] [--dry-run]",
     .options = prune_options,
+    .without_run_id = true,
     .run = prune_run,
 };

@@ -12,17 +12,17 @@
 
 const struct gate gate_open = {.regression = NAN};
 
+/* Without % a 5 could be 5 % or 500 %, and a gate that takes the wrong one stays open: it has to be written. */
 static int parse_share(const char *text, double *share)
 {
     char number[64];
     size_t length = strlen(text);
-    bool percent = length > 0 && text[length - 1] == '%';
-    if (length - percent >= sizeof number || length == 0)
+    if (length == 0 || text[length - 1] != '%' || length > sizeof number)
         return -1;
-    snprintf(number, sizeof number, "%.*s", (int)(length - percent), text);
+    snprintf(number, sizeof number, "%.*s", (int)(length - 1), text);
     if (units_parse_number(number, share) < 0)
         return -1;
-    *share /= percent ? 100 : 1;
+    *share /= 100;
     return *share > 0 && *share <= SHARE_MAX ? 0 : -1;
 }
 
@@ -38,7 +38,7 @@ int gate_add(struct gate *gate, const char *text, struct error *err)
     else if (strncmp(text, regression, strlen(regression)) != 0)
         return error_set(err, ERROR_USAGE, "'%.60s' is none of breaking, degraded, invalid and regression=5%%", text);
     else if (parse_share(text + strlen(regression), &gate->regression) < 0)
-        return error_set(err, ERROR_USAGE, "'%.60s': expected a share above 0 and at most 1000%%, as in regression=5%%", text);
+        return error_set(err, ERROR_USAGE, "'%.60s': expected a percentage above 0 and at most 1000%%, with its %%, as in regression=5%%", text);
     return 0;
 }
 

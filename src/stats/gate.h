@@ -23,7 +23,7 @@ struct gate {
 };
 extern const struct gate gate_open; /* asks for nothing */
 
-/* Adds one condition, as it is written above; the share is above 0 and at most 1000 %, with % or without ("0.05" is "5%"). ERROR_USAGE. */
+/* Adds one condition, as it is written above; the share is above 0 and at most 1000 %, and its % has to be there. ERROR_USAGE. */
 int gate_add(struct gate *gate, const char *text, struct error *err);
 bool gate_asks(const struct gate *gate);
 

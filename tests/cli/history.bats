@@ -202,8 +202,11 @@ false'
     summarize --quiet night-1 --fail-on broken
     assert_failure 2
     [[ $stderr == *"--fail-on: 'broken' is none of breaking, degraded, invalid and regression=5%"* ]]
-    summarize --quiet night-1 --baseline night-2 --fail-on regression=x
-    assert_failure 2
+    for share in x 5 0.05; do # 5 may be meant as 5 %, and is 500 % to whoever counts in shares
+        summarize --quiet night-1 --baseline night-2 --fail-on regression=$share
+        assert_failure 2
+        [[ $stderr == *"'regression=$share': expected a percentage above 0 and at most 1000%, with its %, as in regression=5%"* ]]
+    done
 }
 
 @test "--strict: exit 4 when a level is invalid, before any condition" {
@@ -257,6 +260,39 @@ false'
     assert_failure 2
     roibench gate --verdict acceptable --baseline x
     assert_failure 2
+    roibench gate --verdict acceptable --run-id x
+    assert_failure 2
+}
+
+@test "a workspace that is not there is a mistake, and no empty one" {
+    night 1 100
+    summarize --quiet night-1
+    local gone=$BATS_TEST_TMPDIR/gone command
+    run --separate-stderr "$ROIBENCH" list --workspace "$gone"
+    assert_failure 2
+    [[ $stderr == *"list: the workspace $gone is no folder"* ]]
+    run --separate-stderr "$ROIBENCH" list --workspace "$W/night-1/plan.json" --format json
+    assert_failure 2
+    assert_output ''
+    for command in gate summarize; do # nothing earlier there: the first of its kind would pass
+        run --separate-stderr "$ROIBENCH" "$command" "$W/night-1" --workspace "$gone" --baseline previous --fail-on regression=5%
+        assert_failure 2
+        [[ $stderr == *"--baseline previous: the workspace $gone is no folder"* ]]
+    done
+}
+
+@test "options that would mean nothing are refused" {
+    night 1 100
+    summarize --quiet night-1
+    roibench list --run-id night-1
+    assert_failure 2
+    roibench prune --keep-last 1 --run-id night-1
+    assert_failure 2
+    ROIBENCH_RUN_ID=night-1 roibench list # it is set for all steps of a pipeline
+    assert_success
+    roibench gate night-1 --run-id night-1
+    assert_failure 2
+    [[ $stderr == *"--run-id and the folder of a run exclude each other"* ]]
 }
 
 # ---- list ----
