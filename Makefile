@@ -57,7 +57,7 @@ OPTIMIZE := -ffp-contract=off $(if $(SAN),-O1 $(SANITIZE),-O2 $(HARDEN))
 ALL_CPPFLAGS := -D_GNU_SOURCE -Isrc -I. -isystem $(DEPS)/include $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu17 -g -fPIE $(WARNINGS) $(OPTIMIZE) $(CFLAGS)
 
-LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson \
+LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson -lexpat \
         -levent_extra -levent_core -lz -lpthread -lm
 STATIC := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)

@@ -29,6 +29,7 @@ readonly libraries='
 curl/:    net
 archive:  ship
 event2/:  serve
+expat.h:  wire
 zlib.h:   base record
 cmocka.h:
 '
