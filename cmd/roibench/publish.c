@@ -146,7 +146,7 @@ static int choose_comparison(const struct app *app, const struct options *option
 
 struct delivery_run {
     const struct app *app;
-    const struct archive_file *file;
+    const struct archive_plan *plan;
     const char *const *destinations;
     size_t count, done, failed;
     struct receipt_row *rows;
@@ -156,7 +156,7 @@ struct delivery_run {
 static void report_delivered(const struct delivery_run *run, const struct receipt_row *row)
 {
     fprintf(run->app->out, "%s %s, %llu bytes, sha256 %s\n", row->delivery.already_there ? "already there:" : "published",
-            row->delivery.to, (unsigned long long)run->file->size, run->file->sha256);
+            row->delivery.to, (unsigned long long)run->plan->size, run->plan->sha256);
     fflush(run->app->out);
 }
 
@@ -167,7 +167,7 @@ static void deliver_one(struct delivery_run *run, const char *to, const struct d
 
     row->started = clock_realtime(run->app->clock);
 
-    const int result = destination_put(to, run->file, settings, &row->delivery, &err);
+    const int result = destination_put(to, run->plan, settings, &row->delivery, &err);
 
     row->ended = clock_realtime(run->app->clock);
     if (result == 0) {
@@ -205,7 +205,7 @@ static void free_rows(struct receipt_row *rows, size_t count)
 }
 
 static int deliver(const struct app *app, const struct options *options, const struct publication *publication,
-                   const struct archive_file *file, const char *const *destinations, size_t count, struct error *err)
+                   const struct archive_plan *plan, const char *const *destinations, size_t count, struct error *err)
 {
     char identity[65];
     const struct destination_settings settings = {
@@ -218,14 +218,14 @@ static int deliver(const struct app *app, const struct options *options, const s
     if (manifest_identity(publication->folder, identity, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
 
-    struct delivery_run run = {.app = app, .file = file, .destinations = destinations, .count = count,
+    struct delivery_run run = {.app = app, .plan = plan, .destinations = destinations, .count = count,
                                .rows = mem_calloc(count, sizeof *run.rows)};
     int result = deliver_all(&run, &settings, err);
 
     /* The destinations' own trouble is told first. */
     if (!file_may_write(publication->folder))
         log_warning(&app->log, "%s cannot be written: no receipt there", publication->folder);
-    else if (receipt_write(publication->folder, identity, file, run.rows, run.done, result < 0 ? NULL : err) < 0)
+    else if (receipt_write(publication->folder, identity, plan, run.rows, run.done, result < 0 ? NULL : err) < 0)
         result = -1;
     free_rows(run.rows, run.done);
     return result;
@@ -297,31 +297,21 @@ static int complete_manifests(const struct app *app, const struct publication *p
 
 /* ---- the command ---- */
 
-/* Where the archive is made: beside the runs, or, when nothing can be written there, where temporary files belong. */
-static const char *temporary_folder(const char *workspace)
-{
-    const char *named = getenv("TMPDIR");
-
-    if (file_may_write(workspace))
-        return workspace;
-    return named && *named ? named : "/tmp";
-}
-
-static int make_archive(const struct app *app, const struct publication *publication, const char *workspace,
-                        struct archive_file *file, struct error *err)
+static int make_archive(const struct app *app, const struct publication *publication, struct archive_plan *plan,
+                        struct error *err)
 {
     char size[UNITS_TEXT_SIZE];
     struct archive_request request = {.folders = publication->folders, .folder_count = publication->count,
-                                      .name = publication->name, .temporary = temporary_folder(workspace), .stop = app->stop};
+                                      .name = publication->name, .stop = app->stop};
 
     if (manifest_first_start(publication->folder, &request.mtime, err) < 0)
         return -1;
-    if (archive_create(&request, file, err) < 0)
+    if (archive_plan_make(&request, plan, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
-    log_info(&app->log, "%s: %zu files, %s", file->name, file->members, units_format_bytes(file->size, size));
-    if (file->folders_left_out > 0)
-        log_warning(&app->log, "%zu subfolder%s left out: an archive holds the files of a run's folder", file->folders_left_out,
-                    file->folders_left_out == 1 ? " was" : "s were");
+    log_info(&app->log, "%s: %zu files, %s", plan->name, plan->member_count, units_format_bytes(plan->size, size));
+    if (plan->folders_left_out > 0)
+        log_warning(&app->log, "%zu subfolder%s left out: an archive holds the files of a run's folder", plan->folders_left_out,
+                    plan->folders_left_out == 1 ? " was" : "s were");
     return 0;
 }
 
@@ -353,7 +343,7 @@ static int publish_run(struct app *app, struct options *options, struct error *e
     const char *workspace = options_text(options, "workspace");
     cleanup_free char *archives = workspace_archives_folder(workspace);
     __attribute__((cleanup(publication_free))) struct publication publication = {0};
-    __attribute__((cleanup(archive_file_free))) struct archive_file file = {0};
+    __attribute__((cleanup(archive_plan_free))) struct archive_plan plan = {0};
     size_t count;
     cleanup_free const char **destinations = list_destinations(options, archives, &count);
 
@@ -367,9 +357,9 @@ static int publish_run(struct app *app, struct options *options, struct error *e
         if (check_outside(&publication, destinations[k], err) < 0)
             return -1;
     }
-    if (complete_manifests(app, &publication, err) < 0 || make_archive(app, &publication, workspace, &file, err) < 0)
+    if (complete_manifests(app, &publication, err) < 0 || make_archive(app, &publication, &plan, err) < 0)
         return -1;
-    return deliver(app, options, &publication, &file, destinations, count, err);
+    return deliver(app, options, &publication, &plan, destinations, count, err);
 }
 
 static const struct option_row publish_options[] = {

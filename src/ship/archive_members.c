@@ -11,26 +11,73 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-static bool is_left_out(const char *name)
-{
-    const size_t length = strlen(name);
+struct search {
+    struct archive_plan *plan;
+    const struct archive_request *request;
+    size_t capacity;
+};
 
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "publish.json") == 0 ||
-           (length > 4 && strcmp(name + length - 4, ".tmp") == 0);
+static bool ends_in(const char *name, const char *end)
+{
+    const size_t length = strlen(name), end_length = strlen(end);
+
+    return length >= end_length && strcmp(name + length - end_length, end) == 0;
 }
 
-static int members_add(struct archive_members *members, const struct archive_folder *folder, const char *name, struct error *err)
+/* "<stem><end>", or that of a shard: "<stem>-3<end>". */
+static bool is_of(const char *name, const char *stem, const char *end)
 {
-    if (members->count == ARCHIVE_MEMBERS_MAX)
+    const size_t length = strlen(stem);
+
+    if (strncmp(name, stem, length) != 0)
+        return false;
+    name += length;
+    if (*name == '-')
+        name += 1 + strspn(name + 1, "0123456789");
+    return strcmp(name, end) == 0;
+}
+
+static bool is_of_prompts(const char *name)
+{
+    return strcmp(name, "prompts.jsonl.gz") == 0 || strcmp(name, "data.jsonl") == 0 || strcmp(name, "data.index") == 0;
+}
+
+static bool is_of_measurement(const char *name)
+{
+    return is_of(name, "records", ".jsonl.gz") || is_of(name, "tokens", ".bin.gz") || is_of(name, "metrics", ".jsonl.gz") ||
+           is_of(name, "journal", ".jsonl") || strcmp(name, "gpu.jsonl") == 0 || strcmp(name, "arrivals.jsonl.gz") == 0 ||
+           is_of_prompts(name);
+}
+
+static bool is_never_in(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "publish.json") == 0 ||
+           (strlen(name) > 4 && ends_in(name, ".tmp"));
+}
+
+static bool is_wanted(const struct archive_request *request, const char *name)
+{
+    if (strcmp(name, "plan.json") == 0 || strcmp(name, "manifest.json") == 0)
+        return true;
+    if (request->without_prompts && is_of_prompts(name))
+        return false;
+    return request->content == ARCHIVE_ALL || (request->content == ARCHIVE_RECORDS) == is_of_measurement(name);
+}
+
+static int members_add(struct search *search, const struct archive_folder *folder, const char *name, struct error *err)
+{
+    struct archive_plan *plan = search->plan;
+
+    if (plan->member_count == ARCHIVE_MEMBERS_MAX)
         return error_set(err, ERROR_PUBLISH, "more than %zu files to archive: %s is no folder of a run", ARCHIVE_MEMBERS_MAX,
                          folder->path);
-    MEM_GROW(members->items, members->capacity, members->count + 1);
-    members->items[members->count++] =
+    MEM_GROW(plan->members, search->capacity, plan->member_count + 1);
+    plan->members[plan->member_count++] =
         (struct archive_member){.name = file_join(folder->prefix, name), .path = file_join(folder->path, name)};
     return 0;
 }
 
-static int members_look_at(struct archive_members *members, const struct archive_folder *folder, int fd, const char *name,
+static int members_look_at(struct search *search, const struct archive_folder *folder, int fd, const char *name,
                            struct error *err)
 {
     struct stat status;
@@ -38,23 +85,22 @@ static int members_look_at(struct archive_members *members, const struct archive
     if (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read %s/%s", folder->path, name);
     if (S_ISREG(status.st_mode))
-        return members_add(members, folder, name, err);
+        return is_wanted(search->request, name) ? members_add(search, folder, name, err) : 0;
     if (S_ISDIR(status.st_mode)) {
-        members->folders_left_out++;
+        search->plan->folders_left_out++;
         return 0;
     }
     return error_set(err, ERROR_PUBLISH, "%s/%s is %s: only regular files are published. Remove it, or replace it by a copy",
                      folder->path, name, S_ISLNK(status.st_mode) ? "a symbolic link" : "no regular file");
 }
 
-static int members_read_folder(struct archive_members *members, const struct archive_folder *folder, DIR *directory,
-                               struct error *err)
+static int members_read_folder(struct search *search, const struct archive_folder *folder, DIR *directory, struct error *err)
 {
     const struct dirent *entry;
 
     /* cppcheck-suppress readdirCalled ; no other thread has this stream */
     while (errno = 0, (entry = readdir(directory))) {
-        if (!is_left_out(entry->d_name) && members_look_at(members, folder, dirfd(directory), entry->d_name, err) < 0)
+        if (!is_never_in(entry->d_name) && members_look_at(search, folder, dirfd(directory), entry->d_name, err) < 0)
             return -1;
     }
     if (errno != 0)
@@ -83,32 +129,24 @@ static DIR *open_folder(const char *path, struct error *err)
     return directory;
 }
 
-int archive_members_find(struct archive_members *members, const struct archive_folder *folders, size_t count, struct error *err)
+int archive_members_find(struct archive_plan *plan, const struct archive_request *request, struct error *err)
 {
-    for (size_t k = 0; k < count; k++) {
-        DIR *directory = open_folder(folders[k].path, err);
+    struct search search = {.plan = plan, .request = request};
+
+    for (size_t k = 0; k < request->folder_count; k++) {
+        DIR *directory = open_folder(request->folders[k].path, err);
 
         if (!directory)
             return -1;
 
-        const int result = members_read_folder(members, &folders[k], directory, err);
+        const int result = members_read_folder(&search, &request->folders[k], directory, err);
 
         closedir(directory);
         if (result < 0)
             return -1;
     }
-    if (members->count == 0)
-        return error_set(err, ERROR_PUBLISH, "%s holds no files: nothing to publish", count ? folders[0].path : "no folder");
-    qsort(members->items, members->count, sizeof *members->items, compare_members);
+    if (plan->member_count == 0)
+        return error_set(err, ERROR_PUBLISH, "%s holds no files: nothing to publish", request->folder_count ? request->folders[0].path : "no folder");
+    qsort(plan->members, plan->member_count, sizeof *plan->members, compare_members);
     return 0;
-}
-
-void archive_members_free(struct archive_members *members)
-{
-    for (size_t k = 0; k < members->count; k++) {
-        free(members->items[k].name);
-        free(members->items[k].path);
-    }
-    free(members->items);
-    *members = (struct archive_members){0};
 }

@@ -1,13 +1,14 @@
-/* Where an archive goes: a folder, or a server that takes a PUT.
+/* Where an archive goes, and comes back from: a folder, or a server.
  *
  * A destination is named by a URL. Its scheme picks a row of destinations.def;
  * a text without "scheme://" is a path. To add a destination, write
  * src/ship/destination_<name>.c with a `const struct destination
  * destination_<name>` and add one row.
  *
- * Beside the archive goes "<name>.sha256" in the format of sha256sum. What a
- * destination already holds under that name is not replaced unless `overwrite`
- * is set: the same content counts as delivered, other content is an error. */
+ * Beside the archive goes "<name>.sha256" in the format of sha256sum, where there is a beside.
+ * What a destination already holds under that name is not replaced unless `overwrite`
+ * is set: the same content counts as delivered; beside other content the archive is put under a new name,
+ * "<stem>.<first 12 digits of its sha256>.tar.gz"; where the URL names the archive itself that is an error. */
 #ifndef ROIBENCH_SHIP_DESTINATION_H
 #define ROIBENCH_SHIP_DESTINATION_H
 
@@ -22,16 +23,28 @@ struct destination_settings {
     struct net_settings net;
     char *(*environment)(const char *name); /* getenv, or a test's own: where credentials are named as others name them */
     bool overwrite;
+    bool verify;              /* read back what was put, where the destination has no way of its own to know */
+    int retries;              /* further tries of a put that failed for a while */
+    int64_t retry_wait_ns;    /* before the first retry where the server does not say; doubled each time. 0: a second */
     int64_t stall_timeout_ns; /* of a transfer in which nothing moves */
 };
 
-/* What came of it. `to` is set by destination_put whatever came; free it with delivery_free. */
+/* What came of it. `to` is set by destination_put whatever came; free it with delivery_free. The rest is put's to fill. */
 struct delivery {
     char *to;           /* where the archive is now (or was meant to be): a path, or a URL without secrets */
     bool already_there; /* with the same content */
+    bool verified;      /* the destination told (or gave back) what it holds, and it is the archive */
     int status;         /* HTTP; 0: none */
     char etag[256];     /* "": none */
+    int tries;          /* destination_put counts them */
+    /* Of a put that failed: */
+    bool other_content; /* the name is taken */
+    bool passing;       /* trying again may help: 5xx, 429, a connection that broke */
+    int64_t retry_after_ns; /* -1: the server did not say */
 };
+
+/* Takes bytes of what is fetched; -1 with *err ends it. */
+typedef int (*destination_take)(void *context, const char *bytes, size_t length, struct error *err);
 
 struct destination {
     /* Is `to` well-formed? Touches nothing. ERROR_USAGE. */
@@ -40,19 +53,30 @@ struct destination {
     char *(*folder)(const char *to);
     /* Where the archive will be, as it may be shown. free() it. */
     char *(*place)(const char *to, const char *name);
-    /* ERROR_PUBLISH. delivery->to is already set. */
-    int (*put)(const char *to, const struct archive_file *file, const struct destination_settings *settings,
+    /* One try: looks what is there, sends what is missing (archive_stream_open as often as needed). ERROR_PUBLISH. delivery->to is already set,
+     * ->retry_after_ns -1. What an earlier put left unfinished is completed where the protocol can. */
+    int (*put)(const char *to, const struct archive_plan *plan, const struct destination_settings *settings,
                struct delivery *delivery, struct error *err);
+    /* Gives the archive's bytes in order. name NULL: `to` is the archive itself; else it is what put() got as `to`, and name the plan's. sha256 (65
+     * bytes, "" before) is filled where the destination knows what it should be. ERROR_PUBLISH. NULL: it gives nothing back. */
+    int (*get)(const char *to, const char *name, const struct destination_settings *settings, destination_take take, void *context,
+               char *sha256, struct error *err);
 };
 
 /* ERROR_USAGE: an unknown scheme (the text names the known ones) or a malformed URL. */
 int destination_check(const char *to, struct error *err);
 /* The folder of this machine that `to`, which was checked, means; NULL: none. free() it. */
 char *destination_folder(const char *to);
-/* Delivers; ERROR_PUBLISH (or ERROR_USAGE as above) with a text that names the place. */
-int destination_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
+/* Delivers: tries again, takes a new name, verifies as the settings say. ERROR_PUBLISH (or ERROR_USAGE as above) with a text that names the place. */
+int destination_put(const char *to, const struct archive_plan *plan, const struct destination_settings *settings,
                     struct delivery *delivery, struct error *err);
+/* Fetches the archive at `from`; sha256 as in get(). ERROR_USAGE as above, ERROR_PUBLISH. */
+int destination_get(const char *from, const struct destination_settings *settings, destination_take take, void *context, char *sha256,
+                    struct error *err);
 void delivery_free(struct delivery *delivery);
+
+/* For the destinations: the digits at the begin of a line of sha256sum, lower case; false: there are none. hex holds 65. */
+bool destination_read_checksum(const char *line, char *hex);
 
 #define DESTINATION(scheme, name) extern const struct destination destination_##name;
 #include "ship/destinations.def"

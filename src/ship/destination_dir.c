@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -14,6 +15,9 @@
 #include "ship/destination.h"
 
 #define COPY_SIZE ((size_t)256 << 10)
+#define CHECKSUM_FILE_MAX ((size_t)4096)
+
+CLEANUP_DEFINE(struct archive_stream, archive_stream_close)
 
 static int hex_value(char c)
 {
@@ -83,50 +87,56 @@ static char *dir_place(const char *to, const char *name)
     return file_join(strcmp(folder, "/") == 0 ? "" : folder, name);
 }
 
-static int copy_bytes(int from, int to, const struct destination_settings *settings)
+static int write_bytes(int fd, const char *bytes, size_t length)
 {
-    cleanup_free char *bytes = mem_alloc(COPY_SIZE);
+    while (length > 0) {
+        const ssize_t written = write(fd, bytes, length);
 
-    for (;;) {
-        const ssize_t got = read(from, bytes, COPY_SIZE);
-
-        if (settings->net.stop && *settings->net.stop) {
-            errno = EINTR;
+        if (written < 0 && errno != EINTR)
             return -1;
-        }
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return (int)got;
-        for (ssize_t done = 0; done < got;) {
-            const ssize_t written = write(to, bytes + done, (size_t)(got - done));
-
-            if (written < 0 && errno != EINTR)
-                return -1;
-            done += written > 0 ? written : 0;
-        }
-    }
-}
-
-/* -1 with errno; then nothing stays. */
-static int copy_file(const char *from, const char *to, const struct destination_settings *settings)
-{
-    cleanup_close int in = open(from, O_RDONLY | O_CLOEXEC);
-    const int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-
-    if (out < 0)
-        return -1;
-
-    const int result = copy_bytes(in, out, settings) < 0 || fsync(out) < 0 ? errno : 0;
-
-    if (close(out) < 0 || result != 0) {
-        const int reason = result != 0 ? result : errno;
-
-        unlink(to);
-        errno = reason;
-        return -1;
+        bytes += written > 0 ? written : 0;
+        length -= written > 0 ? (size_t)written : 0;
     }
     return 0;
+}
+
+static int fail_write(const char *path, int reason, struct error *err)
+{
+    const bool full = reason == ENOSPC || reason == EDQUOT;
+
+    return error_set(err, ERROR_PUBLISH, "cannot write %s: %s%s", path, strerrordesc_np(reason), full ? ". Free some space there" : "");
+}
+
+static int write_stream(int fd, struct archive_stream *stream, const char *path, struct error *err)
+{
+    cleanup_free char *bytes = mem_alloc(COPY_SIZE);
+    long got;
+
+    while ((got = archive_stream_read(stream, bytes, COPY_SIZE, err)) > 0) {
+        if (write_bytes(fd, bytes, (size_t)got) < 0)
+            return fail_write(path, errno, err);
+    }
+    return got < 0 ? -1 : 0;
+}
+
+/* When it fails, nothing stays. */
+static int write_archive(const struct archive_plan *plan, const char *path, struct error *err)
+{
+    cleanup_with(archive_stream_close) struct archive_stream *stream = archive_stream_open(plan);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return fail_write(path, errno, err);
+
+    int result = write_stream(fd, stream, path, err);
+
+    if (result == 0 && fsync(fd) < 0)
+        result = fail_write(path, errno, err);
+    if (close(fd) < 0 && result == 0)
+        result = fail_write(path, errno, err);
+    if (result < 0)
+        unlink(path);
+    return result;
 }
 
 static int sync_folder(const char *folder)
@@ -136,9 +146,8 @@ static int sync_folder(const char *folder)
     return fd < 0 ? -1 : fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP ? -1 : 0;
 }
 
-/* A copy, never a second name for the same bytes: two destinations must not change together. The final name appears at once. */
-static int place_file(const struct archive_file *file, const char *folder, const char *path,
-                      const struct destination_settings *settings, struct error *err)
+/* The final name appears at once. */
+static int place_archive(const struct archive_plan *plan, const char *folder, const char *path, struct error *err)
 {
     uint64_t random = 0;
 
@@ -146,8 +155,8 @@ static int place_file(const struct archive_file *file, const char *folder, const
 
     cleanup_free char *temporary = mem_printf("%s.%016" PRIx64 ".tmp", path, random);
 
-    if (copy_file(file->path, temporary, settings) < 0)
-        return error_set_errno(err, ERROR_PUBLISH, errno, "cannot write %s", temporary);
+    if (write_archive(plan, temporary, err) < 0)
+        return -1;
     if (rename(temporary, path) < 0) {
         const int reason = errno;
 
@@ -158,7 +167,7 @@ static int place_file(const struct archive_file *file, const char *folder, const
 }
 
 /* 1: the same archive is there; 0: nothing is there, or it may be replaced; -1. */
-static int look(const char *path, const struct archive_file *file, bool overwrite, struct error *err)
+static int look(const char *path, const struct archive_plan *plan, bool overwrite, struct delivery *delivery, struct error *err)
 {
     struct stat status;
     unsigned long long size;
@@ -168,26 +177,27 @@ static int look(const char *path, const struct archive_file *file, bool overwrit
         return errno == ENOENT ? 0 : error_set_errno(err, ERROR_PUBLISH, errno, "cannot look at %s", path);
     if (!S_ISREG(status.st_mode))
         return error_set(err, ERROR_PUBLISH, "%s is there already, and is no regular file. Remove it", path);
-    if ((uint64_t)status.st_size == file->size) {
+    if ((uint64_t)status.st_size == plan->size) {
         if (file_sha256(path, sha256, &size, err) < 0)
             return -1;
-        if (strcmp(sha256, file->sha256) == 0)
+        if (strcmp(sha256, plan->sha256) == 0)
             return 1;
     }
     if (overwrite)
         return 0;
+    delivery->other_content = true;
     return error_set(err, ERROR_PUBLISH, "%s is there already with other content. Give --overwrite to replace it", path);
 }
 
-static int write_checksum(const struct archive_file *file, const char *path, struct error *err)
+static int write_checksum(const struct archive_plan *plan, const char *path, struct error *err)
 {
     cleanup_free char *beside = mem_printf("%s.sha256", path);
-    cleanup_free char *line = archive_checksum_line(file);
+    cleanup_free char *line = archive_checksum_line(plan);
 
     return file_write_atomic(beside, line, strlen(line), err);
 }
 
-static int dir_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
+static int dir_put(const char *to, const struct archive_plan *plan, const struct destination_settings *settings,
                    struct delivery *delivery, struct error *err)
 {
     cleanup_free char *folder = dir_folder(to);
@@ -195,13 +205,53 @@ static int dir_put(const char *to, const struct archive_file *file, const struct
     if (file_make_folder(folder, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
 
-    const int found = look(delivery->to, file, settings->overwrite, err);
+    const int found = look(delivery->to, plan, settings->overwrite, delivery, err);
 
-    if (found < 0 || (found == 0 && place_file(file, folder, delivery->to, settings, err) < 0) ||
-        write_checksum(file, delivery->to, err) < 0)
+    if (found < 0 || (found == 0 && place_archive(plan, folder, delivery->to, err) < 0) || write_checksum(plan, delivery->to, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
-    delivery->already_there = found == 1;
+    delivery->already_there = delivery->verified = found == 1;
     return 0;
 }
 
-const struct destination destination_dir = {.check = dir_check, .folder = dir_folder, .place = dir_place, .put = dir_put};
+/* ---- back ---- */
+
+static void read_checksum(const char *path, char *sha256)
+{
+    cleanup_buf struct buf line = BUF_INIT(CHECKSUM_FILE_MAX);
+    cleanup_free char *beside = mem_printf("%s.sha256", path);
+
+    if (file_read(beside, &line, ERROR_PUBLISH, NULL) == 0)
+        destination_read_checksum(buf_text(&line), sha256);
+}
+
+static int dir_get(const char *to, const char *name, const struct destination_settings *settings, destination_take take, void *context,
+                   char *sha256, struct error *err)
+{
+    cleanup_free char *path = name ? dir_place(to, name) : dir_folder(to);
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    cleanup_free char *bytes = mem_alloc(COPY_SIZE);
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(err, ERROR_PUBLISH, errno, "cannot open %s", path);
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, ERROR_PUBLISH, "%s is no regular file", path);
+    read_checksum(path, sha256);
+    for (;;) {
+        const ssize_t got = read(fd, bytes, COPY_SIZE);
+
+        if (settings->net.stop && *settings->net.stop)
+            return error_set(err, ERROR_PUBLISH, "stopped by a signal while reading %s", path);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set_errno(err, ERROR_PUBLISH, errno, "cannot read %s", path);
+        if (got == 0)
+            return 0;
+        if (take(context, bytes, (size_t)got, err) < 0)
+            return -1;
+    }
+}
+
+const struct destination destination_dir = {
+    .check = dir_check, .folder = dir_folder, .place = dir_place, .put = dir_put, .get = dir_get};

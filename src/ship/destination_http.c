@@ -17,11 +17,13 @@
 #include "ship/destination.h"
 
 #define QUESTION_TIMEOUT_NS (30 * NS_PER_S)
+#define FETCH_TIMEOUT_NS (24 * 3600 * NS_PER_S)
 #define SHA256_HEX 64
 #define BODY_SHOWN_MAX 200
 
 CLEANUP_DEFINE(FILE, fclose)
 CLEANUP_DEFINE(struct http_client, http_client_free)
+CLEANUP_DEFINE(struct archive_stream, archive_stream_close)
 
 #define cleanup_response __attribute__((cleanup(http_response_free)))
 
@@ -119,19 +121,30 @@ static int fail_status(const char *shown, const struct http_response *response, 
 
 /* ---- what is there ---- */
 
+/* A status, or none, after which the same may go well a little later. */
+static void note_passing(const struct http_response *response, struct delivery *delivery)
+{
+    const int status = response->status;
+
+    delivery->passing = status == 0 ? response->trouble == HTTP_CONNECT || response->trouble == HTTP_TIMEOUT || response->trouble == HTTP_BROKEN ||
+                                          response->trouble == HTTP_DNS
+                                    : status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+    delivery->retry_after_ns = response->retry_after_ns;
+}
+
 /* Does "<url>.sha256" name our archive's content? What lies there may still be a part of it. */
-static int http_is_same(const struct http_target *target, const struct archive_file *file, bool *same, struct error *err)
+static int http_is_same(const struct http_target *target, const struct archive_plan *plan, bool *same, struct error *err)
 {
     cleanup_response struct http_response response = {0};
 
     if (http_client_get(target->client, target->checksum_url, QUESTION_TIMEOUT_NS, &response, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
-    *same = response.status == 200 && strncasecmp(buf_text(&response.body), file->sha256, SHA256_HEX) == 0;
+    *same = response.status == 200 && strncasecmp(buf_text(&response.body), plan->sha256, SHA256_HEX) == 0;
     return 0;
 }
 
 /* 1: the same archive is there; 0: nothing, a part of the same archive, or the server does not tell; -1. */
-static int http_look(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
+static int http_look(const struct http_target *target, const struct archive_plan *plan, struct delivery *delivery,
                      struct error *err)
 {
     cleanup_response struct http_response response = {0};
@@ -139,16 +152,21 @@ static int http_look(const struct http_target *target, const struct archive_file
 
     if (!target->checksum_url || target->settings->overwrite)
         return 0;
-    if (http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err) < 0)
+    const int result = http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err);
+
+    if (result < 0)
+        note_passing(&response, delivery);
+    if (result < 0)
         return error_reclass(err, ERROR_PUBLISH);
     if (response.status != 200)
         return 0;
-    if (http_is_same(target, file, &same, err) < 0)
+    if (http_is_same(target, plan, &same, err) < 0)
         return -1;
+    delivery->other_content = !same;
     if (!same)
         return error_set(err, ERROR_PUBLISH, "%s is there already, with other content or without its .sha256. Give --overwrite to replace it",
                          target->shown);
-    if (response.content_length < 0 || (uint64_t)response.content_length != file->size)
+    if (response.content_length < 0 || (uint64_t)response.content_length != plan->size)
         return 0;
     delivery->status = response.status;
     memcpy(delivery->etag, response.etag, sizeof delivery->etag);
@@ -157,6 +175,18 @@ static int http_look(const struct http_target *target, const struct archive_file
 
 /* ---- putting ---- */
 
+struct archive_source {
+    struct archive_stream *stream;
+    struct error err; /* why the stream failed */
+};
+
+static long read_archive(void *context, char *bytes, size_t size)
+{
+    struct archive_source *source = context;
+
+    return archive_stream_read(source->stream, bytes, size, &source->err);
+}
+
 static long read_file(void *context, char *bytes, size_t size)
 {
     const size_t got = fread(bytes, 1, size, context);
@@ -164,52 +194,62 @@ static long read_file(void *context, char *bytes, size_t size)
     return got == 0 && ferror((FILE *)context) ? -1 : (long)got;
 }
 
-static int http_put_archive(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
+static int http_put_archive(const struct http_target *target, const struct archive_plan *plan, struct delivery *delivery,
                             struct error *err)
 {
     cleanup_response struct http_response response = {0};
-    cleanup_with(fclose) FILE *bytes = fopen(file->path, "rbe");
+    cleanup_with(archive_stream_close) struct archive_stream *stream = archive_stream_open(plan);
+    struct archive_source source = {.stream = stream};
+    const int result = http_client_put(target->client, target->url, "application/gzip", plan->size, read_archive, &source,
+                                       target->settings->stall_timeout_ns, &response, err);
 
-    if (!bytes)
-        return error_set(err, ERROR_PUBLISH, "cannot open %s", file->path);
-    if (http_client_put(target->client, target->url, "application/gzip", file->size, read_file, bytes,
-                        target->settings->stall_timeout_ns, &response, err) < 0)
+    if (source.err.class != ERROR_NONE) {
+        if (err)
+            *err = source.err;
+        return error_reclass(err, ERROR_PUBLISH);
+    }
+    note_passing(&response, delivery);
+    if (result < 0)
         return error_reclass(err, ERROR_PUBLISH);
     delivery->status = response.status;
     memcpy(delivery->etag, response.etag, sizeof delivery->etag);
     return response.status / 100 == 2 ? 0 : fail_status(target->shown, &response, err);
 }
 
-static int http_put_checksum(const struct http_target *target, const struct archive_file *file, struct error *err)
+static int http_put_checksum(const struct http_target *target, const struct archive_plan *plan, struct delivery *delivery,
+                             struct error *err)
 {
     cleanup_response struct http_response response = {0};
-    cleanup_free char *line = archive_checksum_line(file);
+    cleanup_free char *line = archive_checksum_line(plan);
     cleanup_with(fclose) FILE *bytes = fmemopen(line, strlen(line), "r");
     cleanup_free char *shown = mem_printf("%s.sha256", target->shown);
 
     if (!bytes)
         abort();
-    if (http_client_put(target->client, target->checksum_url, "text/plain", strlen(line), read_file, bytes,
-                        target->settings->stall_timeout_ns, &response, err) < 0)
+    const int result = http_client_put(target->client, target->checksum_url, "text/plain", strlen(line), read_file, bytes,
+                                       target->settings->stall_timeout_ns, &response, err);
+
+    note_passing(&response, delivery);
+    if (result < 0)
         return error_reclass(err, ERROR_PUBLISH);
     return response.status / 100 == 2 ? 0 : fail_status(shown, &response, err);
 }
 
-static int http_deliver(const struct http_target *target, const struct archive_file *file, struct delivery *delivery,
+static int http_deliver(const struct http_target *target, const struct archive_plan *plan, struct delivery *delivery,
                         struct error *err)
 {
-    const int found = http_look(target, file, delivery, err);
+    const int found = http_look(target, plan, delivery, err);
 
     if (found != 0) {
         delivery->already_there = found == 1;
         return found == 1 ? 0 : -1;
     }
-    if (target->checksum_url && http_put_checksum(target, file, err) < 0)
+    if (target->checksum_url && http_put_checksum(target, plan, delivery, err) < 0)
         return -1;
-    return http_put_archive(target, file, delivery, err);
+    return http_put_archive(target, plan, delivery, err);
 }
 
-static int http_put(const char *to, const struct archive_file *file, const struct destination_settings *settings,
+static int http_put(const char *to, const struct archive_plan *plan, const struct destination_settings *settings,
                     struct delivery *delivery, struct error *err)
 {
     cleanup_with(http_client_free) struct http_client *client = http_client_new(&settings->net, err);
@@ -217,11 +257,62 @@ static int http_put(const char *to, const struct archive_file *file, const struc
     if (!client)
         return -1;
 
-    cleanup_free char *url = http_url(to, file->name, "");
-    cleanup_free char *checksum_url = strchr(to, '?') ? NULL : http_url(to, file->name, ".sha256");
+    cleanup_free char *url = http_url(to, plan->name, "");
+    cleanup_free char *checksum_url = strchr(to, '?') ? NULL : http_url(to, plan->name, ".sha256");
     const struct http_target target = {client, settings, url, checksum_url, delivery->to};
 
-    return http_deliver(&target, file, delivery, err);
+    return http_deliver(&target, plan, delivery, err);
 }
 
-const struct destination destination_http = {.check = http_check, .place = http_place, .put = http_put};
+/* ---- back ---- */
+
+struct http_taking {
+    destination_take take;
+    void *context;
+    struct error err; /* of the taker */
+    uint64_t length;
+};
+
+static bool http_take(void *context, const char *bytes, size_t length)
+{
+    struct http_taking *taking = context;
+
+    taking->length += length;
+    return taking->take(taking->context, bytes, length, &taking->err) == 0;
+}
+
+static int http_get_archive(const struct http_target *target, struct http_taking *taking, struct error *err)
+{
+    cleanup_response struct http_response response = {0};
+
+    if (http_client_stream(target->client, target->url, FETCH_TIMEOUT_NS, http_take, taking, &response, err) < 0)
+        return error_reclass(err, ERROR_PUBLISH);
+    if (taking->err.class != ERROR_NONE) {
+        if (err)
+            *err = taking->err;
+        return -1;
+    }
+    return response.status == 200 ? 0 : error_set(err, ERROR_PUBLISH, "GET %s: HTTP %d", target->shown, response.status);
+}
+
+static int http_get(const char *to, const char *name, const struct destination_settings *settings, destination_take take, void *context,
+                    char *sha256, struct error *err)
+{
+    cleanup_with(http_client_free) struct http_client *client = http_client_new(&settings->net, err);
+
+    if (!client)
+        return -1;
+
+    cleanup_free char *url = http_url(to, name ? name : "", "");
+    cleanup_free char *checksum_url = strchr(to, '?') ? NULL : http_url(to, name ? name : "", ".sha256");
+    cleanup_free char *shown = http_url_redacted(url);
+    cleanup_response struct http_response response = {0};
+    const struct http_target target = {client, settings, url, checksum_url, shown};
+    struct http_taking taking = {.take = take, .context = context};
+
+    if (checksum_url && http_client_get(client, checksum_url, QUESTION_TIMEOUT_NS, &response, NULL) == 0 && response.status == 200)
+        destination_read_checksum(buf_text(&response.body), sha256);
+    return http_get_archive(&target, &taking, err);
+}
+
+const struct destination destination_http = {.check = http_check, .place = http_place, .put = http_put, .get = http_get};

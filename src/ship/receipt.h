@@ -1,7 +1,7 @@
 /* publish.json: what was published where. It lies in the folder and never in an archive.
  *
  * {"schema":"roibench/publish/v1","identity":"<sha256>","archive":{"name","size","sha256"},
- *  "destinations":[{"to","status","etag","already_there","started","ended","error"}…]}
+ *  "destinations":[{"to","status","etag","already_there","verified","tries","started","ended","error"}…]}
  * status and etag are null where there is no HTTP, error is null when all went well. */
 #ifndef ROIBENCH_SHIP_RECEIPT_H
 #define ROIBENCH_SHIP_RECEIPT_H
@@ -20,7 +20,7 @@ struct receipt_row {
 };
 
 /* Replaces <folder>/publish.json. identity: of the folder (record/manifest). */
-int receipt_write(const char *folder, const char *identity, const struct archive_file *file, const struct receipt_row *rows,
+int receipt_write(const char *folder, const char *identity, const struct archive_plan *plan, const struct receipt_row *rows,
                   size_t count, struct error *err);
 
 #endif

@@ -91,13 +91,17 @@ run-1/summary.json"
     assert_output --regexp "^already there: $W/archives/run-1.tar.gz, "
 }
 
-@test "other content is not replaced without --overwrite" {
+@test "other content gets a new name, and is not replaced without --overwrite" {
     publish
     echo changed >"$W/run-1/plan.json"
+    local before
+    before=$(sha256sum <"$W/archives/run-1.tar.gz")
     publish
-    assert_failure 6
-    [[ $stderr == *"roibench publish: $W/archives/run-1.tar.gz is there already with other content. Give --overwrite to replace it"* ]]
-    grep -q 'other content' "$W/run-1/publish.json"
+    assert_success
+    assert_output --regexp "^published $W/archives/run-1\.[0-9a-f]{12}\.tar\.gz, "
+    [ "$(sha256sum <"$W/archives/run-1.tar.gz")" = "$before" ]
+    publish
+    assert_output --regexp "^already there: $W/archives/run-1\.[0-9a-f]{12}\.tar\.gz, "
     publish --overwrite
     assert_success
     assert_output --partial "published $W/archives/run-1.tar.gz"

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "ship/destination.h"
 #include "support/put_server.h"
+#include "support/archive_of.h"
 #include "support/temp_folder.h"
 
 #define CONTENT_SIZE ((size_t)3 << 20) /* more than libcurl sends without asking (Expect: 100-continue) */
@@ -19,7 +20,7 @@
 struct scene {
     struct put_server *server;
     char *root, *content;
-    struct archive_file file;
+    struct archive_plan plan;
 };
 
 static int make_scene(void **state)
@@ -31,11 +32,14 @@ static int make_scene(void **state)
     scene->content = mem_alloc(CONTENT_SIZE);
     for (size_t k = 0; k < CONTENT_SIZE; k++)
         scene->content[k] = (char)(k * k >> 7);
-    temp_file_write(scene->root, "made.tmp", scene->content, CONTENT_SIZE);
-    scene->file.path = file_join(scene->root, "made.tmp");
-    scene->file.name = mem_strdup("r.tar.gz");
-    scene->file.size = CONTENT_SIZE;
-    file_sha256_bytes(scene->content, CONTENT_SIZE, scene->file.sha256);
+    /* What is gzip is stored as it is, and stays large. */
+    scene->content[0] = '\x1f';
+    scene->content[1] = (char)0x8b;
+    scene->content[2] = 8;
+    archive_of(scene->root, scene->content, CONTENT_SIZE, &scene->plan);
+    free(scene->content);
+    scene->content = archive_bytes(&scene->plan);
+    assert_true(scene->plan.size > CONTENT_SIZE);
     *state = scene;
     return 0;
 }
@@ -45,7 +49,7 @@ static int remove_scene(void **state)
     struct scene *scene = *state;
 
     put_server_stop(scene->server);
-    archive_file_free(&scene->file);
+    archive_plan_free(&scene->plan);
     temp_folder_remove(scene->root);
     free(scene->content);
     free(scene);
@@ -58,7 +62,7 @@ static int put(const struct scene *scene, const char *rest, bool overwrite, stru
     const struct destination_settings settings = {.overwrite = overwrite, .stall_timeout_ns = 20 * NS_PER_S};
     cleanup_free char *to = mem_printf("http://127.0.0.1:%d%s", put_server_port(scene->server), rest);
 
-    return destination_put(to, &scene->file, &settings, delivery, err);
+    return destination_put(to, &scene->plan, &settings, delivery, err);
 }
 
 static void assert_put(const struct scene *scene, const char *rest, bool overwrite, bool already_there, int status)
@@ -94,7 +98,7 @@ static void assert_stored(const struct scene *scene, const char *path)
     const char *bytes = put_server_content(scene->server, path, &length);
 
     assert_non_null(bytes);
-    assert_int_equal(length, CONTENT_SIZE);
+    assert_int_equal(length, scene->plan.size);
     assert_memory_equal(bytes, scene->content, length);
 }
 
@@ -108,7 +112,7 @@ static void assert_requests(const struct scene *scene, const char *expected)
 static void test_a_folder_url(void **state)
 {
     const struct scene *scene = *state;
-    cleanup_free char *line = mem_printf("%s  r.tar.gz\n", scene->file.sha256);
+    cleanup_free char *line = mem_printf("%s  r.tar.gz\n", scene->plan.sha256);
     size_t length;
 
     assert_put(scene, "/dir/", false, false, 201);
@@ -136,14 +140,20 @@ static void test_a_signed_url_gets_one_put(void **state)
 
 static void test_what_is_there_is_kept(void **state)
 {
-    struct scene *scene = *state;
+    const struct scene *scene = *state;
+    cleanup_free char *other = mem_printf("/d/r.%.12s.tar.gz", scene->plan.sha256);
+    cleanup_free char *other_checksum = mem_printf("%s.sha256", other);
 
     assert_put(scene, "/d/", false, false, 201);
     assert_put(scene, "/d/", false, true, 200);
     assert_requests(scene, "HEAD /d/r.tar.gz\nPUT /d/r.tar.gz.sha256\nPUT /d/r.tar.gz\n"
                            "HEAD /d/r.tar.gz\nGET /d/r.tar.gz.sha256\n");
-    scene->file.sha256[0] = scene->file.sha256[0] == '0' ? '1' : '0';
-    assert_not_put(scene, "/d/", "/d/r.tar.gz is there already, with other content or without its .sha256. Give --overwrite");
+    put_server_store(scene->server, "/d/r.tar.gz.sha256", "00", 2);
+    assert_put(scene, "/d/", false, false, 201);
+    assert_stored(scene, other);
+    assert_put(scene, "/d/", false, true, 200);
+    put_server_store(scene->server, other_checksum, "00", 2);
+    assert_not_put(scene, "/d/", "is there already, with other content or without its .sha256. Give --overwrite");
     assert_put(scene, "/d/", true, false, 201);
     assert_put(scene, "/d/", false, true, 200);
 }
@@ -155,6 +165,24 @@ static void expect_later(const struct scene *scene, const char *refused)
     assert_put(scene, "/d/", false, false, 201);
     assert_stored(scene, "/d/r.tar.gz");
     assert_put(scene, "/d/", false, true, 200);
+}
+
+/* 503 with Retry-After and without: the settings' retries, and each of them counted. */
+static void test_tries_again(void **state)
+{
+    const struct scene *scene = *state;
+    struct destination_settings settings = {.retries = 1, .retry_wait_ns = NS_PER_MS, .verify = true, .stall_timeout_ns = 20 * NS_PER_S};
+    cleanup_free char *to = mem_printf("http://127.0.0.1:%d/d/", put_server_port(scene->server));
+    struct delivery delivery;
+    struct error err = {0};
+
+    put_server_refuse_once(scene->server, ".tar.gz");
+    if (destination_put(to, &scene->plan, &settings, &delivery, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(delivery.tries, 2);
+    assert_true(delivery.verified);
+    assert_stored(scene, "/d/r.tar.gz");
+    delivery_free(&delivery);
 }
 
 static void test_what_was_interrupted_is_completed(void **state)
@@ -219,7 +247,7 @@ static void test_nobody_listens(void **state)
     struct error err = {0};
 
     put_server_stop(gone);
-    assert_int_equal(destination_put(to, &scene->file, &settings, &delivery, &err), -1);
+    assert_int_equal(destination_put(to, &scene->plan, &settings, &delivery, &err), -1);
     assert_int_equal(err.class, ERROR_PUBLISH);
     assert_non_null(strstr(err.text, "/d/r.tar.gz: "));
     assert_non_null(strstr(err.text, "refused"));
@@ -231,7 +259,7 @@ static void test_the_file_went_away(void **state)
 {
     struct scene *scene = *state;
 
-    scene->file.size++;
+    scene->plan.size++;
     assert_not_put(scene, "/d/", "the data ended before the announced length");
 }
 
@@ -245,6 +273,7 @@ int main(void)
         HTTP_TEST(test_a_signed_url_gets_one_put),
         HTTP_TEST(test_what_is_there_is_kept),
         HTTP_TEST(test_what_was_interrupted_is_completed),
+        HTTP_TEST(test_tries_again),
         HTTP_TEST(test_an_archive_that_was_refused_once),
         HTTP_TEST(test_a_server_that_takes_no_head),
         HTTP_TEST(test_refusals_are_told),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,13 +18,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "ship/receipt.h"
+#include "support/archive_of.h"
 #include "support/temp_folder.h"
 
 static const struct destination_settings plain, overwriting = {.overwrite = true};
 
 struct scene {
     char *root;
-    struct archive_file file;
+    struct archive_plan plan;
 };
 
 static int make_scene(void **state)
@@ -31,11 +33,8 @@ static int make_scene(void **state)
     struct scene *scene = mem_alloc(sizeof *scene);
 
     scene->root = temp_folder_make();
-    temp_file_write(scene->root, "made.tmp", "archive", 7);
-    scene->file.path = file_join(scene->root, "made.tmp");
-    scene->file.name = mem_strdup("r.tar.gz");
-    scene->file.size = 7;
-    file_sha256_bytes("archive", 7, scene->file.sha256);
+    temp_file_write(scene->root, "made.tmp", "file", 4);
+    archive_of(scene->root, "content", 7, &scene->plan);
     *state = scene;
     return 0;
 }
@@ -44,7 +43,7 @@ static int remove_scene(void **state)
 {
     struct scene *scene = *state;
 
-    archive_file_free(&scene->file);
+    archive_plan_free(&scene->plan);
     temp_folder_remove(scene->root);
     free(scene);
     return 0;
@@ -109,7 +108,7 @@ static void assert_put(const struct scene *scene, const char *to, const struct d
     struct delivery delivery;
     struct error err = {0};
 
-    if (destination_put(to, &scene->file, settings, &delivery, &err) < 0)
+    if (destination_put(to, &scene->plan, settings, &delivery, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(delivery.already_there, already_there);
     assert_int_equal(delivery.status, 0);
@@ -121,7 +120,7 @@ static void assert_not_put(const struct scene *scene, const char *to, const char
     struct delivery delivery;
     struct error err = {0};
 
-    assert_int_equal(destination_put(to, &scene->file, &plain, &delivery, &err), -1);
+    assert_int_equal(destination_put(to, &scene->plan, &plain, &delivery, &err), -1);
     assert_int_equal(err.class, ERROR_PUBLISH);
     if (!strstr(err.text, says))
         fail_msg("got '%s', expected '%s'", err.text, says);
@@ -135,17 +134,19 @@ static void test_a_folder(void **state)
     cleanup_free char *to = mem_printf("file://%s/new%%20one/deep/", scene->root);
     cleanup_free char *folder = mem_printf("%s/new one/deep", scene->root);
     struct delivery delivery;
-    size_t length;
+    size_t length, archive_length;
 
-    assert_int_equal(destination_put(to, &scene->file, &plain, &delivery, NULL), 0);
+    assert_int_equal(destination_put(to, &scene->plan, &plain, &delivery, NULL), 0);
 
     cleanup_free char *expected = file_join(folder, "r.tar.gz");
-    cleanup_free char *bytes = temp_file_read(folder, "r.tar.gz", &length);
+    cleanup_free char *made = archive_bytes(&scene->plan);
+    cleanup_free char *bytes = temp_file_read(folder, "r.tar.gz", &archive_length);
     cleanup_free char *sum = temp_file_read(folder, "r.tar.gz.sha256", &length);
-    cleanup_free char *line = mem_printf("%s  r.tar.gz\n", scene->file.sha256);
+    cleanup_free char *line = mem_printf("%s  r.tar.gz\n", scene->plan.sha256);
 
     assert_string_equal(delivery.to, expected);
-    assert_string_equal(bytes, "archive");
+    assert_memory_equal(bytes, made, scene->plan.size);
+    assert_int_equal(archive_length, scene->plan.size);
     assert_string_equal(sum, line);
     assert_int_equal(count_entries(folder), 2);
     delivery_free(&delivery);
@@ -154,21 +155,85 @@ static void test_a_folder(void **state)
 static void test_what_is_there_is_kept(void **state)
 {
     const struct scene *scene = *state;
+    cleanup_free char *other = mem_printf("r.%.12s.tar.gz", scene->plan.sha256);
+    cleanup_free char *place = file_join(scene->root, other);
     size_t length;
 
     assert_put(scene, scene->root, &plain, false);
     assert_put(scene, scene->root, &plain, true);
-    temp_file_write(scene->root, "r.tar.gz", "another", 7);
-    assert_not_put(scene, scene->root, "r.tar.gz is there already with other content. Give --overwrite");
     temp_file_write(scene->root, "r.tar.gz", "longer than it", 14);
-    assert_not_put(scene, scene->root, "r.tar.gz is there already with other content. Give --overwrite");
+    /* A new name, and once only. */
+    assert_put(scene, scene->root, &plain, false);
+    assert_true(file_exists(place));
+    assert_put(scene, scene->root, &plain, true);
 
     cleanup_free char *kept = temp_file_read(scene->root, "r.tar.gz", &length);
 
     assert_string_equal(kept, "longer than it");
+    temp_file_write(scene->root, other, "x", 1);
+    assert_not_put(scene, scene->root, "is there already with other content. Give --overwrite");
     assert_put(scene, scene->root, &overwriting, false);
     assert_put(scene, scene->root, &overwriting, true);
-    assert_int_equal(count_entries(scene->root), 3);
+    assert_int_equal(count_entries(scene->root), 6);
+}
+
+static int take(void *context, const char *bytes, size_t length, struct error *err)
+{
+    (void)err;
+    buf_append(context, bytes, length);
+    return 0;
+}
+
+static void test_what_comes_back(void **state)
+{
+    const struct scene *scene = *state;
+    const struct destination_settings settings = {.verify = true};
+    cleanup_free char *path = file_join(scene->root, "r.tar.gz"), *made = archive_bytes(&scene->plan);
+    struct buf bytes = BUF_INIT(1 << 20);
+    struct delivery delivery;
+    struct error err = {0};
+    char sha256[65];
+
+    assert_int_equal(destination_put(scene->root, &scene->plan, &settings, &delivery, NULL), 0);
+    assert_true(delivery.verified);
+    assert_int_equal(delivery.tries, 1);
+    delivery_free(&delivery);
+    assert_int_equal(destination_get(path, &settings, take, &bytes, sha256, NULL), 0);
+    assert_string_equal(sha256, scene->plan.sha256);
+    assert_int_equal(bytes.len, scene->plan.size);
+    assert_memory_equal(bytes.data, made, bytes.len);
+    assert_int_equal(destination_get(scene->root, &settings, take, &bytes, sha256, &err), -1);
+    assert_non_null(strstr(err.text, "is no regular file"));
+    buf_free(&bytes);
+}
+
+/* As much of the archive as fits is there when the disk is full; then nothing is. */
+static void test_a_disk_that_is_full(void **state)
+{
+    struct scene *scene = *state;
+    struct rlimit before, tiny;
+    struct delivery delivery;
+    struct error err = {0};
+    static char block[50000] = "\x1f\x8b\x08";
+    cleanup_free char *deep = file_join(scene->root, "deep"), *out = file_join(scene->root, "out");
+    struct archive_plan plan;
+
+    assert_int_equal(mkdir(deep, 0777), 0);
+    archive_of(deep, block, sizeof block, &plan);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tiny = (struct rlimit){20000, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+
+    const int result = destination_put(out, &plan, &plain, &delivery, &err);
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(result, -1);
+    assert_int_equal(err.class, ERROR_PUBLISH);
+    assert_non_null(strstr(err.text, "File too large"));
+    assert_int_equal(count_entries(out), 0);
+    delivery_free(&delivery);
+    archive_plan_free(&plan);
 }
 
 static void test_folders_that_take_nothing(void **state)
@@ -184,7 +249,7 @@ static void test_folders_that_take_nothing(void **state)
     assert_not_put(scene, file, "made.tmp");
     assert_not_put(scene, "/proc/nothing", "/proc/nothing");
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(count_entries(scene->root), 1);
+    assert_int_equal(count_entries(scene->root), 2);
 }
 
 static void test_receipt(void **state)
@@ -196,18 +261,18 @@ static void test_receipt(void **state)
     };
     size_t length;
 
-    assert_int_equal(receipt_write(scene->root, "abc", &scene->file, rows, 2, NULL), 0);
+    assert_int_equal(receipt_write(scene->root, "abc", &scene->plan, rows, 2, NULL), 0);
 
     cleanup_free char *text = temp_file_read(scene->root, "publish.json", &length);
     cleanup_free char *expected = mem_printf(
         "{\n  \"schema\": \"roibench/publish/v1\",\n  \"identity\": \"abc\",\n  \"archive\": {\n    \"name\": \"r.tar.gz\",\n"
-        "    \"size\": 7,\n    \"sha256\": \"%s\"\n  },\n  \"destinations\": [\n    {\n      \"to\": \"/a/r.tar.gz\",\n"
-        "      \"status\": null,\n      \"etag\": null,\n      \"already_there\": true,\n"
+        "    \"size\": %llu,\n    \"sha256\": \"%s\"\n  },\n  \"destinations\": [\n    {\n      \"to\": \"/a/r.tar.gz\",\n"
+        "      \"status\": null,\n      \"etag\": null,\n      \"already_there\": true,\n      \"verified\": false,\n      \"tries\": 0,\n"
         "      \"started\": \"1970-01-01T00:00:00.000Z\",\n      \"ended\": \"1970-01-01T00:00:00.005Z\",\n      \"error\": null\n    },\n"
         "    {\n      \"to\": \"http://h/r.tar.gz\",\n      \"status\": 403,\n      \"etag\": \"\\\"x\\\"\",\n"
-        "      \"already_there\": false,\n      \"started\": \"1970-01-01T00:00:00.000Z\",\n"
+        "      \"already_there\": false,\n      \"verified\": false,\n      \"tries\": 0,\n      \"started\": \"1970-01-01T00:00:00.000Z\",\n"
         "      \"ended\": \"1970-01-01T00:00:00.000Z\",\n      \"error\": \"no\"\n    }\n  ]\n}\n",
-        scene->file.sha256);
+        (unsigned long long)scene->plan.size, scene->plan.sha256);
 
     assert_string_equal(text, expected);
     for (size_t k = 0; k < 2; k++) {
@@ -224,6 +289,8 @@ int main(void)
         cmocka_unit_test(test_names),
         DESTINATION_TEST(test_a_folder),
         DESTINATION_TEST(test_what_is_there_is_kept),
+        DESTINATION_TEST(test_what_comes_back),
+        DESTINATION_TEST(test_a_disk_that_is_full),
         DESTINATION_TEST(test_folders_that_take_nothing),
         DESTINATION_TEST(test_receipt),
     };
