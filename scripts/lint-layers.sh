@@ -30,7 +30,7 @@ curl/:    net
 archive:  ship
 event2/:  serve
 expat.h:  wire
-zlib.h:   base record
+zlib.h:   base record ship
 cmocka.h:
 '
 # The library neither prints nor exits, and reads no clock, environment or random device that it
