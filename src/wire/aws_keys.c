@@ -107,16 +107,19 @@ static void take_credential(void *context, const char *path, const char *text)
         return;
 
     const char *name = path + sizeof prefix - 1;
-    char **into = strcmp(name, "AccessKeyId") == 0       ? &reading->keys.access_key_id
-                  : strcmp(name, "SecretAccessKey") == 0 ? &reading->keys.secret_access_key
-                  : strcmp(name, "SessionToken") == 0    ? &reading->keys.session_token
-                                                         : NULL;
+    char **into = NULL;
 
+    if (strcmp(name, "Expiration") == 0)
+        reading->bad_time |= clock_parse_rfc3339(text, &reading->keys.expires_ns) < 0;
+    else if (strcmp(name, "AccessKeyId") == 0)
+        into = &reading->keys.access_key_id;
+    else if (strcmp(name, "SecretAccessKey") == 0)
+        into = &reading->keys.secret_access_key;
+    else if (strcmp(name, "SessionToken") == 0)
+        into = &reading->keys.session_token;
     if (into) {
         aws_secret_free(*into);
         *into = mem_strdup(text);
-    } else if (strcmp(name, "Expiration") == 0) {
-        reading->bad_time |= clock_parse_rfc3339(text, &reading->keys.expires_ns) < 0;
     }
 }
 
