@@ -132,8 +132,7 @@ static int verify(const struct destination *destination, const char *to, const s
 
 /* ---- trying ---- */
 
-/* false: a signal came. */
-static bool wait_for(int64_t wait_ns, const stop_flag *stop)
+bool destination_wait(int64_t wait_ns, const stop_flag *stop)
 {
     const struct clock *clock = clock_system();
     const int64_t end = clock_now(clock) + wait_ns;
@@ -163,7 +162,7 @@ static int try_put(const struct destination *destination, const char *to, const 
         const bool too_long = delivery->retry_after_ns > RETRY_AFTER_MAX_NS;
         const int64_t pause = delivery->retry_after_ns >= 0 ? delivery->retry_after_ns : wait_ns;
 
-        if (!delivery->passing || retry == settings->retries || too_long || !wait_for(pause, settings->net.stop)) {
+        if (!delivery->passing || retry == settings->retries || too_long || !destination_wait(pause, settings->net.stop)) {
             if (err)
                 *err = own;
             return -1;
@@ -186,7 +185,7 @@ static int put_under(const struct destination *destination, const char *to, cons
 {
     if (try_put(destination, to, plan, settings, delivery, err) < 0)
         return -1;
-    if (settings->verify && !delivery->verified && destination->get)
+    if ((settings->verify || delivery->doubted) && !delivery->verified && destination->get)
         return verify(destination, to, plan, settings, delivery, err);
     return 0;
 }

@@ -19,6 +19,15 @@
 #include "net/http_client.h"
 #include "ship/archive.h"
 
+enum s3_style { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_VIRTUAL };
+
+struct s3_settings {
+    const char *endpoint, *region; /* NULL: as the environment and AWS's files say, else AWS's own (ship/s3_client.h) */
+    enum s3_style style;           /* does the bucket stand in the path or in the host? */
+    uint64_t part_size;            /* 0: S3_PART_SIZE */
+    int parallel;                  /* parts at once; 0: S3_PARALLEL */
+};
+
 struct destination_settings {
     struct net_settings net;
     char *(*environment)(const char *name); /* getenv, or a test's own: where credentials are named as others name them */
@@ -27,6 +36,7 @@ struct destination_settings {
     int retries;              /* further tries of a put that failed for a while */
     int64_t retry_wait_ns;    /* before the first retry where the server does not say; doubled each time. 0: a second */
     int64_t stall_timeout_ns; /* of a transfer in which nothing moves */
+    struct s3_settings s3;
 };
 
 /* What came of it. `to` is set by destination_put whatever came; free it with delivery_free. The rest is put's to fill. */
@@ -34,6 +44,7 @@ struct delivery {
     char *to;           /* where the archive is now (or was meant to be): a path, or a URL without secrets */
     bool already_there; /* with the same content */
     bool verified;      /* the destination told (or gave back) what it holds, and it is the archive */
+    bool doubted;       /* what it told is not what it should be: read back, whatever the settings say */
     int status;         /* HTTP; 0: none */
     char etag[256];     /* "": none */
     int tries;          /* destination_put counts them */
@@ -75,6 +86,8 @@ int destination_get(const char *from, const struct destination_settings *setting
                     struct error *err);
 void delivery_free(struct delivery *delivery);
 
+/* For the destinations: waits; false: a signal came first. */
+bool destination_wait(int64_t wait_ns, const stop_flag *stop);
 /* For the destinations: the digits at the begin of a line of sha256sum, lower case; false: there are none. hex holds 65. */
 bool destination_read_checksum(const char *line, char *hex);
 

@@ -286,28 +286,40 @@ char *s3_read_upload_of(const char *bytes, size_t length, const char *key)
 
 struct objects_reading {
     struct s3_objects *objects;
+    struct s3_object object;
     bool is_list, too_many;
 };
+
+static void end_object(struct objects_reading *reading)
+{
+    struct s3_objects *objects = reading->objects;
+
+    if (reading->object.key && objects->count < OBJECTS_MAX) {
+        MEM_GROW(objects->objects, objects->capacity, objects->count + 1);
+        objects->objects[objects->count++] = reading->object;
+    } else {
+        reading->too_many |= reading->object.key != NULL;
+        free(reading->object.key);
+    }
+    reading->object = (struct s3_object){0};
+}
 
 static void take_object(void *context, const char *path, const char *text)
 {
     struct objects_reading *reading = context;
-    struct s3_objects *objects = reading->objects;
     const char *name = strncmp(path, "/ListBucketResult", 17) == 0 ? path + 17 : NULL;
 
     if (!name)
         return;
     reading->is_list = true;
-    if (is_path(name, "/NextContinuationToken") && *text) {
-        replace_text(&objects->next, text);
-    } else if (is_path(name, "/Contents/Key")) {
-        if (objects->count == OBJECTS_MAX) {
-            reading->too_many = true;
-            return;
-        }
-        MEM_GROW(objects->keys, objects->capacity, objects->count + 1);
-        objects->keys[objects->count++] = mem_strdup(text);
-    }
+    if (is_path(name, "/NextContinuationToken") && *text)
+        replace_text(&reading->objects->next, text);
+    else if (is_path(name, "/Contents/Key"))
+        replace_text(&reading->object.key, text);
+    else if (is_path(name, "/Contents/ETag"))
+        s3_take_etag(reading->object.etag, text);
+    else if (is_path(name, "/Contents"))
+        end_object(reading);
 }
 
 int s3_read_objects(const char *bytes, size_t length, struct s3_objects *objects, struct error *err)
@@ -316,7 +328,10 @@ int s3_read_objects(const char *bytes, size_t length, struct s3_objects *objects
 
     free(objects->next);
     objects->next = NULL;
-    if (xml_read(bytes, length, take_object, &reading, err) < 0)
+    const int result = xml_read(bytes, length, take_object, &reading, err);
+
+    free(reading.object.key); /* of an element that broke off */
+    if (result < 0)
         return -1;
     if (reading.too_many)
         return fail_missing(err, "more objects than we read");
@@ -326,8 +341,8 @@ int s3_read_objects(const char *bytes, size_t length, struct s3_objects *objects
 void s3_objects_free(struct s3_objects *objects)
 {
     for (size_t k = 0; k < objects->count; k++)
-        free(objects->keys[k]);
-    free(objects->keys);
+        free(objects->objects[k].key);
+    free(objects->objects);
     free(objects->next);
     *objects = (struct s3_objects){0};
 }

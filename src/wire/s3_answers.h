@@ -48,8 +48,12 @@ int s3_read_completion(const char *bytes, size_t length, char etag[S3_ETAG_SIZE]
 /* Of ListMultipartUploads: the upload of exactly this key that was begun last; free() it. NULL: none, or no such answer. */
 char *s3_read_upload_of(const char *bytes, size_t length, const char *key);
 
+struct s3_object {
+    char *key;
+    char etag[S3_ETAG_SIZE]; /* "": not told */
+};
 struct s3_objects {
-    char **keys;
+    struct s3_object *objects;
     size_t count, capacity;
     char *next; /* continuation token; NULL: that was all */
 };

@@ -80,7 +80,9 @@ static void check_objects(const char *bytes, size_t size)
 
     must_be_told(s3_read_objects(bytes, size, &objects, &err), &err);
     for (size_t k = 0; k < objects.count; k++)
-        must(objects.keys[k] != NULL);
+        must(objects.objects[k].key != NULL);
+    for (size_t k = 0; k < objects.count; k++)
+        must_be_line(objects.objects[k].etag);
     must(!objects.next || *objects.next);
     s3_objects_free(&objects);
 }

@@ -143,7 +143,7 @@ static void test_the_upload_that_was_begun_last(void **state)
 static void test_objects_over_two_pages(void **state)
 {
     static const char first[] = "<ListBucketResult><NextContinuationToken>t/=</NextContinuationToken><Contents><Key>a&amp;b</Key></Contents></ListBucketResult>";
-    static const char second[] = "<ListBucketResult><Contents><Key>c</Key></Contents></ListBucketResult>";
+    static const char second[] = "<ListBucketResult><Contents><ETag>&quot;e&quot;</ETag><Key>c</Key></Contents></ListBucketResult>";
     struct s3_objects objects = {0};
 
     (void)state;
@@ -152,7 +152,9 @@ static void test_objects_over_two_pages(void **state)
     assert_int_equal(s3_read_objects(second, strlen(second), &objects, NULL), 0);
     assert_null(objects.next);
     assert_int_equal(objects.count, 2);
-    assert_string_equal(objects.keys[0], "a&b");
+    assert_string_equal(objects.objects[0].key, "a&b");
+    assert_string_equal(objects.objects[0].etag, "");
+    assert_string_equal(objects.objects[1].etag, "e");
     assert_int_equal(s3_read_objects("<Error/>", 8, &objects, NULL), -1);
     s3_objects_free(&objects);
 }
