@@ -204,6 +204,19 @@ static void free_rows(struct receipt_row *rows, size_t count)
     free(rows);
 }
 
+static struct s3_settings publish_s3_settings(const struct options *options)
+{
+    const char *style = options_text(options, "s3-style");
+
+    return (struct s3_settings){
+        .endpoint = options_text(options, "s3-endpoint"),
+        .region = options_text(options, "s3-region"),
+        .style = strcmp(style, "path") == 0 ? S3_STYLE_PATH : strcmp(style, "virtual") == 0 ? S3_STYLE_VIRTUAL : S3_STYLE_AUTO,
+        .part_size = (uint64_t)options_integer(options, "part-size", 0) << 20,
+        .parallel = (int)options_integer(options, "parallel-parts", 0),
+    };
+}
+
 static int deliver(const struct app *app, const struct options *options, const struct publication *publication,
                    const struct archive_plan *plan, const char *const *destinations, size_t count, struct error *err)
 {
@@ -213,6 +226,7 @@ static int deliver(const struct app *app, const struct options *options, const s
         .environment = getenv,
         .overwrite = options_flag(options, "overwrite"),
         .stall_timeout_ns = STALL_TIMEOUT_NS,
+        .s3 = publish_s3_settings(options),
     };
 
     if (manifest_identity(publication->folder, identity, err) < 0)
@@ -372,6 +386,17 @@ static const struct option_row publish_options[] = {
     {.type = OPTION_FLAG, .name = "overwrite", .help = "replace what a destination holds under the archive's name with other content"},
     {.type = OPTION_TEXT, .name = "cacert", .argument = "FILE",
      .help = "PEM bundle to verify servers with; default: SSL_CERT_FILE, the system's, the pod's service CA"},
+    {.type = OPTION_GROUP, .name = "S3"},
+    {.type = OPTION_TEXT, .name = "s3-endpoint", .argument = "URL",
+     .help = "server of s3://bucket/prefix; default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url, AWS itself"},
+    {.type = OPTION_TEXT, .name = "s3-region", .argument = "REGION",
+     .help = "region of the bucket; default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
+    {.type = OPTION_CHOICE, .name = "s3-style", .choices = "auto|path|virtual", .default_text = "auto",
+     .help = "where the bucket stands: path (https://host/bucket/key) or virtual (https://bucket.host/key); auto: virtual at AWS itself"},
+    {.type = OPTION_INTEGER, .name = "part-size", .argument = "MIB", .default_text = "8", .min = 5, .max = 48,
+     .help = "MiB of a part; an archive that fits into one part is sent in one piece"},
+    {.type = OPTION_INTEGER, .name = "parallel-parts", .argument = "N", .default_text = "4", .min = 1, .max = 16,
+     .help = "parts on their way at once; fewer where these would take more than 48 MiB"},
     {.type = OPTION_END},
 };
 

@@ -293,6 +293,8 @@ int s3_fail(struct http_client *client, const struct s3_bucket *bucket, const st
     for (char *c = fault.region; *c; c++)
         *c = (char)(*c > ' ' && *c < 0x7f ? *c : '?');
     snprintf(trouble->code, sizeof trouble->code, "%s", fault.code);
+    for (size_t length = strlen(fault.message); length > 0 && strchr(". ", fault.message[length - 1]);)
+        fault.message[--length] = '\0';
     trouble->passing = is_passing_status(response->status) || is_one_of(fault.code, codes_passing);
     trouble->other_keys = is_one_of(fault.code, codes_expired) || is_one_of(fault.code, codes_skewed);
     trouble->retry_after_ns = response->retry_after_ns;

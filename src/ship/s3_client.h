@@ -54,6 +54,7 @@ struct s3_call {
 struct s3_trouble {
     bool passing;           /* trying again may help */
     bool other_keys;        /* with new keys, or a right clock, it may go on: what is there need not go */
+    bool tried_again;       /* as often as the settings say */
     int64_t retry_after_ns; /* -1: not told */
     char code[64];          /* of the server's fault; "" */
 };

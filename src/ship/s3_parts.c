@@ -121,6 +121,7 @@ static int send_part(struct http_client *client, const struct pump *pump, const 
 
         if (!trouble->passing || *retries == settings->retries || pause > RETRY_AFTER_MAX_NS || !destination_wait(pause, settings->net.stop)) {
             *err = own;
+            trouble->tried_again = trouble->passing;
             return error_wrap(err, "part %d of %d", slot->number, pump->result->count);
         }
         wait_ns = wait_ns < RETRY_WAIT_MAX_NS / 2 ? wait_ns * 2 : RETRY_WAIT_MAX_NS;
@@ -167,7 +168,7 @@ static void *send_parts(void *argument)
 
         pthread_mutex_lock(&pump->lock);
         memcpy(pump->result->md5s + (size_t)(slot->number - 1) * S3_MD5_SIZE, md5, S3_MD5_SIZE);
-        pump->result->tries += retries;
+        pump->result->retries += retries;
         if (result < 0)
             fail(pump, &trouble, &err);
         else

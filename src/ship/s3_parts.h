@@ -21,7 +21,7 @@ struct s3_parts_result {
     struct s3_parts parts;         /* all, with the ETags that the server gave; after a failure those that are there */
     unsigned char *md5s;           /* S3_MD5_SIZE a part, of what was made */
     int count;                     /* of all parts */
-    int tries;                     /* requests beyond one a part */
+    int retries;                   /* requests beyond one a part */
     bool source_failed;            /* the archive could not be made (again) */
 };
 

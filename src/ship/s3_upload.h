@@ -21,11 +21,27 @@
 /* The part size for an archive of `size` bytes: what is asked for, or more, so that S3_PARTS_MAX are enough. 0: it is too large. */
 uint64_t s3_part_size(uint64_t size, const struct s3_settings *settings);
 
-/* headers: of the object (x-amz-meta-...). delivery gets to, status and etag as usual; expected: the ETag that the object has
- * where ETags are made of MD5 sums. ERROR_PUBLISH with *trouble as s3_send has it. */
-int s3_upload(struct http_client *client, const struct s3_bucket *bucket, const char *key, const struct archive_plan *plan,
-              const struct sigv4_header headers[S3_HEADERS_MAX], struct delivery *delivery, char expected[S3_ETAG_SIZE], struct s3_trouble *trouble,
-              struct error *err);
+struct s3_upload_request {
+    const char *to; /* of the destination, for settings->memory */
+    const char *key;
+    const struct archive_plan *plan;
+    bool unseen; /* the keys may not look what is there: only where nothing is, the object may appear, and no upload but our own is gone on with */
+};
+
+struct s3_upload_outcome {
+    int status;
+    char etag[S3_ETAG_SIZE];     /* of the object */
+    char expected[S3_ETAG_SIZE]; /* that it has where ETags are made of MD5 sums */
+    int retries;                 /* of parts */
+    bool adopted; /* an upload that was found: the object has the headers that it was begun with, perhaps for other content */
+};
+
+/* ERROR_PUBLISH with *trouble as s3_send has it. */
+int s3_upload(struct http_client *client, const struct s3_bucket *bucket, const struct s3_upload_request *request, struct s3_upload_outcome *outcome,
+              struct s3_trouble *trouble, struct error *err);
+
+/* The header by which our archives are known again: x-amz-meta-sha256. */
+struct sigv4_header s3_archive_header(const struct archive_plan *plan);
 
 /* The ETag that the archive has in parts of that size, or in one piece if it fits. -1: it could not be made. */
 int s3_etag_of(const struct archive_plan *plan, uint64_t part_size, char etag[S3_ETAG_SIZE], struct error *err);
