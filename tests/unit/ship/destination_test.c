@@ -64,7 +64,7 @@ static const struct {
     {"file://", "names no folder"},
     {"file:///tmp/%0", "names no folder"},
     {"file:///tmp/%00", "names no folder"},
-    {"s3://bucket/prefix", "unknown kind of destination 's3://'. Known: file://, http://, https://, or a path"},
+    {"ftp://bucket/prefix", "unknown kind of destination 'ftp://'. Known: file://, http://, https://, "},
     {"ftp://h/x", "unknown kind of destination 'ftp://'"},
     {"http://", "http://"},
     {"http://h", "has no path"},
