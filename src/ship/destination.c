@@ -76,6 +76,14 @@ char *destination_folder(const char *to)
     return destination && destination->folder ? destination->folder(to) : NULL;
 }
 
+const struct destination_objects *destination_objects_of(const char *to)
+{
+    const struct destination *destination = find(to, NULL);
+    cleanup_free char *place = destination && destination->objects ? destination->objects->place(to, "index") : NULL;
+
+    return place ? destination->objects : NULL;
+}
+
 bool destination_read_checksum(const char *line, char *hex)
 {
     for (size_t k = 0; k < SHA256_HEX; k++) {

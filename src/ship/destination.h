@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "net/http_client.h"
 #include "ship/archive.h"
@@ -65,6 +66,24 @@ struct delivery {
 /* Takes bytes of what is fetched; -1 with *err ends it. */
 typedef int (*destination_take)(void *context, const char *bytes, size_t length, struct error *err);
 
+/* Takes what destination_objects.list finds; -1 with *err ends it. */
+typedef int (*destination_note)(void *context, const char *name, const char *tag, struct error *err);
+
+/* Small objects beside the archives: the receipts and pages of the index (ship/index.h). A name may have folders before it: "index/run-1.json". One try each. */
+struct destination_objects {
+    /* Where the object will be, as it may be shown; NULL: `to` names one archive or was signed for one, so that there is nothing beside it. free() it. */
+    char *(*place)(const char *to, const char *name);
+    /* Replaces it; readers see the old or the new one, whole. ERROR_PUBLISH. */
+    int (*put)(const char *to, const char *name, const char *type, const void *bytes, size_t length, const struct destination_settings *settings,
+               struct error *err);
+    /* Appends it to *bytes, whose ceiling holds. There is none: *missing, and 0. ERROR_PUBLISH. */
+    int (*get)(const char *to, const char *name, const struct destination_settings *settings, struct buf *bytes, bool *missing, struct error *err);
+    /* All objects directly in `folder` ("index"), in any order: each one's name there, and a tag that is another whenever its bytes are (an
+     * ETag), or "": not known. Whatever was put before this was called is among them. No folder: none. ERROR_PUBLISH. NULL: it cannot list. */
+    int (*list)(const char *to, const char *folder, const struct destination_settings *settings, destination_note note, void *context,
+                struct error *err);
+};
+
 struct destination {
     /* Is `to` well-formed? Touches nothing. ERROR_USAGE. */
     int (*check)(const char *to, struct error *err);
@@ -80,6 +99,7 @@ struct destination {
      * bytes, "" before) is filled where the destination knows what it should be. ERROR_PUBLISH. NULL: it gives nothing back. */
     int (*get)(const char *to, const char *name, const struct destination_settings *settings, destination_take take, void *context,
                char *sha256, struct error *err);
+    const struct destination_objects *objects; /* NULL: it takes archives only */
 };
 
 /* ERROR_USAGE: an unknown scheme (the text names the known ones) or a malformed URL. */
@@ -93,6 +113,8 @@ int destination_put(const char *to, const struct archive_plan *plan, const struc
 int destination_get(const char *from, const struct destination_settings *settings, destination_take take, void *context, char *sha256,
                     struct error *err);
 void delivery_free(struct delivery *delivery);
+/* What `to`, which was checked, can keep beside the archives; NULL: nothing. */
+const struct destination_objects *destination_objects_of(const char *to);
 
 /* For the destinations: waits; false: a signal came first. */
 bool destination_wait(int64_t wait_ns, const stop_flag *stop);

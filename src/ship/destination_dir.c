@@ -1,4 +1,5 @@
 /* A folder: "file:///path" (percent-encoded as RFC 8089 says) or a path as it is. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -253,5 +254,67 @@ static int dir_get(const char *to, const char *name, const struct destination_se
     }
 }
 
+/* ---- small objects ---- */
+
+static int dir_put_object(const char *to, const char *name, const char *type, const void *bytes, size_t length,
+                          const struct destination_settings *settings, struct error *err)
+{
+    cleanup_free char *path = dir_place(to, name);
+    cleanup_free char *folder = mem_printf("%.*s", (int)(strrchr(path, '/') - path), path);
+
+    (void)type;
+    (void)settings;
+    if (file_make_folder(folder, err) < 0 || file_write_atomic(path, bytes, length, err) < 0)
+        return error_reclass(err, ERROR_PUBLISH);
+    return 0;
+}
+
+static int dir_get_object(const char *to, const char *name, const struct destination_settings *settings, struct buf *bytes, bool *missing,
+                          struct error *err)
+{
+    cleanup_free char *path = dir_place(to, name);
+
+    (void)settings;
+    *missing = !file_exists(path);
+    return *missing ? 0 : file_read(path, bytes, ERROR_PUBLISH, err);
+}
+
+static int list_entries(DIR *directory, const char *path, destination_note note, void *context, struct error *err)
+{
+    const struct dirent *entry;
+    struct stat status;
+
+    /* cppcheck-suppress readdirCalled ; no other thread has this stream */
+    while (errno = 0, (entry = readdir(directory))) {
+        const size_t length = strlen(entry->d_name);
+        const bool temporary = length > 4 && strcmp(entry->d_name + length - 4, ".tmp") == 0;
+
+        if (temporary || fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode))
+            continue;
+        if (note(context, entry->d_name, "", err) < 0)
+            return -1;
+    }
+    return errno != 0 ? error_set_errno(err, ERROR_PUBLISH, errno, "cannot read the folder %s", path) : 0;
+}
+
+static int dir_list_objects(const char *to, const char *folder, const struct destination_settings *settings, destination_note note, void *context,
+                            struct error *err)
+{
+    cleanup_free char *path = dir_place(to, folder);
+    DIR *directory = opendir(path);
+
+    (void)settings;
+    if (!directory)
+        return errno == ENOENT ? 0 : error_set_errno(err, ERROR_PUBLISH, errno, "cannot read the folder %s", path);
+
+    const int result = list_entries(directory, path, note, context, err);
+
+    closedir(directory);
+    return result;
+}
+
+static const struct destination_objects dir_objects = {
+    .place = dir_place, .put = dir_put_object, .get = dir_get_object, .list = dir_list_objects};
+
 const struct destination destination_dir = {
-    .check = dir_check, .folder = dir_folder, .place = dir_place, .put = dir_put, .get = dir_get};
+    .check = dir_check, .folder = dir_folder, .place = dir_place, .put = dir_put, .get = dir_get, .objects = &dir_objects};

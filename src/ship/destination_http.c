@@ -216,22 +216,29 @@ static int http_put_archive(const struct http_target *target, const struct archi
     return response.status / 100 == 2 ? 0 : fail_status(target->shown, &response, err);
 }
 
+/* One that fits into memory. The response is http_response_free's whatever came. */
+static int http_put_bytes(struct http_client *client, const char *url, const char *type, const void *bytes, size_t length, int64_t stall_timeout_ns,
+                          struct http_response *response, struct error *err)
+{
+    cleanup_with(fclose) FILE *file = fmemopen((void *)(uintptr_t)bytes, length, "r");
+
+    if (!file)
+        abort();
+    return http_client_put(client, url, type, length, read_file, file, stall_timeout_ns, response, err) < 0 ? error_reclass(err, ERROR_PUBLISH) : 0;
+}
+
 static int http_put_checksum(const struct http_target *target, const struct archive_plan *plan, struct delivery *delivery,
                              struct error *err)
 {
     cleanup_response struct http_response response = {0};
     cleanup_free char *line = archive_checksum_line(plan);
-    cleanup_with(fclose) FILE *bytes = fmemopen(line, strlen(line), "r");
     cleanup_free char *shown = mem_printf("%s.sha256", target->shown);
-
-    if (!bytes)
-        abort();
-    const int result = http_client_put(target->client, target->checksum_url, "text/plain", strlen(line), read_file, bytes,
-                                       target->settings->stall_timeout_ns, &response, err);
+    const int result = http_put_bytes(target->client, target->checksum_url, "text/plain", line, strlen(line), target->settings->stall_timeout_ns,
+                                      &response, err);
 
     note_passing(&response, delivery);
     if (result < 0)
-        return error_reclass(err, ERROR_PUBLISH);
+        return -1;
     return response.status / 100 == 2 ? 0 : fail_status(shown, &response, err);
 }
 
@@ -315,4 +322,48 @@ static int http_get(const char *to, const char *name, const struct destination_s
     return http_get_archive(&target, &taking, err);
 }
 
-const struct destination destination_http = {.check = http_check, .place = http_place, .put = http_put, .get = http_get};
+/* ---- small objects ---- */
+
+static char *http_object_place(const char *to, const char *name)
+{
+    const bool folder = !strchr(to, '?') && to[strcspn(to, "#") - 1] == '/';
+
+    return folder ? http_place(to, name) : NULL;
+}
+
+static int http_put_object(const char *to, const char *name, const char *type, const void *bytes, size_t length,
+                           const struct destination_settings *settings, struct error *err)
+{
+    cleanup_with(http_client_free) struct http_client *client = http_client_new(&settings->net, err);
+    cleanup_response struct http_response response = {0};
+    cleanup_free char *url = http_url(to, name, ""), *shown = http_url_redacted(url);
+
+    if (!client || http_put_bytes(client, url, type, bytes, length, settings->stall_timeout_ns, &response, err) < 0)
+        return -1;
+    return response.status / 100 == 2 ? 0 : fail_status(shown, &response, err);
+}
+
+static int http_get_object(const char *to, const char *name, const struct destination_settings *settings, struct buf *bytes, bool *missing,
+                           struct error *err)
+{
+    cleanup_with(http_client_free) struct http_client *client = http_client_new(&settings->net, err);
+    cleanup_response struct http_response response = {0};
+    cleanup_free char *url = http_url(to, name, ""), *shown = http_url_redacted(url);
+
+    if (!client || http_client_get(client, url, QUESTION_TIMEOUT_NS, &response, err) < 0)
+        return error_reclass(err, ERROR_PUBLISH);
+    *missing = response.status == 404;
+    if (*missing)
+        return 0;
+    if (response.status != 200)
+        return error_set(err, ERROR_PUBLISH, "GET %s: HTTP %d", shown, response.status);
+    if (buf_append(bytes, buf_text(&response.body), response.body.len) < 0)
+        return error_set(err, ERROR_PUBLISH, "GET %s: more than %zu bytes", shown, bytes->max);
+    return 0;
+}
+
+/* A server that takes a PUT cannot be asked what it holds: receipts are put, and whoever serves them makes the pages. */
+static const struct destination_objects http_objects = {.place = http_object_place, .put = http_put_object, .get = http_get_object};
+
+const struct destination destination_http = {
+    .check = http_check, .place = http_place, .put = http_put, .get = http_get, .objects = &http_objects};

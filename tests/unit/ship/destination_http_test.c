@@ -263,6 +263,33 @@ static void test_the_file_went_away(void **state)
     assert_not_put(scene, "/d/", "the data ended before the announced length");
 }
 
+static void test_small_objects(void **state)
+{
+    const struct scene *scene = *state;
+    const struct destination_settings settings = {.stall_timeout_ns = 20 * NS_PER_S};
+    cleanup_free char *url = mem_printf("http://127.0.0.1:%d/d/", put_server_port(scene->server));
+    const struct destination_objects *objects = destination_objects_of(url);
+    cleanup_buf struct buf bytes = BUF_INIT(4);
+    struct error err = {0};
+    bool missing = false;
+    size_t length;
+
+    assert_non_null(objects);
+    assert_null(objects->list);
+    assert_int_equal(objects->get(url, "index/a.json", &settings, &bytes, &missing, &err), 0);
+    assert_true(missing);
+    assert_int_equal(objects->put(url, "index/a.json", "application/json", "{}\n", 3, &settings, &err), 0);
+    assert_string_equal(put_server_content(scene->server, "/d/index/a.json", &length), "{}\n");
+    assert_int_equal(objects->get(url, "index/a.json", &settings, &bytes, &missing, &err), 0);
+    assert_false(missing);
+    assert_string_equal(buf_text(&bytes), "{}\n");
+    assert_int_equal(objects->get(url, "index/a.json", &settings, &bytes, &missing, &err), -1); /* past the ceiling */
+    put_server_answer(scene->server, 403, "no", 404);
+    assert_int_equal(objects->put(url, "index/a.json", "application/json", "{}\n", 3, &settings, &err), -1);
+    assert_int_equal(err.class, ERROR_PUBLISH);
+    assert_non_null(strstr(err.text, "/d/index/a.json: HTTP 403: no"));
+}
+
 #define HTTP_TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, remove_scene)
 
 int main(void)
@@ -279,6 +306,7 @@ int main(void)
         HTTP_TEST(test_refusals_are_told),
         HTTP_TEST(test_nobody_listens),
         HTTP_TEST(test_the_file_went_away),
+        HTTP_TEST(test_small_objects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,57 @@ static void test_receipt(void **state)
     }
 }
 
+static int note_name(void *context, const char *name, const char *tag, struct error *err)
+{
+    (void)err;
+    return buf_printf(context, "%s%s ", name, tag);
+}
+
+static void test_small_objects(void **state)
+{
+    const struct scene *scene = *state;
+    cleanup_free char *to = file_join(scene->root, "new/"), *shown = mem_printf("%snothing/else.json", to);
+    const struct destination_objects *objects = destination_objects_of(to);
+    cleanup_buf struct buf bytes = BUF_INIT(4), names_there = BUF_INIT(1000);
+    struct error err = {0};
+    bool missing = false;
+
+    assert_non_null(objects);
+
+    cleanup_free char *place = objects->place(to, "nothing/else.json");
+
+    assert_string_equal(place, shown);
+    assert_int_equal(objects->list(to, "index", &plain, note_name, &names_there, &err), 0);
+    assert_int_equal(objects->get(to, "index/a.json", &plain, &bytes, &missing, &err), 0);
+    assert_true(missing);
+    assert_int_equal(objects->put(to, "index/a.json", "application/json", "{}", 2, &plain, &err), 0);
+    assert_int_equal(objects->put(to, "index/a.json", "application/json", "[]\n", 3, &plain, &err), 0);
+    assert_int_equal(objects->get(to, "index/a.json", &plain, &bytes, &missing, &err), 0);
+    assert_false(missing);
+    assert_string_equal(buf_text(&bytes), "[]\n");
+
+    cleanup_free char *folder = file_join(to, "index"), *inner = file_join(folder, "inner"), *link = file_join(folder, "link.json");
+
+    temp_file_write(folder, "b.json.0.tmp", "{", 1);
+    assert_int_equal(mkdir(inner, 0777), 0);
+    assert_int_equal(symlink("/etc/passwd", link), 0);
+    assert_int_equal(objects->list(to, "index", &plain, note_name, &names_there, &err), 0);
+    assert_string_equal(buf_text(&names_there), "a.json ");
+    assert_int_equal(objects->put(to, "index/a.json", "application/json", "12345", 5, &plain, &err), 0);
+    buf_reset(&bytes);
+    assert_int_equal(objects->get(to, "index/a.json", &plain, &bytes, &missing, &err), -1);
+    assert_int_equal(objects->put(to, "index/a.json/b", "application/json", "12345", 5, &plain, &err), -1);
+    assert_int_equal(err.class, ERROR_PUBLISH);
+}
+
+static void test_where_nothing_is_beside(void **state)
+{
+    (void)state;
+    assert_null(destination_objects_of("http://h/x.tar.gz"));
+    assert_null(destination_objects_of("http://h/x/?signature=1"));
+    assert_non_null(destination_objects_of("http://h/x/"));
+}
+
 #define DESTINATION_TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, remove_scene)
 
 int main(void)
@@ -292,6 +343,8 @@ int main(void)
         DESTINATION_TEST(test_what_comes_back),
         DESTINATION_TEST(test_a_disk_that_is_full),
         DESTINATION_TEST(test_folders_that_take_nothing),
+        DESTINATION_TEST(test_small_objects),
+        cmocka_unit_test(test_where_nothing_is_beside),
         DESTINATION_TEST(test_receipt),
     };
 
