@@ -20,7 +20,7 @@ import: base wire record plan stats
 probe:  base wire net plan
 load:   base wire net record plan stats
 report: base wire record stats
-ship:   base wire net
+ship:   base wire net record report
 kube:   base wire net
 serve:  base wire
 '

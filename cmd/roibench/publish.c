@@ -14,10 +14,13 @@
 #include "ship/archive.h"
 #include "ship/destination.h"
 #include "ship/receipt.h"
+#include "ship/secrets.h"
 
 #define COMPARED_RUNS_MAX 1000
 #define DIFFERING_MAX ((size_t)1 << 20) /* bytes of names */
 #define STALL_TIMEOUT_NS (60 * NS_PER_S)
+
+CLEANUP_DEFINE(struct secrets, secrets_free)
 
 /* What goes into the archive. */
 struct publication {
@@ -352,6 +355,22 @@ static int check_destinations(const char *const *destinations, size_t count, str
     return 0;
 }
 
+/* What --redact asks for, and the shapes of credentials. NULL with *err. */
+static struct secrets *find_secrets_by(const struct options *options, struct error *err)
+{
+    const size_t count = options_count(options, "redact");
+    cleanup_free const char **patterns = mem_calloc(count + 1, sizeof *patterns);
+
+    for (size_t k = 0; k < count; k++)
+        patterns[k] = options_item(options, "redact", k);
+
+    struct secrets *secrets = secrets_new(patterns, count, err);
+
+    if (!secrets)
+        error_wrap(err, "--redact");
+    return secrets;
+}
+
 static int publish_run(struct app *app, struct options *options, struct error *err)
 {
     const char *workspace = options_text(options, "workspace");
@@ -360,8 +379,9 @@ static int publish_run(struct app *app, struct options *options, struct error *e
     __attribute__((cleanup(archive_plan_free))) struct archive_plan plan = {0};
     size_t count;
     cleanup_free const char **destinations = list_destinations(options, archives, &count);
+    cleanup_with(secrets_free) struct secrets *secrets = find_secrets_by(options, err);
 
-    if (check_destinations(destinations, count, err) < 0)
+    if (!secrets || check_destinations(destinations, count, err) < 0)
         return -1;
     if ((options_given(options, "comparison") ? choose_comparison : choose_run)(app, options, &publication, err) < 0)
         return -1;
@@ -371,7 +391,7 @@ static int publish_run(struct app *app, struct options *options, struct error *e
         if (check_outside(&publication, destinations[k], err) < 0)
             return -1;
     }
-    if (complete_manifests(app, &publication, err) < 0 || make_archive(app, &publication, &plan, err) < 0)
+    if (complete_manifests(app, &publication, err) < 0 || make_archive(app, &publication, &plan, err) < 0 || secrets_search(secrets, &plan, err) < 0)
         return -1;
     return deliver(app, options, &publication, &plan, destinations, count, err);
 }
@@ -383,6 +403,9 @@ static const struct option_row publish_options[] = {
              "appended); default: <workspace>/archives"},
     {.type = OPTION_TEXT, .name = "comparison", .argument = "ID",
      .help = "publish this comparison with the runs it compares, instead of one run"},
+    {.type = OPTION_TEXT, .name = "redact", .argument = "REGEX", .repeatable = true,
+     .help = "POSIX extended regular expression of what must not leave, beside keys and tokens: a file that has it, inside gzip too, stops the "
+             "publishing; nothing is replaced"},
     {.type = OPTION_FLAG, .name = "overwrite", .help = "replace what a destination holds under the archive's name with other content"},
     {.type = OPTION_TEXT, .name = "cacert", .argument = "FILE",
      .help = "PEM bundle to verify servers with; default: SSL_CERT_FILE, the system's, the pod's service CA"},

@@ -1,5 +1,5 @@
-/* Reading a file of gzip members (or a plain one) block by block, and writing without losing errors: inside of record/, and for data
- * files (plan/dataset).
+/* Reading a file of gzip members (or a plain one) block by block, and writing without losing errors: inside of record/, for data
+ * files (plan/dataset), and for what is searched before it leaves (ship/secrets).
  *
  * The source never fails on a file that was cut off: it ends early and sets
  * `truncated`. What is no gzip at all in the middle of a file is an error that

@@ -42,6 +42,13 @@ static bool is_of_prompts(const char *name)
     return strcmp(name, "prompts.jsonl.gz") == 0 || strcmp(name, "data.jsonl") == 0 || strcmp(name, "data.index") == 0;
 }
 
+bool archive_member_has_prompts(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return is_of_prompts(slash ? slash + 1 : name);
+}
+
 static bool is_of_measurement(const char *name)
 {
     return is_of(name, "records", ".jsonl.gz") || is_of(name, "tokens", ".bin.gz") || is_of(name, "metrics", ".jsonl.gz") ||
