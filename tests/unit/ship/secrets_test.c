@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "support/temp_folder.h"
 
 #define TOKEN "Bearer abcdefghijkl" "mno1"
@@ -210,14 +211,16 @@ static void test_wrong_and_too_complex(void **state)
     struct error err = {0};
     const size_t size = (size_t)8 << 20;
     cleanup_free char *text = mem_alloc(size);
+    struct random random;
 
+    random_seed(&random, 1);
     assert_null(secrets_new(patterns, 2, &err));
     assert_string_equal(err.text, "number 2: at character 1: this ( is never closed");
     assert_int_equal(err.class, ERROR_USAGE);
     assert_null(secrets_new(patterns, SECRETS_PATTERNS_MAX + 1, &err));
     assert_string_equal(err.text, "more than 32 expressions");
     for (size_t k = 0; k < size; k++)
-        text[k] = (k * k * 7919 >> 7) % 3 == 0 ? 'a' : 'b';
+        text[k] = random_below(&random, 2) ? 'a' : 'b';
     add_file(scene, "b", text, size);
 
     cleanup_with(secrets_free) struct secrets *secrets = secrets_new(complex, 1, &err);
