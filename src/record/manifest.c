@@ -407,6 +407,87 @@ int manifest_complete(const char *folder, const struct manifest_step *step, stru
     return result;
 }
 
+/* ---- checking ---- */
+
+/* The list as content. -1: an entry is malformed. */
+static int content_of_document(struct content *content, struct json_reader *reader, const json_t *document)
+{
+    const json_t *files = json_get_object(reader, document, "files");
+    const char *name;
+    const json_t *entry;
+
+    if (reader->failed)
+        return -1;
+    if (json_object_size(files) > MANIFEST_FILES_MAX)
+        return json_fail(reader, "files", "more than %zu", MANIFEST_FILES_MAX);
+    json_object_foreach((json_t *)(uintptr_t)files, name, entry) {
+        const size_t mark = json_enter(reader, "files", -1);
+        const char *sha256 = json_get_text(reader, entry, "sha256");
+        const int64_t size = json_get_integer(reader, entry, "size");
+
+        if (!reader->failed && (strlen(sha256) != SHA256_HEX_SIZE - 1 || size < 0 || strpbrk(name, "\n\r/")))
+            json_fail(reader, "sha256", "expected a file's name, its checksum and its size");
+        if (reader->failed)
+            return -1;
+        json_leave(reader, mark);
+        content_keep(content, name, sha256, (unsigned long long)size);
+    }
+    if (content->count > 0)
+        qsort(content->files, content->count, sizeof *content->files, compare_files);
+    return 0;
+}
+
+static const struct content_file *content_find(const struct content *content, const char *name)
+{
+    const struct content_file wanted = {.name = (char *)(uintptr_t)name};
+
+    return content->count ? bsearch(&wanted, content->files, content->count, sizeof wanted, compare_files) : NULL;
+}
+
+static int compare_with_list(const char *folder, const struct content *present, const struct content *listed, struct buf *left_out,
+                             struct error *err)
+{
+    for (size_t k = 0; k < present->count; k++) {
+        const struct content_file *file = &present->files[k], *entry = content_find(listed, file->name);
+
+        if (!entry)
+            return error_set(err, ERROR_USAGE, "%s/%s is not in the manifest", folder, file->name);
+        if (entry->size != file->size || strcmp(entry->sha256, file->sha256) != 0)
+            return error_set(err, ERROR_USAGE, "%s/%s is not what the manifest says: %llu bytes, sha256 %s", folder, file->name, file->size,
+                             file->sha256);
+    }
+    for (size_t k = 0; k < listed->count; k++) {
+        if (!content_find(present, listed->files[k].name))
+            tell_differing(left_out, listed->files[k].name);
+    }
+    return 0;
+}
+
+int manifest_check(const char *folder, struct buf *left_out, struct error *err)
+{
+    __attribute__((cleanup(cleanup_content))) struct content present = {0}, listed = {0};
+    cleanup_free char *path = file_join(folder, "manifest.json");
+    char identity[SHA256_HEX_SIZE];
+    struct json_reader reader;
+    json_t *document = json_open(&reader, path, MANIFEST_SCHEMA, err);
+
+    if (!document)
+        return -1;
+
+    const char *said = json_get_text(&reader, document, "identity");
+    int result = content_of_document(&listed, &reader, document);
+
+    if (result == 0) {
+        content_identity(&listed, identity);
+        if (strcmp(identity, said) != 0)
+            result = json_fail(&reader, "identity", "is not that of the files that it lists");
+    }
+    json_decref(document);
+    if (result < 0 || content_read(&present, folder, ANY_SHARD, err) < 0)
+        return -1;
+    return compare_with_list(folder, &present, &listed, left_out, err);
+}
+
 int manifest_first_start(const char *folder, int64_t *realtime_ns, struct error *err)
 {
     cleanup_free char *path = NULL;

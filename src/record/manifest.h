@@ -35,6 +35,10 @@ int manifest_update_shard(const char *folder, const struct manifest_step *step, 
  * keep their entries: it bears witness. Their names are appended to *differing, comma-separated, whatever this returns.
  * A file is compared with what the last step wrote down, so a run that was killed only lacks entries. */
 int manifest_complete(const char *folder, const struct manifest_step *step, struct buf *differing, struct error *err);
+/* Is a folder that came from elsewhere what its manifest says? Every file in it but manifest.json has to be listed, with its size and sha256, and
+ * the identity has to be that of the list. Listed files that are not there (parts of a run travel alone) are appended to *left_out,
+ * comma-separated. ERROR_USAGE: what is wrong; ERROR_INTERNAL: the disk. */
+int manifest_check(const char *folder, struct buf *left_out, struct error *err);
 /* The identity of the folder's present files. hex holds 65. */
 int manifest_identity(const char *folder, char *hex, struct error *err);
 

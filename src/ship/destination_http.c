@@ -17,7 +17,6 @@
 #include "ship/destination.h"
 
 #define QUESTION_TIMEOUT_NS (30 * NS_PER_S)
-#define FETCH_TIMEOUT_NS (24 * 3600 * NS_PER_S)
 #define SHA256_HEX 64
 #define BODY_SHOWN_MAX 200
 
@@ -292,7 +291,10 @@ static int http_get_archive(const struct http_target *target, struct http_taking
 {
     cleanup_response struct http_response response = {0};
 
-    if (http_client_stream(target->client, target->url, FETCH_TIMEOUT_NS, http_take, taking, &response, err) < 0)
+    const struct http_request request = {.method = "GET", .url = target->url, .take = http_take, .take_context = taking,
+                                         .stall_timeout_ns = target->settings->stall_timeout_ns};
+
+    if (http_client_request(target->client, &request, &response, err) < 0 && taking->err.class == ERROR_NONE)
         return error_reclass(err, ERROR_PUBLISH);
     if (taking->err.class != ERROR_NONE) {
         if (err)

@@ -50,7 +50,8 @@ assert_clean() {
     local size sum
     size=$(stat -c %s run-1.tar.gz)
     sum=$(sha256sum run-1.tar.gz | cut -d ' ' -f 1)
-    assert_output "published $W/archives/run-1.tar.gz, $size bytes, sha256 $sum"
+    assert_line --index 0 --regexp "^archive run-1.tar.gz: 4 files, $size B$"
+    assert_line --index 1 "published $W/archives/run-1.tar.gz, $size bytes, sha256 $sum"
     sha256sum --check --strict --quiet run-1.tar.gz.sha256
     run tar -tzf run-1.tar.gz
     assert_output "run-1/manifest.json
@@ -88,7 +89,7 @@ run-1/summary.json"
     publish
     publish
     assert_success
-    assert_output --regexp "^already there: $W/archives/run-1.tar.gz, "
+    assert_line --regexp "^already there: $W/archives/run-1.tar.gz, "
 }
 
 @test "other content gets a new name, and is not replaced without --overwrite" {
@@ -98,10 +99,10 @@ run-1/summary.json"
     before=$(sha256sum <"$W/archives/run-1.tar.gz")
     publish
     assert_success
-    assert_output --regexp "^published $W/archives/run-1\.[0-9a-f]{12}\.tar\.gz, "
+    assert_line --regexp "^published $W/archives/run-1\.[0-9a-f]{12}\.tar\.gz, "
     [ "$(sha256sum <"$W/archives/run-1.tar.gz")" = "$before" ]
     publish
-    assert_output --regexp "^already there: $W/archives/run-1\.[0-9a-f]{12}\.tar\.gz, "
+    assert_line --regexp "^already there: $W/archives/run-1\.[0-9a-f]{12}\.tar\.gz, "
     publish --overwrite
     assert_success
     assert_output --partial "published $W/archives/run-1.tar.gz"
@@ -113,8 +114,8 @@ run-1/summary.json"
     touch "$BATS_TEST_TMPDIR/file"
     publish --to "$BATS_TEST_TMPDIR/a" --to "$BATS_TEST_TMPDIR/file" --to "file://$BATS_TEST_TMPDIR/b"
     assert_failure 6
-    assert_line --index 0 --partial "published $BATS_TEST_TMPDIR/a/run-1.tar.gz"
-    assert_line --index 1 --partial "published $BATS_TEST_TMPDIR/b/run-1.tar.gz"
+    assert_line --index 1 --partial "published $BATS_TEST_TMPDIR/a/run-1.tar.gz"
+    assert_line --index 2 --partial "published $BATS_TEST_TMPDIR/b/run-1.tar.gz"
     [[ $stderr == *"$BATS_TEST_TMPDIR/file"* ]]
     [[ $stderr == *"1 of 3 destinations did not take the archive"* ]]
     cmp "$BATS_TEST_TMPDIR/a/run-1.tar.gz" "$BATS_TEST_TMPDIR/b/run-1.tar.gz"
@@ -123,7 +124,7 @@ run-1/summary.json"
 }
 
 @test "a server that is not there is a failed destination" {
-    publish --to http://127.0.0.1:1/x/
+    publish --to http://127.0.0.1:1/x/ --retries 0
     assert_failure 6
     [[ $stderr == *'http://127.0.0.1:1/x/run-1.tar.gz'* ]]
     assert_clean
@@ -284,8 +285,8 @@ listed() { # MANIFEST
     [[ $stderr == *'1 subfolder'*'left out'* ]]
 }
 
-@test "what does not exist yet is unknown" {
-    publish --verify
+@test "what is not an option or an argument" {
+    publish --include everything
     assert_failure 2
     publish run-1
     assert_failure 2

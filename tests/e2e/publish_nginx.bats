@@ -85,6 +85,6 @@ CONFIGURATION
 
 @test "nobody listens: exit 6, with the URL" {
     port=$(free_port)
-    run -6 --separate-stderr "$ROIBENCH" publish --workspace "$WORKSPACE" --to "http://127.0.0.1:$port/archives/"
+    run -6 --separate-stderr "$ROIBENCH" publish --workspace "$WORKSPACE" --retries 0 --to "http://127.0.0.1:$port/archives/"
     [[ $stderr == *"http://127.0.0.1:$port/archives/"* ]]
 }

@@ -1,0 +1,124 @@
+#include "cmd/roibench/publish_deliver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "record/manifest.h"
+#include "ship/destination.h"
+#include "ship/receipt.h"
+
+#define STALL_TIMEOUT_NS (60 * NS_PER_S)
+
+struct delivery_run {
+    const struct app *app;
+    const struct archive_plan *plan;
+    const char *const *destinations;
+    size_t count, done, failed;
+    struct receipt_row *rows;
+    struct error first; /* of the first that failed */
+};
+
+static void report_delivered(const struct delivery_run *run, const struct receipt_row *row)
+{
+    const struct delivery *delivery = &row->delivery;
+
+    fprintf(run->app->out, "%s %s, %llu bytes, sha256 %s%s\n", delivery->already_there ? "already there:" : "published", delivery->to,
+            (unsigned long long)run->plan->size, run->plan->sha256, delivery->verified && !delivery->already_there ? ", verified" : "");
+    fflush(run->app->out);
+}
+
+static void deliver_one(struct delivery_run *run, const char *to, const struct destination_settings *settings)
+{
+    struct receipt_row *row = &run->rows[run->done++];
+    struct error err = {0};
+
+    row->started = clock_realtime(run->app->clock);
+
+    const int result = destination_put(to, run->plan, settings, &row->delivery, &err);
+
+    row->ended = clock_realtime(run->app->clock);
+    if (result == 0) {
+        report_delivered(run, row);
+        return;
+    }
+    row->error = mem_strdup(err.text);
+    if (run->failed++ == 0)
+        run->first = err;
+    if (run->count > 1)
+        log_error(&run->app->log, "%s", err.text);
+}
+
+/* All of them, whatever becomes of one. */
+static int deliver_all(struct delivery_run *run, const struct destination_settings *settings, struct error *err)
+{
+    for (size_t k = 0; k < run->count && !*run->app->stop; k++)
+        deliver_one(run, run->destinations[k], settings);
+    if (run->failed == 0)
+        return *run->app->stop ? error_set(err, ERROR_PUBLISH, "stopped by a signal") : 0;
+    if (run->count == 1)
+        *err = run->first;
+    else
+        error_set(err, ERROR_PUBLISH, "%zu of %zu destinations did not take the archive", run->failed, run->count);
+    return -1;
+}
+
+static void free_rows(struct receipt_row *rows, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        delivery_free(&rows[k].delivery);
+        free(rows[k].error);
+    }
+    free(rows);
+}
+
+static struct s3_settings s3_settings(const struct options *options)
+{
+    const char *style = options_text(options, "s3-style");
+
+    return (struct s3_settings){
+        .endpoint = options_text(options, "s3-endpoint"),
+        .region = options_text(options, "s3-region"),
+        .style = strcmp(style, "path") == 0 ? S3_STYLE_PATH : strcmp(style, "virtual") == 0 ? S3_STYLE_VIRTUAL : S3_STYLE_AUTO,
+        .part_size = (uint64_t)options_integer(options, "part-size", 0) << 20,
+        .parallel = (int)options_integer(options, "parallel-parts", 0),
+    };
+}
+
+struct destination_settings publish_settings(const struct app *app, const struct options *options)
+{
+    return (struct destination_settings){
+        .net = {.ca_file = options_text(options, "cacert"), .ca_environment = getenv("SSL_CERT_FILE"), .stop = app->stop},
+        .environment = getenv,
+        .overwrite = options_flag(options, "overwrite"),
+        .verify = options_flag(options, "verify"),
+        .retries = (int)options_integer(options, "retries", 0),
+        .stall_timeout_ns = STALL_TIMEOUT_NS,
+        .s3 = s3_settings(options),
+    };
+}
+
+int publish_deliver(const struct app *app, const struct options *options, const struct publication *publication,
+                    const struct archive_plan *plan, const char *const *destinations, size_t count, struct error *err)
+{
+    char identity[65];
+    const struct destination_settings settings = publish_settings(app, options);
+
+    if (manifest_identity(publication->folder, identity, err) < 0)
+        return error_reclass(err, ERROR_PUBLISH);
+
+    struct delivery_run run = {.app = app, .plan = plan, .destinations = destinations, .count = count,
+                               .rows = mem_calloc(count, sizeof *run.rows)};
+    int result = deliver_all(&run, &settings, err);
+
+    /* The destinations' own trouble is told first. */
+    if (!file_may_write(publication->folder))
+        log_warning(&app->log, "%s cannot be written: no receipt there", publication->folder);
+    else if (receipt_write(publication->folder, identity, plan, run.rows, run.done, result < 0 ? NULL : err) < 0)
+        result = -1;
+    free_rows(run.rows, run.done);
+    return result;
+}
