@@ -18,6 +18,7 @@
 #define TOKEN_BLOCK_SIZE ((size_t)512 << 10)
 #define VARINT_MAX 10
 #define PAIR_MAX ((size_t)2 * VARINT_MAX)
+#define USUAL_PAIR_SIZE 5
 #define PADDING (PAIR_MAX + RECORD_ID_SIZE)
 
 CLEANUP_DEFINE(struct gzip_source, gzip_source_free)
@@ -102,9 +103,29 @@ static inline const unsigned char *take_varint(const unsigned char *at, uint64_t
     return at + __builtin_ctzll(last) / 8 + 1;
 }
 
+/* Nearly every pair is a gap of 2 to 268 ms, four bytes, and fewer than 128 tokens, one. That it is one is a guess of the processor's, so the
+ * next pair does not wait for this one's length. */
+static inline bool take_usual_pair(const unsigned char *at, int64_t *gap, int32_t *n)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+    if ((word & UINT64_C(0x8080808080)) != UINT64_C(0x0000808080))
+        return false;
+    *gap = (int64_t)((word & 0x7f) | (word >> 1 & 0x3f80) | (word >> 2 & 0x1fc000) | (word >> 3 & 0xfe00000));
+    *n = (int32_t)(word >> 32 & 0x7f);
+    return true;
+}
+
 /* A pair at `at`: 1 taken, 0 the file ends inside it, -1 what cannot be. */
 static inline int tokens_take_pair(struct token_blocks *blocks, int64_t *gap, int32_t *n)
 {
+    if (take_usual_pair(blocks->at, gap, n) && blocks->end - blocks->at >= USUAL_PAIR_SIZE) {
+        blocks->at += USUAL_PAIR_SIZE;
+        return 1;
+    }
+
     uint64_t first, second;
     const unsigned char *next = take_varint(blocks->at, &first);
 
