@@ -5,8 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "base/random.h"
 
 static void test_ascending(void **state)
 {
@@ -23,6 +26,36 @@ static void test_ascending(void **state)
         assert_true(times[k] == ascending[k]);
     sort_doubles(NULL, 0);
     sort_times(NULL, 0);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Long ones are sorted by their bits: of all exponents and signs, and of few digits that differ. */
+static void test_long_ones(void **state)
+{
+    (void)state;
+    static double values[5000], sorted[5000];
+    static const double ranges[][2] = {{1e-300, 1e300}, {25, 25.001}, {7, 7}};
+    struct random random;
+    random_seed(&random, 3);
+    for (size_t r = 0; r < sizeof ranges / sizeof ranges[0]; r++)
+        for (size_t count = 500; count <= 5000; count += 750) {
+            for (size_t k = 0; k < count; k++) {
+                double share = random_uniform(&random), value = ranges[r][0] * pow(ranges[r][1] / ranges[r][0], share);
+                values[k] = sorted[k] = r == 0 && k % 3 == 0 ? -value : value;
+            }
+            values[0] = sorted[0] = INFINITY;
+            values[1] = sorted[1] = -INFINITY;
+            values[2] = sorted[2] = 0;
+            sort_doubles(values, count);
+            qsort(sorted, count, sizeof sorted[0], compare);
+            for (size_t k = 0; k < count; k++)
+                assert_true(values[k] == sorted[k]);
+        }
 }
 
 static void test_the_median(void **state)
@@ -54,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ascending),
+        cmocka_unit_test(test_long_ones),
         cmocka_unit_test(test_the_median),
         cmocka_unit_test(test_how_many_until),
     };
