@@ -11,6 +11,7 @@
 #define DIGIT_VALUES (1U << DIGIT_BITS)
 #define SIGN (UINT64_C(1) << 63)
 
+/* Of items that begin with one. */
 static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -23,77 +24,74 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* By one digit, equal ones in the order that they have: `from` to `to`. at: where the keys of each digit begin. */
-static void scatter(const uint64_t *from, uint64_t *to, size_t count, unsigned digit, size_t at[DIGIT_VALUES])
+/* The bits of a double ascend with its value, those of negative ones the other way round. */
+static inline uint64_t key_of(const unsigned char *item)
 {
-    for (size_t k = 0; k < count; k++)
-        to[at[from[k] >> (digit * DIGIT_BITS) & (DIGIT_VALUES - 1)]++] = from[k];
+    uint64_t bits;
+    memcpy(&bits, item, sizeof bits);
+    return bits & SIGN ? ~bits : bits | SIGN;
 }
 
-/* How many keys have each value of each digit. */
-static void count_digits(const uint64_t *keys, size_t count, size_t counts[DIGITS][DIGIT_VALUES])
+static inline size_t digit_of(const unsigned char *item, unsigned digit)
+{
+    return key_of(item) >> (digit * DIGIT_BITS) & (DIGIT_VALUES - 1);
+}
+
+/* How many items have each value of each digit. */
+static inline void count_digits(const unsigned char *items, size_t count, size_t size, size_t counts[DIGITS][DIGIT_VALUES])
 {
     memset(counts, 0, DIGITS * sizeof counts[0]);
     for (size_t k = 0; k < count; k++)
         for (unsigned digit = 0; digit < DIGITS; digit++)
-            counts[digit][keys[k] >> (digit * DIGIT_BITS) & (DIGIT_VALUES - 1)]++;
+            counts[digit][digit_of(items + k * size, digit)]++;
 }
 
-/* Radix sort from the least digit on; one in which all keys are equal is skipped. Returns where they are in the end: keys, or spare. */
-static const uint64_t *sort_keys(uint64_t *keys, uint64_t *spare, size_t count)
+/* By one digit; equal ones stay in their order. counts becomes where each value's next item goes. */
+static inline void scatter(const unsigned char *from, unsigned char *to, size_t count, size_t size, unsigned digit, size_t counts[DIGIT_VALUES])
+{
+    size_t before = 0;
+    for (unsigned value = 0; value < DIGIT_VALUES; value++) {
+        size_t here = counts[value];
+        counts[value] = before;
+        before += here;
+    }
+    for (size_t k = 0; k < count; k++)
+        memcpy(to + counts[digit_of(from + k * size, digit)]++ * size, from + k * size, size);
+}
+
+/* Radix sort from the least digit on; one in which all are equal is skipped. Inlined, for the size to be a constant. */
+static inline __attribute__((always_inline)) void radix_sort(unsigned char *items, size_t count, size_t size)
 {
     size_t counts[DIGITS][DIGIT_VALUES];
-    count_digits(keys, count, counts);
+    unsigned char *spare = mem_calloc(count, size), *from = items, *to = spare;
+    count_digits(items, count, size, counts);
     for (unsigned digit = 0; digit < DIGITS; digit++) {
-        size_t *at = counts[digit], before = 0;
-        if (at[keys[0] >> (digit * DIGIT_BITS) & (DIGIT_VALUES - 1)] == count)
+        if (counts[digit][digit_of(from, digit)] == count)
             continue;
-        for (unsigned value = 0; value < DIGIT_VALUES; value++) {
-            size_t here = at[value];
-            at[value] = before;
-            before += here;
-        }
-        scatter(keys, spare, count, digit, at);
-        uint64_t *swap = keys;
-        keys = spare;
-        spare = swap;
+        scatter(from, to, count, size, digit, counts[digit]);
+        unsigned char *swap = from;
+        from = to;
+        to = swap;
     }
-    return keys;
-}
-
-/* The bits of a double ascend with its value, those of negative ones the other way round. */
-static uint64_t key_of(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits & SIGN ? ~bits : bits | SIGN;
-}
-
-static double value_of(uint64_t key)
-{
-    double value;
-    uint64_t bits = key & SIGN ? key ^ SIGN : ~key;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static void radix_sort_doubles(double *values, size_t count)
-{
-    uint64_t *keys = mem_calloc(2 * count, sizeof *keys);
-    for (size_t k = 0; k < count; k++)
-        keys[k] = key_of(values[k]);
-    const uint64_t *sorted = sort_keys(keys, keys + count, count);
-    for (size_t k = 0; k < count; k++)
-        values[k] = value_of(sorted[k]);
-    free(keys);
+    if (from == spare)
+        memcpy(items, spare, count * size);
+    free(spare);
 }
 
 void sort_doubles(double *values, size_t count)
 {
     if (count >= RADIX_MIN)
-        radix_sort_doubles(values, count);
+        radix_sort((unsigned char *)values, count, sizeof *values);
     else if (count > 1)
         qsort(values, count, sizeof *values, compare_doubles);
+}
+
+void sort_weighted(struct weighted *items, size_t count)
+{
+    if (count >= RADIX_MIN)
+        radix_sort((unsigned char *)items, count, sizeof *items);
+    else if (count > 1)
+        qsort(items, count, sizeof *items, compare_doubles);
 }
 
 void sort_times(int64_t *times, size_t count)

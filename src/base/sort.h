@@ -9,6 +9,13 @@
 void sort_doubles(double *values, size_t count);
 void sort_times(int64_t *times, size_t count);
 
+struct weighted {
+    double value, weight;
+};
+
+/* By value, which is never NAN; equal ones stay in their order. */
+void sort_weighted(struct weighted *items, size_t count);
+
 /* Sorts the values; the middle one, or the mean of the two in the middle. count > 0. */
 double sort_median(double *values, size_t count);
 

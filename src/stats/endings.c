@@ -131,92 +131,109 @@ static void split_quantity(const struct splitting *work, enum ending_quantity qu
 
 /* ---- over time ---- */
 
-struct times {
-    struct timeline requests, prompts, outputs;
-    struct interval_ends under_way;
+typedef void (*add_event)(struct timeline *to, const struct record *record);
+
+/* What happened in time: events, and with others beside them. */
+struct flow {
+    add_event add;
+    enum ending_quantity of;
+    add_event then; /* NULL: there are none */
+    enum ending_quantity of_both;
 };
 
-static void times_init(struct times *times, const struct level_bounds *bounds)
+static void add_request(struct timeline *to, const struct record *record)
 {
-    *times = (struct times){0};
-    timeline_init(&times->requests, bounds->window_start, bounds->window_end);
-    timeline_init(&times->prompts, bounds->window_start, bounds->window_end);
-    timeline_init(&times->outputs, bounds->window_start, bounds->window_end);
+    timeline_add(to, record->end, 1);
 }
 
-static void times_free(struct times *times)
+static void add_prompt(struct timeline *to, const struct record *record)
 {
-    timeline_free(&times->requests);
-    timeline_free(&times->prompts);
-    timeline_free(&times->outputs);
-    interval_ends_free(&times->under_way);
+    timeline_add(to, record->first_token != TIME_NEVER ? record->first_token : record->end, (double)record->prompt_tokens);
 }
 
 /* Evenly: when each of a request's tokens came is in another file, and too much to be sorted. */
-static void add_output(struct timeline *outputs, const struct record *record)
+static void add_output(struct timeline *to, const struct record *record)
 {
     int64_t chunks = record_token_chunks(record), tokens = output_tokens(record), length = record->last_token - record->first_token;
     if (tokens <= 0)
         return;
     if (record->first_token == TIME_NEVER || record->last_token == TIME_NEVER || chunks <= 1) {
-        timeline_add(outputs, record->last_token != TIME_NEVER ? record->last_token : record->end, (double)tokens);
+        timeline_add(to, record->last_token != TIME_NEVER ? record->last_token : record->end, (double)tokens);
         return;
     }
-    timeline_add(outputs, record->first_token, 1);
+    timeline_add(to, record->first_token, 1);
     double each = (double)(tokens - 1) / (double)(chunks - 1);
     for (int64_t k = 1; k < chunks && tokens > 1; k++)
-        timeline_add(outputs, record->first_token + (int64_t)((double)length * (double)k / (double)(chunks - 1)), each);
+        timeline_add(to, record->first_token + (int64_t)((double)length * (double)k / (double)(chunks - 1)), each);
 }
 
-static void times_add(struct times *times, const struct record *record)
+/* The next request from *at on that ended so and has times; NULL: there is none. */
+static const struct record *next_of(const struct splitting *work, enum ending ending, size_t *at)
 {
-    if (record->sent == TIME_NEVER || record->end == TIME_NEVER)
+    while (*at < work->level->record_count) {
+        const struct record *record = &work->data->file.records[work->level->records[(*at)++]];
+        if (record->sent != TIME_NEVER && record->end != TIME_NEVER && (ending == ENDING_ALL || ending_of(record) == ending))
+            return record;
+    }
+    return NULL;
+}
+
+static void add_each(const struct splitting *work, enum ending ending, add_event add, struct timeline *to)
+{
+    const struct record *record;
+    for (size_t at = 0; (record = next_of(work, ending, &at));)
+        add(to, record);
+}
+
+static void describe_flow(const struct splitting *work, enum ending ending, const struct flow *flow, struct timeline *events)
+{
+    work->out->of[flow->of][ending] = timeline_rate(events);
+    if (!flow->then)
         return;
-    timeline_add(&times->requests, record->end, 1);
-    interval_ends_add(&times->under_way, record->sent, record->end);
-    timeline_add(&times->prompts, record->first_token != TIME_NEVER ? record->first_token : record->end, (double)record->prompt_tokens);
-    add_output(&times->outputs, record);
+    add_each(work, ending, flow->then, events);
+    work->out->of[flow->of_both][ending] = timeline_rate(events);
 }
 
-/* The prompts' timeline takes the outputs', too: call it last. */
-static void times_describe(struct times *times, const struct level_bounds *bounds, struct level_endings *out, enum ending ending)
+/* One flow at a time: a timeline of a long level has a million cells. */
+static void split_flow(const struct splitting *work, const struct flow *flow)
 {
-    out->of[QUANTITY_REQUEST_RPS][ending] = timeline_rate(&times->requests);
-    out->of[QUANTITY_CONCURRENCY][ending] = interval_ends_overlap(&times->under_way, bounds->window_start, bounds->window_end);
-    out->of[QUANTITY_PROMPT_TPS][ending] = timeline_rate(&times->prompts);
-    out->of[QUANTITY_OUTPUT_TPS][ending] = timeline_rate(&times->outputs);
-    timeline_add_all(&times->prompts, &times->outputs);
-    out->of[QUANTITY_TOTAL_TPS][ending] = timeline_rate(&times->prompts);
+    const struct level_bounds *bounds = &work->level->bounds;
+    struct timeline all, part;
+    timeline_init(&all, bounds->window_start, bounds->window_end);
+    for (int ending = 0; ending < ENDING_ALL; ending++) {
+        timeline_init(&part, bounds->window_start, bounds->window_end);
+        add_each(work, (enum ending)ending, flow->add, &part);
+        timeline_add_all(&all, &part);
+        describe_flow(work, (enum ending)ending, flow, &part);
+        timeline_free(&part);
+    }
+    describe_flow(work, ENDING_ALL, flow, &all);
+    timeline_free(&all);
 }
 
-static void times_add_all(struct times *all, const struct times *part)
+static void split_under_way(const struct splitting *work)
 {
-    timeline_add_all(&all->requests, &part->requests);
-    timeline_add_all(&all->prompts, &part->prompts);
-    timeline_add_all(&all->outputs, &part->outputs);
-    for (size_t k = 0; k < part->under_way.count; k++)
-        interval_ends_add(&all->under_way, part->under_way.from[k], part->under_way.to[k]);
+    const struct level_bounds *bounds = &work->level->bounds;
+    for (int ending = 0; ending <= ENDING_ALL; ending++) {
+        struct interval_ends ends = {0};
+        const struct record *record;
+        for (size_t at = 0; (record = next_of(work, (enum ending)ending, &at));)
+            interval_ends_add(&ends, record->sent, record->end);
+        work->out->of[QUANTITY_CONCURRENCY][ending] = interval_ends_overlap(&ends, bounds->window_start, bounds->window_end);
+        interval_ends_free(&ends);
+    }
 }
 
 static void split_times(const struct splitting *work)
 {
-    const struct level_bounds *bounds = &work->level->bounds;
-    struct times all;
-    times_init(&all, bounds);
-    for (int ending = 0; ending < ENDING_ALL; ending++) {
-        struct times part;
-        times_init(&part, bounds);
-        for (size_t k = 0; k < work->level->record_count; k++) {
-            const struct record *record = &work->data->file.records[work->level->records[k]];
-            if (ending_of(record) == (enum ending)ending)
-                times_add(&part, record);
-        }
-        times_add_all(&all, &part);
-        times_describe(&part, bounds, work->out, (enum ending)ending);
-        times_free(&part);
-    }
-    times_describe(&all, bounds, work->out, ENDING_ALL);
-    times_free(&all);
+    static const struct flow flows[] = {
+        {add_request, QUANTITY_REQUEST_RPS, NULL, QUANTITY_REQUEST_RPS},
+        {add_prompt, QUANTITY_PROMPT_TPS, NULL, QUANTITY_PROMPT_TPS},
+        {add_output, QUANTITY_OUTPUT_TPS, add_prompt, QUANTITY_TOTAL_TPS},
+    };
+    for (size_t k = 0; k < sizeof flows / sizeof flows[0]; k++)
+        split_flow(work, &flows[k]);
+    split_under_way(work);
 }
 
 /* ---- single requests ---- */

@@ -577,10 +577,17 @@ int run_data_read(struct run_data *data, const char *folder, const struct plan *
     return run_tokens_read(data, folder, err);
 }
 
+void run_data_drop_gaps(struct run_data *data)
+{
+    for (size_t k = 0; k < data->level_count; k++) {
+        selection_free(data->levels[k].tokens.gaps);
+        data->levels[k].tokens.gaps = NULL;
+    }
+}
+
 void run_data_free(struct run_data *data)
 {
-    for (size_t k = 0; k < data->level_count; k++)
-        selection_free(data->levels[k].tokens.gaps);
+    run_data_drop_gaps(data);
     free(data->levels);
     free(data->level_parts);
     free(data->order);

@@ -103,6 +103,8 @@ struct run_data {
 /* The plan: its time scale, and the window of a level that has no level_end. That lasts from its beginning to its last event, without
  * the start phase, the warm-up (a share is one of the planned length) and what would have been its cool-down. */
 int run_data_read(struct run_data *data, const char *folder, const struct plan *plan, struct error *err);
+/* The levels' tokens.gaps, once they are described: tens of MB. */
+void run_data_drop_gaps(struct run_data *data);
 void run_data_free(struct run_data *data);
 /* NULL: there is no such level. */
 struct run_level *run_data_find_level(const struct run_data *data, int64_t index, int64_t repeat);

@@ -18,19 +18,12 @@ void weighted_free(struct weighted_list *list)
     *list = (struct weighted_list){0};
 }
 
-static int compare_values(const void *a, const void *b)
-{
-    const struct weighted *x = a, *y = b;
-    return (x->value > y->value) - (x->value < y->value);
-}
-
 /* Sorts; equal values become one with the sum of their weights, and what has no weight goes. Returns the sum of all. */
 static double gather(struct weighted_list *list)
 {
     double total = 0;
     size_t kept = 0;
-    if (list->count > 0)
-        qsort(list->items, list->count, sizeof list->items[0], compare_values);
+    sort_weighted(list->items, list->count);
     for (size_t k = 0; k < list->count; k++) {
         struct weighted item = list->items[k];
         if (!(item.weight > 0))

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sort.h"
+
 /* Per mille, name in GuideLLM's files. */
 #define SPREAD_PERCENTILES(X)                                                                                                        \
     X(1, "p001") X(10, "p01") X(50, "p05") X(100, "p10") X(250, "p25") X(500, "p50") X(750, "p75") X(900, "p90") X(950, "p95") X(990, "p99") \
@@ -16,12 +18,8 @@
 #define SPREAD_PERCENTILE_COUNT 11
 #define SPREAD_MEDIAN 5 /* index of the percentile */
 
-struct weighted {
-    double value, weight; /* weight >= 0; those of whole numbers add up exactly */
-};
-
 struct weighted_list {
-    struct weighted *items;
+    struct weighted *items; /* weight >= 0; those of whole numbers add up exactly */
     size_t count, cap;
 };
 

@@ -383,6 +383,7 @@ static struct run_summary *make(const char *folder, const struct plan *plan, con
     summary->facts.pair_id = arena_strdup(summary->arena, data.file.pair_id);
     summary->calls_per_turn = 1;
     fill_levels(summary, &data, plan, sla);
+    run_data_drop_gaps(&data);
     course_find(&summary->course, &data, summary->levels, summary->level_count, summary->arena);
     fill_mean_tokens(&summary->facts, &data);
     note_run(summary, &data, plan);

@@ -58,6 +58,22 @@ static void test_long_ones(void **state)
         }
 }
 
+/* Few different values, so that order among equal ones shows. */
+static void test_weighted_ones(void **state)
+{
+    (void)state;
+    static struct weighted items[3000];
+    for (size_t count = 10; count <= 3000; count += 2990) {
+        for (size_t k = 0; k < count; k++)
+            items[k] = (struct weighted){(double)(k * 7919 % 11) - 5, (double)k};
+        sort_weighted(items, count);
+        for (size_t k = 1; k < count; k++)
+            assert_true(items[k - 1].value < items[k].value ||
+                        (items[k - 1].value == items[k].value && items[k - 1].weight < items[k].weight));
+    }
+    sort_weighted(NULL, 0);
+}
+
 static void test_the_median(void **state)
 {
     (void)state;
@@ -88,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ascending),
         cmocka_unit_test(test_long_ones),
+        cmocka_unit_test(test_weighted_ones),
         cmocka_unit_test(test_the_median),
         cmocka_unit_test(test_how_many_until),
     };
