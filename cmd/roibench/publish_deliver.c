@@ -101,14 +101,34 @@ struct destination_settings publish_settings(const struct app *app, const struct
     };
 }
 
+/* ---- what an upload in parts goes on with: in the receipt ---- */
+
+static char *recall(void *context, const char *place)
+{
+    return receipt_recall(context, place);
+}
+
+static void keep(void *context, const char *place, const char *text)
+{
+    receipt_keep(context, place, text, NULL); /* without it the upload is looked for in the bucket */
+}
+
+static struct destination_memory receipt_memory(const struct publication *publication)
+{
+    if (!file_may_write(publication->folder))
+        return (struct destination_memory){0};
+    return (struct destination_memory){.context = publication->folder, .recall = recall, .keep = keep};
+}
+
 int publish_deliver(const struct app *app, const struct options *options, const struct publication *publication,
                     const struct archive_plan *plan, const char *const *destinations, size_t count, struct error *err)
 {
     char identity[65];
-    const struct destination_settings settings = publish_settings(app, options);
+    struct destination_settings settings = publish_settings(app, options);
 
     if (manifest_identity(publication->folder, identity, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
+    settings.memory = receipt_memory(publication);
 
     struct delivery_run run = {.app = app, .plan = plan, .destinations = destinations, .count = count,
                                .rows = mem_calloc(count, sizeof *run.rows)};

@@ -29,11 +29,11 @@ struct s3_settings {
     int parallel;                  /* parts at once; 0: S3_PARALLEL */
 };
 
-/* What a put that was cut off needs to go on with, kept over the program's end by who calls: a text for each destination. */
+/* What a put that was cut off needs to go on with, kept over the program's end by who calls: a text for each place (delivery->to). */
 struct destination_memory {
     void *context;
-    char *(*recall)(void *context, const char *to);                   /* what was kept last; free() it. NULL: nothing */
-    void (*keep)(void *context, const char *to, const char *text);    /* NULL: there is nothing to go on with any more */
+    char *(*recall)(void *context, const char *place);                /* what was kept last; free() it. NULL: nothing */
+    void (*keep)(void *context, const char *place, const char *text); /* NULL: there is nothing to go on with any more */
 };
 
 struct destination_settings {
@@ -45,7 +45,7 @@ struct destination_settings {
     int64_t retry_wait_ns;    /* before the first retry where the server does not say; doubled each time. 0: a second */
     int64_t stall_timeout_ns; /* of a transfer in which nothing moves */
     struct s3_settings s3;
-    struct destination_memory memory; /* of the destinations' `to`; no functions: nothing is kept */
+    struct destination_memory memory; /* no functions: nothing is kept */
 };
 
 /* What came of it. `to` is set by destination_put whatever came; free it with delivery_free. The rest is put's to fill. */

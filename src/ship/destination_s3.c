@@ -115,7 +115,6 @@ static char *s3_place(const char *to, const char *name)
 /* ---- what is there ---- */
 
 struct s3_target {
-    const char *to;
     struct http_client *client;
     const struct s3_bucket *bucket;
     const struct destination_settings *settings;
@@ -278,7 +277,7 @@ static bool says_ours(const struct s3_target *target, const struct archive_plan 
 static int put_parts(const struct s3_target *target, const struct archive_plan *plan, struct delivery *delivery, char expected[S3_ETAG_SIZE],
                      struct error *err)
 {
-    struct s3_upload_request request = {.to = target->to, .key = target->key, .plan = plan, .unseen = target->unseen && !target->settings->overwrite};
+    struct s3_upload_request request = {.place = target->shown, .key = target->key, .plan = plan, .unseen = target->unseen && !target->settings->overwrite};
     struct s3_upload_outcome outcome = {0};
     struct s3_trouble trouble;
     int result = s3_upload(target->client, target->bucket, &request, &outcome, &trouble, err);
@@ -358,7 +357,7 @@ static int s3_put(const char *to, const struct archive_plan *plan, const struct 
     if (!client)
         return -1;
 
-    struct s3_target target = {.to = to, .client = client, .bucket = bucket, .settings = settings, .key = key, .shown = delivery->to};
+    struct s3_target target = {.client = client, .bucket = bucket, .settings = settings, .key = key, .shown = delivery->to};
 
     return deliver(&target, plan, delivery, err) < 0 ? error_reclass(err, ERROR_PUBLISH) : 0;
 }
@@ -416,7 +415,7 @@ static int s3_get(const char *to, const char *name, const struct destination_set
     cleanup_free char *bucket_name = bucket_of(to), *key = key_of(to, name), *shown = s3_place(to, name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(bucket_name, settings, err);
     cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
-    const struct s3_target target = {.to = to, .client = client, .bucket = bucket, .settings = settings, .key = key, .shown = shown};
+    const struct s3_target target = {.client = client, .bucket = bucket, .settings = settings, .key = key, .shown = shown};
     struct s3_taking taking = {.take = take, .context = context};
 
     if (!client)

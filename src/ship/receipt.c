@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
+
+#define RECEIPT_SCHEMA "roibench/publish/v1"
 
 static void add_row(json_t *array, const struct receipt_row *row)
 {
@@ -25,13 +28,62 @@ static void add_row(json_t *array, const struct receipt_row *row)
     json_array_append_new(array, object);
 }
 
+/* The document as it is, NULL: there is none that can be read. */
+static json_t *read_receipt(const char *path)
+{
+    struct json_reader reader;
+    struct error ignored = {0};
+
+    return file_exists(path) ? json_open(&reader, path, RECEIPT_SCHEMA, &ignored) : NULL;
+}
+
+char *receipt_recall(const char *folder, const char *place)
+{
+    cleanup_free char *path = file_join(folder, "publish.json");
+    json_t *document = read_receipt(path);
+    const char *text = json_string_value(json_object_get(json_object_get(document, "unfinished"), place));
+    char *copy = text ? mem_strdup(text) : NULL;
+
+    json_decref(document);
+    return copy;
+}
+
+int receipt_keep(const char *folder, const char *place, const char *text, struct error *err)
+{
+    cleanup_free char *path = file_join(folder, "publish.json");
+    json_t *document = read_receipt(path);
+
+    if (!document && !text)
+        return 0;
+    if (!document) {
+        document = json_object();
+        json_set_text(document, "schema", RECEIPT_SCHEMA);
+    }
+
+    json_t *unfinished = json_object_get(document, "unfinished");
+
+    if (!json_is_object(unfinished))
+        unfinished = json_add_object(document, "unfinished");
+    if (text)
+        json_set_text(unfinished, place, text);
+    else
+        json_object_del(unfinished, place);
+    if (json_object_size(unfinished) == 0)
+        json_object_del(document, "unfinished");
+
+    const int result = json_write_file(document, path, err);
+
+    json_decref(document);
+    return result;
+}
+
 int receipt_write(const char *folder, const char *identity, const struct archive_plan *plan, const struct receipt_row *rows,
                   size_t count, struct error *err)
 {
     cleanup_free char *path = file_join(folder, "publish.json");
-    json_t *document = json_object();
+    json_t *document = json_object(), *before = read_receipt(path);
 
-    json_set_text(document, "schema", "roibench/publish/v1");
+    json_set_text(document, "schema", RECEIPT_SCHEMA);
     json_set_text(document, "identity", identity);
 
     json_t *archive = json_add_object(document, "archive");
@@ -44,6 +96,9 @@ int receipt_write(const char *folder, const char *identity, const struct archive
 
     for (size_t k = 0; k < count; k++)
         add_row(destinations, &rows[k]);
+    if (json_is_object(json_object_get(before, "unfinished")))
+        json_object_set(document, "unfinished", json_object_get(before, "unfinished"));
+    json_decref(before);
 
     const int result = json_write_file(document, path, err);
 

@@ -49,7 +49,7 @@ static void keep(const struct upload *upload, const char *id)
     cleanup_free char *text = id ? mem_printf("%s %s", upload->request->plan->sha256, id) : NULL;
 
     if (memory->keep)
-        memory->keep(memory->context, upload->request->to, text);
+        memory->keep(memory->context, upload->request->place, text);
 }
 
 /* ---- small requests ---- */
@@ -179,7 +179,7 @@ static bool take_part_size(struct upload *upload)
 static void recall_upload(struct upload *upload, bool *own)
 {
     const struct destination_memory *memory = &upload->bucket->settings->memory;
-    cleanup_free char *kept = memory->recall ? memory->recall(memory->context, upload->request->to) : NULL;
+    cleanup_free char *kept = memory->recall ? memory->recall(memory->context, upload->request->place) : NULL;
     const char *space = kept ? strchr(kept, ' ') : NULL;
 
     if (!space || !space[1])

@@ -22,7 +22,7 @@
 uint64_t s3_part_size(uint64_t size, const struct s3_settings *settings);
 
 struct s3_upload_request {
-    const char *to; /* of the destination, for settings->memory */
+    const char *place; /* delivery->to, for settings->memory */
     const char *key;
     const struct archive_plan *plan;
     bool unseen; /* the keys may not look what is there: only where nothing is, the object may appear, and no upload but our own is gone on with */
