@@ -110,6 +110,8 @@ void http_response_free(struct http_response *response);
 char *http_url_redacted(const char *url);
 bool http_url_ends_in_v1(const char *url);
 bool http_url_is_https(const char *url);
+/* What a Location header means to who asked `base`: a whole URL, or a place on base's host. NULL: neither. free() it. */
+char *http_url_resolve(const char *base, const char *location);
 /* The same host name and port; a server's https beside its http, both on their usual ports, is the same too. Both pass http_url_check. */
 bool http_url_same_host(const char *a, const char *b);
 /* "<target's root><path>": /metrics, /version and /tokenize stand beside /v1. "http://h/v1" and "/metrics" -> "http://h/metrics". free() it. */

@@ -66,6 +66,20 @@ bool http_url_same_host(const char *a, const char *b)
     return *first && strcasecmp(first, second) == 0;
 }
 
+char *http_url_resolve(const char *base, const char *location)
+{
+    cleanup_with(curl_url_cleanup) CURLU *parts = curl_url();
+    cleanup_part char *url = NULL;
+
+    for (const unsigned char *c = (const unsigned char *)location; *c; c++)
+        if (*c <= ' ' || *c == 0x7F)
+            return NULL;
+    if (curl_url_set(parts, CURLUPART_URL, base, 0) != CURLUE_OK || curl_url_set(parts, CURLUPART_URL, location, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_URL, &url, 0) != CURLUE_OK || http_url_check(url, NULL) < 0)
+        return NULL;
+    return mem_strdup(url);
+}
+
 char *http_url_beside(const char *target, const char *path)
 {
     const size_t length = strlen(target) - (http_url_ends_in_v1(target) ? 3 : 0);

@@ -34,6 +34,28 @@ static void test_secrets_are_taken_out(void **state)
     }
 }
 
+static void test_locations_are_resolved(void **state)
+{
+    static const struct {
+        const char *base, *location, *url; /* url NULL: none */
+    } cases[] = {
+        {"https://h:5000/v2/x/blobs/uploads/", "/v2/x/blobs/uploads/1?_state=a%2Fb", "https://h:5000/v2/x/blobs/uploads/1?_state=a%2Fb"},
+        {"https://h:5000/v2/x/blobs/uploads/", "1?a", "https://h:5000/v2/x/blobs/uploads/1?a"},
+        {"https://h/v2/", "http://other:8080/y", "http://other:8080/y"},
+        {"http://h/v2/", "//other/y", "http://other/y"},
+        {"http://h/v2/", "ftp://other/y", NULL},
+        {"http://h/v2/", "http://user:pw@other/y", NULL},
+        {"http://h/v2/", "/a\r\nX: y", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cleanup_free char *url = http_url_resolve(cases[i].base, cases[i].location);
+
+        assert_string_equal(url ? url : "none", cases[i].url ? cases[i].url : "none");
+    }
+}
+
 static void test_urls_are_checked(void **state)
 {
     static const char *const good[] = {"http://h", "https://h:8443/v1", "http://[::1]:80/x?y", "http://a.b.svc.cluster.local:8080/v1"};
@@ -84,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_secrets_are_taken_out),
+        cmocka_unit_test(test_locations_are_resolved),
         cmocka_unit_test(test_urls_are_checked),
         cmocka_unit_test(test_endless_urls_are_refused),
     };

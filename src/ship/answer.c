@@ -1,0 +1,47 @@
+#include "ship/answer.h"
+
+#include <ctype.h>
+
+bool answer_is_passing(const struct http_response *response)
+{
+    const int status = response->status;
+
+    if (status != 0)
+        return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+    return response->trouble == HTTP_CONNECT || response->trouble == HTTP_TIMEOUT || response->trouble == HTTP_BROKEN ||
+           response->trouble == HTTP_DNS;
+}
+
+void answer_note(const struct http_response *response, struct delivery *delivery)
+{
+    delivery->passing = answer_is_passing(response);
+    delivery->retry_after_ns = response->retry_after_ns;
+}
+
+void answer_words(const char *text, char *shown, size_t size)
+{
+    bool in_tag = false, gap = false;
+    size_t length = 0;
+
+    for (const char *c = text; *c && length + 2 < size; c++) {
+        const bool tag = in_tag || *c == '<';
+
+        in_tag = tag && *c != '>';
+        if (tag || isspace((unsigned char)*c)) {
+            gap = length > 0;
+            continue;
+        }
+        if (gap)
+            shown[length++] = ' ';
+        gap = false;
+        shown[length++] = *c > ' ' && *c < 0x7f ? *c : '?';
+    }
+    shown[length] = '\0';
+}
+
+long archive_source_read(void *context, char *bytes, size_t size)
+{
+    struct archive_source *source = context;
+
+    return archive_stream_read(source->stream, bytes, size, &source->err);
+}
