@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ship/answer.h"
 #include "ship/destination.h"
 
 #define QUESTION_TIMEOUT_NS (30 * NS_PER_S)
@@ -64,28 +65,6 @@ static char *http_place(const char *to, const char *name)
     return http_url_redacted(url);
 }
 
-/* What the server said, as one line: without the tags of HTML and XML, and without what could play tricks on a terminal. */
-static void first_words(const struct buf *body, char *shown, size_t size)
-{
-    bool in_tag = false, gap = false;
-    size_t length = 0;
-
-    for (const char *c = buf_text(body); *c && length + 2 < size; c++) {
-        const bool tag = in_tag || *c == '<';
-
-        in_tag = tag && *c != '>';
-        if (tag || isspace((unsigned char)*c)) {
-            gap = length > 0;
-            continue;
-        }
-        if (gap)
-            shown[length++] = ' ';
-        gap = false;
-        shown[length++] = *c > ' ' && *c < 0x7f ? *c : '?';
-    }
-    shown[length] = '\0';
-}
-
 static const char *advice(int status)
 {
     switch (status) {
@@ -114,22 +93,11 @@ static int fail_status(const char *shown, const struct http_response *response, 
         return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d: the server sends us to %s. Give the URL that it means", shown,
                          response->status, *elsewhere ? elsewhere : "another place, without saying where");
     }
-    first_words(&response->body, words, sizeof words);
+    answer_words(buf_text(&response->body), words, sizeof words);
     return error_set(err, ERROR_PUBLISH, "PUT %s: HTTP %d%s%s%s", shown, response->status, *words ? ": " : "", words, advice(response->status));
 }
 
 /* ---- what is there ---- */
-
-/* A status, or none, after which the same may go well a little later. */
-static void note_passing(const struct http_response *response, struct delivery *delivery)
-{
-    const int status = response->status;
-
-    delivery->passing = status == 0 ? response->trouble == HTTP_CONNECT || response->trouble == HTTP_TIMEOUT || response->trouble == HTTP_BROKEN ||
-                                          response->trouble == HTTP_DNS
-                                    : status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
-    delivery->retry_after_ns = response->retry_after_ns;
-}
 
 /* Does "<url>.sha256" name our archive's content? What lies there may still be a part of it. */
 static int http_is_same(const struct http_target *target, const struct archive_plan *plan, bool *same, struct error *err)
@@ -154,7 +122,7 @@ static int http_look(const struct http_target *target, const struct archive_plan
     const int result = http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err);
 
     if (result < 0)
-        note_passing(&response, delivery);
+        answer_note(&response, delivery);
     if (result < 0)
         return error_reclass(err, ERROR_PUBLISH);
     if (response.status != 200)
@@ -174,18 +142,6 @@ static int http_look(const struct http_target *target, const struct archive_plan
 
 /* ---- putting ---- */
 
-struct archive_source {
-    struct archive_stream *stream;
-    struct error err; /* why the stream failed */
-};
-
-static long read_archive(void *context, char *bytes, size_t size)
-{
-    struct archive_source *source = context;
-
-    return archive_stream_read(source->stream, bytes, size, &source->err);
-}
-
 static long read_file(void *context, char *bytes, size_t size)
 {
     const size_t got = fread(bytes, 1, size, context);
@@ -199,7 +155,7 @@ static int http_put_archive(const struct http_target *target, const struct archi
     cleanup_response struct http_response response = {0};
     cleanup_with(archive_stream_close) struct archive_stream *stream = archive_stream_open(plan);
     struct archive_source source = {.stream = stream};
-    const int result = http_client_put(target->client, target->url, "application/gzip", plan->size, read_archive, &source,
+    const int result = http_client_put(target->client, target->url, "application/gzip", plan->size, archive_source_read, &source,
                                        target->settings->stall_timeout_ns, &response, err);
 
     if (source.err.class != ERROR_NONE) {
@@ -207,7 +163,7 @@ static int http_put_archive(const struct http_target *target, const struct archi
             *err = source.err;
         return error_reclass(err, ERROR_PUBLISH);
     }
-    note_passing(&response, delivery);
+    answer_note(&response, delivery);
     if (result < 0)
         return error_reclass(err, ERROR_PUBLISH);
     delivery->status = response.status;
@@ -235,7 +191,7 @@ static int http_put_checksum(const struct http_target *target, const struct arch
     const int result = http_put_bytes(target->client, target->checksum_url, "text/plain", line, strlen(line), target->settings->stall_timeout_ns,
                                       &response, err);
 
-    note_passing(&response, delivery);
+    answer_note(&response, delivery);
     if (result < 0)
         return -1;
     return response.status / 100 == 2 ? 0 : fail_status(shown, &response, err);

@@ -320,13 +320,14 @@ static int oci_get(const char *to, const char *name, const struct destination_se
 
     if (registry_place_parse(to, &place, err) < 0)
         return -1;
-    if (!place.tag && !place.digest && !name)
+
+    cleanup_free char *reference = place.digest ? mem_strdup(place.digest) : place.tag ? mem_strdup(place.tag) : name ? registry_place_tag_of(name) : NULL;
+
+    if (!reference)
         return error_set(err, ERROR_USAGE, "%s: which archive? Give oci://registry/repository:tag", to);
 
-    cleanup_free char *tag = place.tag || !name ? NULL : registry_place_tag_of(name);
     cleanup_free char *shown = oci_place(to, name ? name : "");
     cleanup_with(registry_close) struct registry *registry = registry_open(&place, "pull", settings, err);
-    const char *reference = place.digest ? place.digest : place.tag ? place.tag : tag;
 
     if (!registry || find_layer(registry, shown, reference, &layer, err) < 0)
         return -1;

@@ -78,7 +78,9 @@ static const char *helper_for(const json_t *helpers, const char *place)
     const char *key = NULL;
     const json_t *entry = best_entry(helpers, place, &key);
 
-    return entry && json_is_string(entry) && *json_string_value(entry) ? json_string_value(entry) : NULL;
+    const char *name = json_string_value(entry);
+
+    return name && *name ? name : NULL;
 }
 
 /* ---- what it says ---- */
