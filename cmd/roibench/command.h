@@ -46,7 +46,7 @@ struct command {
 };
 
 extern const struct command command_prepare, command_run, command_summarize, command_publish, command_simulate, command_calibrate, command_doctor,
-    command_benchmark, command_list, command_gate, command_prune;
+    command_benchmark, command_list, command_gate, command_prune, command_dispatch;
 
 /* Common: --config, --log-format text|json, --quiet, --verbose, --help, --version. */
 extern const struct option_row common_options[];

@@ -21,7 +21,7 @@
 
 static const struct command *const commands[] = {
     &command_prepare, &command_run, &command_summarize, &command_publish, &command_simulate, &command_calibrate, &command_doctor,
-    &command_benchmark, &command_list, &command_gate, &command_prune,
+    &command_benchmark, &command_list, &command_gate, &command_prune, &command_dispatch,
 };
 
 /* The only thing a signal handler touches. Handed down as app.stop, never used by name elsewhere. */

@@ -46,7 +46,9 @@ static void append_names(struct kube_client *client, const char *namespace, stru
 
 static void fill(struct kube_service *service, size_t kind, json_t *object, struct arena *arena)
 {
+    const char *name = json_string_value(json_object_get(json_object_get(object, "metadata"), "name"));
     *service = (struct kube_service){.kind = kinds[kind].kind, .why_not = "", .object = object};
+    service->name = arena_strdup(arena, name ? name : "");
     service->url = kubernetes_service_url(object, arena);
     service->ready = kubernetes_service_ready(object, arena, &service->why_not);
 }
@@ -76,6 +78,43 @@ enum kube_outcome kube_find_service(struct kube_client *client, const char *name
               buf_text(&names));
     buf_free(&names);
     return KUBE_NOT_FOUND;
+}
+
+/* Appends the items to *services. */
+static void take_services(const json_t *items, size_t kind, struct arena *arena, struct kube_service **services, size_t *count)
+{
+    struct kube_service *all = ARENA_ARRAY(arena, *count + json_array_size(items) + 1, struct kube_service);
+    json_t *item;
+    size_t k;
+    if (*count > 0)
+        memcpy(all, *services, *count * sizeof *all);
+    json_array_foreach(items, k, item)
+    {
+        struct kube_service *service = &all[*count];
+        fill(service, kind, item, arena);
+        service->object = NULL;
+        *count += kube_is_name(service->name);
+    }
+    *services = all;
+}
+
+enum kube_outcome kube_list_services(struct kube_client *client, const char *namespace, struct arena *arena, struct kube_service **services, size_t *count,
+                                     struct error *err)
+{
+    *services = NULL;
+    *count = 0;
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+        const struct kube_resource resource = {GROUP, kinds[kind].version, kinds[kind].plural, namespace, NULL};
+        json_t *items;
+        enum kube_outcome outcome = kube_list(client, &resource, NULL, &items, err);
+        if (outcome == KUBE_NOT_FOUND || (outcome == KUBE_FORBIDDEN && kind > 0)) /* a Role for the older kind alone is enough */
+            continue;
+        if (outcome != KUBE_OK)
+            return outcome;
+        take_services(items, kind, arena, services, count);
+        json_decref(items);
+    }
+    return KUBE_OK;
 }
 
 static enum kube_outcome give_up(const struct kube_service *service, const char *namespace, const char *name, int64_t waited_ns, struct error *err)

@@ -9,6 +9,7 @@
 
 struct kube_service {
     const char *kind;      /* "InferenceService" or "LLMInferenceService" */
+    const char *name;
     const char *url;       /* the address that it says it has; "" none */
     bool ready;
     const char *why_not;   /* in its own words, where it is not ready */
@@ -18,6 +19,11 @@ struct kube_service {
 /* Looks for it once. KUBE_NOT_FOUND lists in *err the services that are there, where that is permitted. Strings are the arena's. */
 enum kube_outcome kube_find_service(struct kube_client *client, const char *namespace, const char *name, struct arena *arena,
                                     struct kube_service *service, struct error *err);
+
+/* All of both kinds in a namespace, in *services, which are the arena's; without `object`. A kind that this cluster does not have has none.
+ * KUBE_OK, or what the first listing that went wrong says. */
+enum kube_outcome kube_list_services(struct kube_client *client, const char *namespace, struct arena *arena, struct kube_service **services, size_t *count,
+                                     struct error *err);
 
 struct kube_waiting {
     struct kube_client *client;

@@ -1,6 +1,8 @@
 #include "plan/model_file.h"
 
-#include <stdbool.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -9,6 +11,7 @@
 #include "base/mem.h"
 
 #define SCHEMA "roibench/model/v1"
+#define SUFFIX ".json"
 
 static int set_option(struct options *options, const char *path, const char *key, const json_t *value, struct error *err)
 {
@@ -65,5 +68,39 @@ int model_file_read(const char *folder, const char *model, struct options *optio
             status = -1;
     }
     json_decref(root);
+    return status;
+}
+
+static int is_model_file(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name), suffix = strlen(SUFFIX);
+    return entry->d_name[0] != '.' && length > suffix && strcmp(entry->d_name + length - suffix, SUFFIX) == 0;
+}
+
+static int read_entry(const char *folder, const char *name, struct arena *arena, struct model_file *file, struct error *err)
+{
+    struct json_reader reader;
+    cleanup_free char *path = file_join(folder, name);
+    json_t *root = json_open(&reader, path, SCHEMA, err);
+    file->model = arena_printf(arena, "%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
+    file->has_target = json_object_get(root, "target") != NULL;
+    json_decref(root);
+    return root ? 0 : -1;
+}
+
+int model_file_list(const char *folder, struct arena *arena, struct model_file **files, size_t *count, struct error *err)
+{
+    struct dirent **entries;
+    int found = scandir(folder, &entries, is_model_file, alphasort), status = 0;
+    if (found < 0)
+        return error_set_errno(err, ERROR_USAGE, errno, "cannot read the folder %s", folder);
+    *files = ARENA_ARRAY(arena, (size_t)found + 1, struct model_file);
+    *count = (size_t)found;
+    for (int k = 0; k < found; k++) {
+        if (status == 0)
+            status = read_entry(folder, entries[k]->d_name, arena, &(*files)[k], err);
+        free(entries[k]);
+    }
+    free(entries);
     return status;
 }

@@ -8,6 +8,9 @@
 #ifndef ROIBENCH_PLAN_MODEL_FILE_H
 #define ROIBENCH_PLAN_MODEL_FILE_H
 
+#include <stdbool.h>
+
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/options.h"
@@ -15,5 +18,12 @@
 /* 1: read; 0: there is no such file (the template is used); -1 with *err. Keys that a model file may have and that this version does not
  * use (sla, publish) are appended to *unused, comma-separated. */
 int model_file_read(const char *folder, const char *model, struct options *options, struct buf *unused, struct error *err);
+
+struct model_file {
+    const char *model;
+    bool has_target;
+};
+/* All of a folder, sorted by name, in *files, which are the arena's; one that cannot be read is an error. */
+int model_file_list(const char *folder, struct arena *arena, struct model_file **files, size_t *count, struct error *err);
 
 #endif
