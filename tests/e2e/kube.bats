@@ -213,3 +213,35 @@ watches() { kubectl get --raw /metrics | awk '/^apiserver_request_total.*resourc
     assert_success
     assert_equal "$(plan '.kubernetes | "\(.gave_target), \(.pods | length)"')" "true, 1"
 }
+
+# tekton/dispatch as it stands, and the account that it makes.
+dispatch() {
+    local tekton=$BATS_TEST_DIRNAME/../../tekton
+    KUBERNETES_SERVICE_PORT=$API_PORT run --separate-stderr "$ROIBENCH" dispatch --kube-account "$BATS_TEST_TMPDIR/account" --image our:1 --namespace private-ai \
+        --template "$tekton/dispatch/job-template.yaml" --only mistral "$@"
+}
+
+@test "dispatch: a Job that the API takes, by the rights of tekton/dispatch and no others" {
+    mkdir "$BATS_TEST_TMPDIR/account"
+    cp "$WORK/ca.crt" "$BATS_TEST_TMPDIR/account/ca.crt"
+    kubectl -n private-ai create serviceaccount roibench-dispatch
+    kubectl -n private-ai create token roibench-dispatch >"$BATS_TEST_TMPDIR/account/token"
+    dispatch
+    assert_failure 3
+    [[ $stderr == *'apiGroups: ["serving.kserve.io"], resources: [inferenceservices], verbs: [list]'* ]]
+    kubectl -n private-ai apply -f "$BATS_TEST_DIRNAME/../../tekton/dispatch/rbac.yaml"
+    kubectl -n private-ai patch rolebinding roibench-dispatch --type=merge --patch \
+        '{"subjects":[{"kind":"ServiceAccount","name":"roibench-dispatch","namespace":"private-ai"}]}'
+    dispatch
+    assert_success
+    job=$(kubectl -n private-ai get jobs -l app=guidellm,model=mistral -o json)
+    jq --exit-status '.items | length == 1' <<<"$job"
+    assert_equal "$(jq --raw-output '.items[0].spec | "\(.ttlSecondsAfterFinished) \(.template.spec.containers[0].image)"' <<<"$job")" "86400 our:1"
+    name=$(jq --raw-output '.items[0].metadata.name' <<<"$job")
+    [[ $output == *"Job $name, run $name"* ]]
+    # Nobody runs it here: its end is written down.
+    kubectl -n private-ai delete job "$name"
+    dispatch --wait --timeout 1
+    assert_failure 3
+    [[ $stderr == *"1 of 1 have not ended in time (--timeout): they go on by themselves"* ]]
+}

@@ -90,6 +90,26 @@ static void test_forbidden(void **state)
     assert_int_equal(find("qwen"), KUBE_NOT_FOUND); /* a Role for the older kind alone is enough */
 }
 
+static void test_all_of_a_namespace(void **state)
+{
+    (void)state;
+    struct kube_service *services;
+    size_t count;
+    KUBE_API_START(&api, {BETA "?limit=50", 200, "{\"items\":[{\"metadata\":{\"name\":\"mistral\"},\"status\":{\"address\":{\"url\":\"http://m\"},"
+                                                "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}},{\"metadata\":{\"name\":\"NO NAME\"}}]}", 1, NULL},
+                   {ALPHA "?limit=50", 200, "{\"items\":[{\"metadata\":{\"name\":\"qwen\"}}]}", 1, NULL}, {BETA "?limit=50", 403, "{}", 1, NULL});
+    assert_int_equal(kube_list_services(api.client, "private-ai", arena, &services, &count, &api.err), KUBE_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(services[0].name, "mistral");
+    assert_true(services[0].ready);
+    assert_string_equal(services[1].kind, "LLMInferenceService");
+    assert_false(services[1].ready);
+    assert_int_equal(kube_list_services(api.client, "private-ai", arena, &services, &count, &api.err), KUBE_FORBIDDEN);
+    assert_non_null(strstr(api.err.text, "verbs: [list]"));
+    assert_int_equal(kube_list_services(api.client, "private-ai", arena, &services, &count, &api.err), KUBE_OK); /* a cluster without KServe */
+    assert_int_equal(count, 0);
+}
+
 static enum kube_outcome await(int64_t wait_ns)
 {
     static char said[4096];
@@ -226,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_llm_inference_service, setup, teardown),
         cmocka_unit_test_setup_teardown(test_none_lists_what_there_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forbidden, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_of_a_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waits_until_it_is_ready_and_has_an_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_watch_shortens_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waits_no_longer_than_asked, setup, teardown),

@@ -113,6 +113,30 @@ static void test_a_model_without_a_file_is_none(void **state)
     assert_non_null(strstr(bench->err.text, "there is no folder /nowhere/at/all"));
 }
 
+static void test_all_of_a_folder(void **state)
+{
+    struct bench *bench = *state;
+    struct arena *arena = arena_new();
+    struct model_file *files;
+    size_t count;
+    static const char with[] = "{\"schema\":\"roibench/model/v1\",\"target\":\"http://x/v1\"}", without[] = "{\"schema\":\"roibench/model/v1\"}";
+    temp_file_write(bench->folder, "b.json", with, strlen(with));
+    temp_file_write(bench->folder, "a.json", without, strlen(without));
+    temp_file_write(bench->folder, ".json", "x", 1);
+    temp_file_write(bench->folder, "c.txt", "x", 1);
+    assert_int_equal(model_file_list(bench->folder, arena, &files, &count, &bench->err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(files[0].model, "a");
+    assert_false(files[0].has_target);
+    assert_string_equal(files[1].model, "b");
+    assert_true(files[1].has_target);
+    temp_file_write(bench->folder, "d.json", "[]", 2);
+    assert_int_equal(model_file_list(bench->folder, arena, &files, &count, &bench->err), -1);
+    assert_non_null(strstr(bench->err.text, "d.json"));
+    assert_int_equal(model_file_list("/nowhere", arena, &files, &count, &bench->err), -1);
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +145,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_option_that_was_given_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_model_without_a_file_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_of_a_folder, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
