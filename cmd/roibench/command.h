@@ -96,6 +96,11 @@ struct plan *command_find_plan(const struct app *app, const struct options *opti
 #define TEKTON_RESULT_MAX 256 /* bytes that a result holds */
 /* Writes one Tekton result file per call: <dir>/<name>, no trailing newline; refuses more than TEKTON_RESULT_MAX. dir NULL: nothing. */
 int command_tekton_result(const char *dir, const char *name, const char *text, struct error *err);
+/* The result `error`: why a step failed, as much of it as a result holds. */
+int command_tekton_error(const char *dir, const char *text, struct error *err);
+/* The row, for the tables of steps whose only result it is. */
+#define COMMAND_TEKTON_OPTION \
+    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result `error`, which says why the step failed"}
 
 /* Adds a step to <folder>/manifest.json (record/manifest), with host and version. */
 int command_manifest(const struct app *app, const char *folder, const char *step, int64_t started, int exit_code,

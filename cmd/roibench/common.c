@@ -187,6 +187,20 @@ int command_tekton_result(const char *dir, const char *name, const char *text, s
     return file_write_atomic(path, text, length, err);
 }
 
+int command_tekton_error(const char *dir, const char *text, struct error *err)
+{
+    static const char cut[] = "...";
+    char shown[TEKTON_RESULT_MAX + 1];
+    if (strlen(text) <= TEKTON_RESULT_MAX)
+        return command_tekton_result(dir, "error", text, err);
+    memcpy(shown, text, TEKTON_RESULT_MAX);
+    size_t length = TEKTON_RESULT_MAX - strlen(cut);
+    while (length > 0 && ((unsigned char)shown[length] & 0xc0) == 0x80) /* in the middle of a character of UTF-8 */
+        length--;
+    memcpy(shown + length, cut, sizeof cut);
+    return command_tekton_result(dir, "error", shown, err);
+}
+
 /* host holds HOST_SIZE and lives as long as the step. */
 static struct manifest_step make_step(const struct app *app, const char *step, int64_t started, char *host)
 {

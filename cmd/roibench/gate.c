@@ -103,6 +103,7 @@ static const struct option_row gate_options[] = {
     COMMAND_GATE_OPTIONS,
     {.type = OPTION_TEXT, .name = "verdict", .argument = "WORD",
      .help = "judge this word, summarize's Tekton result `verdict`, instead of a run's summary.json"},
+    COMMAND_TEKTON_OPTION,
     {.type = OPTION_END},
 };
 

@@ -159,6 +159,26 @@ static bool ends_sentence(const char *text)
     return length > 0 && strchr(".?!", text[length - 1]);
 }
 
+static bool has_option(const struct command *command, const char *name)
+{
+    for (const struct option_row *row = command->options; row->type != OPTION_END; row++)
+        if (row->name && strcmp(row->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Why a step failed stands nowhere in a PipelineRun but in the log of its pod: so it is a result too. */
+static void put_error_result(const struct command *command, const struct options *options, const struct error *err)
+{
+    if (!has_option(command, "tekton-results"))
+        return;
+    /* The environment may not have been read as far as this. */
+    const char *given = options_text(options, "tekton-results"), *dir = given ? given : getenv("ROIBENCH_TEKTON_RESULTS");
+    struct error trouble;
+    if (dir && dir[0] && command_tekton_error(dir, err->text, &trouble) < 0)
+        fprintf(stderr, "roibench %s: %s\n", command->name, trouble.text);
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
     const struct option_row *tables[] = {command->options, common_options, workspace_options, run_id_options};
@@ -185,6 +205,8 @@ static int run_command(const struct command *command, int argc, char **argv)
         if (stop_signal)
             exit_code = SIGNAL_EXIT_BASE + stop_signal;
     }
+    if (err.class != ERROR_NONE)
+        put_error_result(command, options, &err);
     options_free(options);
     return exit_code;
 }

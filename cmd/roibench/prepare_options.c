@@ -138,6 +138,6 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_TEXT, .name = "check", .argument = "FILE", .help = "read a plan.json that somebody wrote, and print it likewise; asks no server",
      .command_line_only = true},
     {.type = OPTION_FLAG, .name = "json", .help = "with --dry-run or --check: the plan as JSON"},
-    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "write the result run-id there"},
+    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's results: run-id, or, where it failed, error"},
     {.type = OPTION_END},
 };

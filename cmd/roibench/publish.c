@@ -204,6 +204,7 @@ static const struct option_row publish_options[] = {
      .help = "further tries after a broken connection or HTTP 408, 429, 500, 502 to 504; after a second, doubled each time, or what Retry-After says"},
     {.type = OPTION_TEXT, .name = "fetch", .argument = "URL", .command_line_only = true,
      .help = "bring an archive back instead: checks it, and unpacks it as a run of the workspace; URL as in --to, of the archive itself"},
+    COMMAND_TEKTON_OPTION,
     {.type = OPTION_TEXT, .name = "cacert", .argument = "FILE",
      .help = "PEM bundle to verify servers with; default: SSL_CERT_FILE, the system's, the pod's service CA"},
     {.type = OPTION_GROUP, .name = "S3"},

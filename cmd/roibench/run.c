@@ -30,6 +30,7 @@ static const struct option_row run_options[] = {
      .help = "when the first level starts (RFC 3339, such as 2026-11-24T12:00:00Z); every level then has its fixed time"},
     {.type = OPTION_FLAG, .name = "self-test",
      .help = "measure this machine instead of a server: how many tokens a second it takes, and what it adds to TTFT"},
+    COMMAND_TEKTON_OPTION,
     COMMAND_NET_OPTIONS,
     COMMAND_KUBE_OPTIONS,
     {.type = OPTION_END},

@@ -314,7 +314,7 @@ static const struct option_row summarize_options[] = {
      .help = "what each request has to meet, for goodput, instead of what the plan says: ttft=1000ms,tpot=100ms"},
     COMMAND_GATE_OPTIONS,
     {.type = OPTION_FLAG, .name = "strict", .help = "end with exit code 4 when a level is invalid as a measurement"},
-    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files"},
+    {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files; where it failed, `error` says why"},
     SUMMARIZE_PROMETHEUS_OPTIONS,
     {.type = OPTION_END},
 };
