@@ -58,3 +58,16 @@ load support/simulator # setup and teardown too
     assert_failure 2
     [[ $stderr == *"ROIBENCH_QUIET: 'maybe' is not true or false (or 1 or 0)"* ]]
 }
+
+@test "a step that fails says why in Tekton's result error, as much of it as a result holds" {
+    run -2 "$ROIBENCH" prepare --tekton-results results --profile swep
+    assert_equal "$(<results/error)" "--profile: 'swep' is unknown, did you mean 'sweep'? Known: synchronous concurrent throughput constant poisson gamma ramp burst replay sweep"
+    for command in run summarize publish gate; do
+        rm results/error
+        run -2 env ROIBENCH_TEKTON_RESULTS=results "$ROIBENCH" $command --workspace nothing
+        [[ $output == *"$(<results/error)"* ]]
+    done
+    run -2 "$ROIBENCH" gate --tekton-results results "$(printf 'ä%.0s' {1..200})"
+    [[ $(<results/error) == "there is no run ä"*ä... ]]
+    (($(wc -c <results/error) <= 256))
+}
