@@ -9,6 +9,7 @@
 #include "cmd/roibench/command.h"
 #include "cmd/roibench/publish_choose.h"
 #include "cmd/roibench/publish_deliver.h"
+#include "cmd/roibench/publish_destinations.h"
 #include "cmd/roibench/publish_fetch.h"
 #include "cmd/roibench/publish_summarize.h"
 #include "record/manifest.h"
@@ -21,6 +22,7 @@
 #define DIFFERING_MAX ((size_t)1 << 20) /* bytes of names */
 #define RETRIES_MAX 100
 
+CLEANUP_DEFINE(struct arena, arena_free)
 CLEANUP_DEFINE(struct secrets, secrets_free)
 
 /* ---- before anything is packed ---- */
@@ -114,20 +116,6 @@ static void print_size(const struct app *app, const struct archive_plan *plan)
     fflush(app->out);
 }
 
-/* The list, in an array to free(); the texts are the options' or default_to. */
-static const char **list_destinations(const struct options *options, const char *default_to, size_t *count)
-{
-    *count = options_count(options, "to");
-
-    const char **list = mem_calloc(*count ? *count : 1, sizeof *list);
-
-    for (size_t k = 0; k < *count; k++)
-        list[k] = options_item(options, "to", k);
-    if (*count == 0)
-        list[(*count)++] = default_to;
-    return list;
-}
-
 static int check_destinations(const char *const *destinations, size_t count, struct error *err)
 {
     for (size_t k = 0; k < count; k++) {
@@ -155,16 +143,16 @@ static struct secrets *find_secrets_by(const struct options *options, struct err
 
 static int send_archive(const struct app *app, const struct options *options, struct error *err)
 {
-    const char *workspace = options_text(options, "workspace");
-    cleanup_free char *archives = workspace_archives_folder(workspace);
     __attribute__((cleanup(publication_free))) struct publication publication = {0};
     __attribute__((cleanup(archive_plan_free))) struct archive_plan plan = {0};
-    size_t count;
-    cleanup_free const char **destinations = list_destinations(options, archives, &count);
+    cleanup_with(arena_free) struct arena *arena = arena_new();
     cleanup_with(secrets_free) struct secrets *secrets = find_secrets_by(options, err);
+    const char *const *destinations;
+    size_t count;
 
-    if (!secrets || check_destinations(destinations, count, err) < 0 || publication_choose(app, options, &publication, err) < 0 ||
-        check_not_running(&publication, err) < 0)
+    if (!secrets || publication_choose(app, options, &publication, err) < 0 ||
+        publish_list_destinations(app, options, &publication, arena, &destinations, &count, err) < 0 ||
+        check_destinations(destinations, count, err) < 0 || check_not_running(&publication, err) < 0)
         return -1;
     for (size_t k = 0; k < count; k++) {
         if (check_outside(&publication, destinations[k], err) < 0)
@@ -178,16 +166,35 @@ static int send_archive(const struct app *app, const struct options *options, st
     return publish_deliver(app, options, &publication, &plan, destinations, count, err);
 }
 
+/* In the `finally` of a pipeline whose first step failed there is no run, and no harm in that. */
+static bool is_nothing_there(const struct app *app, const struct options *options)
+{
+    cleanup_free char *run_id = workspace_find_run_id(options_text(options, "workspace"), options_text(options, "run-id"), NULL);
+
+    if (!options_flag(options, "summarize-missing") || options_given(options, "comparison") || !run_id)
+        return false;
+
+    cleanup_free char *folder = workspace_run_folder(options_text(options, "workspace"), run_id);
+
+    if (file_is_folder(folder))
+        return false;
+    fprintf(app->out, "there is no run %s: it failed before it had a plan, and there is nothing to publish\n", run_id);
+    return true;
+}
+
 static int publish_run(struct app *app, struct options *options, struct error *err)
 {
-    return (options_given(options, "fetch") ? publish_fetch : send_archive)(app, options, err);
+    if (options_given(options, "fetch"))
+        return publish_fetch(app, options, err);
+    return is_nothing_there(app, options) ? 0 : send_archive(app, options, err);
 }
 
 static const struct option_row publish_options[] = {
     {.type = OPTION_GROUP, .name = "Publish"},
     {.type = OPTION_TEXT, .name = "to", .argument = "URL", .repeatable = true,
      .help = "destination: a folder (a path or file:///folder), or http(s)://host/path to PUT to (ending in /: the archive's name is "
-             "appended); default: <workspace>/archives"},
+             "appended); default: those of the model's file, else <workspace>/archives"},
+    {.type = OPTION_TEXT, .name = "models", .argument = "DIR", .help = "folder with <model>.json, whose `publish` lists where the model's results go"},
     {.type = OPTION_TEXT, .name = "comparison", .argument = "ID",
      .help = "publish this comparison with the runs it compares, instead of one run"},
     {.type = OPTION_TEXT, .name = "redact", .argument = "REGEX", .repeatable = true,
@@ -198,6 +205,9 @@ static const struct option_row publish_options[] = {
     {.type = OPTION_FLAG, .name = "no-prompts", .help = "leave out what requests were made of: prompts.jsonl.gz, data.jsonl and its index"},
     {.type = OPTION_FLAG, .name = "summarize-missing",
      .help = "first make the report of a run that has none: it failed, or was killed; when none can be made, it is published all the same"},
+    {.type = OPTION_TEXT, .name = "redact", .argument = "REGEX", .repeatable = true,
+     .help = "POSIX extended regular expression of what must not leave, beside keys and tokens: a file that has it, inside gzip too, stops the "
+             "publishing; nothing is replaced"},
     {.type = OPTION_FLAG, .name = "overwrite", .help = "replace what a destination holds under the archive's name with other content"},
     {.type = OPTION_FLAG, .name = "verify", .help = "read back what was sent and compare, where the destination does not itself tell its checksum"},
     {.type = OPTION_INTEGER, .name = "retries", .argument = "N", .default_text = "3", .min = 0, .max = RETRIES_MAX,

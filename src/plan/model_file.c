@@ -46,17 +46,26 @@ static int take_key(struct options *options, const char *path, const char *key, 
     return 0;
 }
 
+/* 1: *path is the model's file; free() it. 0: it has none; a name like org/model cannot be a file's. */
+static int find_file(const char *folder, const char *model, char **path, struct error *err)
+{
+    *path = NULL;
+    if (!model[0] || model[0] == '.' || strchr(model, '/'))
+        return 0;
+    cleanup_free char *name = mem_printf("%s%s", model, SUFFIX);
+    *path = file_join(folder, name);
+    if (!file_exists(folder))
+        return error_set(err, ERROR_USAGE, "--models: there is no folder %s", folder);
+    return file_exists(*path) ? 1 : 0;
+}
+
 int model_file_read(const char *folder, const char *model, struct options *options, struct buf *unused, struct error *err)
 {
     struct json_reader reader;
-    if (!model[0] || model[0] == '.' || strchr(model, '/'))
-        return 0; /* a name like org/model cannot be a file's: the template is used */
-    cleanup_free char *name = mem_printf("%s.json", model);
-    cleanup_free char *path = file_join(folder, name);
-    if (!file_exists(folder))
-        return error_set(err, ERROR_USAGE, "--models: there is no folder %s", folder);
-    if (!file_exists(path))
-        return 0;
+    cleanup_free char *path;
+    int found = find_file(folder, model, &path, err);
+    if (found <= 0)
+        return found;
     json_t *root = json_open(&reader, path, SCHEMA, err);
     if (!root)
         return -1;
@@ -68,6 +77,34 @@ int model_file_read(const char *folder, const char *model, struct options *optio
             status = -1;
     }
     json_decref(root);
+    return status;
+}
+
+int model_file_publish(const char *folder, const char *model, struct arena *arena, const char *const **destinations, size_t *count, struct error *err)
+{
+    struct json_reader reader;
+    cleanup_free char *path;
+    int found = find_file(folder, model, &path, err);
+    *destinations = NULL;
+    *count = 0;
+    if (found <= 0)
+        return found;
+    json_t *root = json_open(&reader, path, SCHEMA, err);
+    const json_t *list = json_object_get(root, "publish"), *item;
+    const char **texts = ARENA_ARRAY(arena, json_array_size(list) + 1, const char *);
+    int status = root ? 0 : -1;
+    size_t k;
+    if (list && !json_is_array(list))
+        status = json_fail(&reader, "publish", "expected an array of destinations, as publish --to has them");
+    json_array_foreach(list, k, item)
+    {
+        if (json_is_string(item))
+            texts[(*count)++] = arena_strdup(arena, json_string_value(item));
+        else if (status == 0)
+            status = json_fail(&reader, "publish", "expected an array of destinations, as publish --to has them");
+    }
+    json_decref(root);
+    *destinations = texts;
     return status;
 }
 

@@ -19,6 +19,10 @@
  * use (sla, publish) are appended to *unused, comma-separated. */
 int model_file_read(const char *folder, const char *model, struct options *options, struct buf *unused, struct error *err);
 
+/* Where the model's results go ("publish": ["s3://bucket/prefix", ...]), in *destinations, which are the arena's; none where the file or the key is
+ * missing. */
+int model_file_publish(const char *folder, const char *model, struct arena *arena, const char *const **destinations, size_t *count, struct error *err);
+
 struct model_file {
     const char *model;
     bool has_target;
