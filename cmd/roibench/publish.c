@@ -163,7 +163,7 @@ static int send_archive(const struct app *app, const struct options *options, st
         secrets_search(secrets, &plan, err) < 0)
         return -1;
     print_size(app, &plan);
-    return publish_deliver(app, options, &publication, &plan, destinations, count, err);
+    return publish_deliver(app, options, &publication, &plan, secrets, destinations, count, err);
 }
 
 /* In the `finally` of a pipeline whose first step failed there is no run, and no harm in that. */

@@ -9,13 +9,17 @@
 #include "base/units.h"
 #include "record/manifest.h"
 #include "ship/destination.h"
+#include "ship/index.h"
 #include "ship/receipt.h"
 
 #define STALL_TIMEOUT_NS (60 * NS_PER_S)
 
 struct delivery_run {
     const struct app *app;
+    const struct publication *publication;
     const struct archive_plan *plan;
+    const char *identity;
+    struct secrets *secrets;
     const char *const *destinations;
     size_t count, done, failed;
     struct receipt_row *rows;
@@ -31,6 +35,25 @@ static void report_delivered(const struct delivery_run *run, const struct receip
     fflush(run->app->out);
 }
 
+static void tell_in_index(const struct delivery_run *run, const char *to, const struct receipt_row *row, const struct destination_settings *settings)
+{
+    static const char comparisons[] = "comparisons/";
+    const char *prefix = run->publication->folders[0].prefix;
+    const bool comparison = strncmp(prefix, comparisons, strlen(comparisons)) == 0;
+    const struct index_publication publication = {
+        .folder = run->publication->folder,
+        .id = comparison ? prefix + strlen(comparisons) : prefix,
+        .comparison = comparison,
+        .with_report = run->publication->content != ARCHIVE_RECORDS,
+        .identity = run->identity,
+        .published = row->ended,
+    };
+    struct error err = {0};
+
+    if (index_publish(to, &row->delivery, run->plan, &publication, run->secrets, settings, &err) < 0)
+        log_warning(&run->app->log, "%s is published, but not in the index there: %s", run->plan->name, err.text);
+}
+
 static void deliver_one(struct delivery_run *run, const char *to, const struct destination_settings *settings)
 {
     struct receipt_row *row = &run->rows[run->done++];
@@ -43,6 +66,7 @@ static void deliver_one(struct delivery_run *run, const char *to, const struct d
     row->ended = clock_realtime(run->app->clock);
     if (result == 0) {
         report_delivered(run, row);
+        tell_in_index(run, to, row, settings);
         return;
     }
     row->error = mem_strdup(err.text);
@@ -121,7 +145,7 @@ static struct destination_memory receipt_memory(const struct publication *public
 }
 
 int publish_deliver(const struct app *app, const struct options *options, const struct publication *publication,
-                    const struct archive_plan *plan, const char *const *destinations, size_t count, struct error *err)
+                    const struct archive_plan *plan, struct secrets *secrets, const char *const *destinations, size_t count, struct error *err)
 {
     char identity[65];
     struct destination_settings settings = publish_settings(app, options);
@@ -130,8 +154,8 @@ int publish_deliver(const struct app *app, const struct options *options, const 
         return error_reclass(err, ERROR_PUBLISH);
     settings.memory = receipt_memory(publication);
 
-    struct delivery_run run = {.app = app, .plan = plan, .destinations = destinations, .count = count,
-                               .rows = mem_calloc(count, sizeof *run.rows)};
+    struct delivery_run run = {.app = app, .publication = publication, .plan = plan, .identity = identity, .secrets = secrets,
+                               .destinations = destinations, .count = count, .rows = mem_calloc(count, sizeof *run.rows)};
     int result = deliver_all(&run, &settings, err);
 
     /* The destinations' own trouble is told first. */

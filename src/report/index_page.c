@@ -106,9 +106,11 @@ static void put_time(struct buf *out, const char *time)
 /* The name without ".tar.gz" is that of receipt and report, too. */
 static char *stem_of(const char *archive)
 {
-    const char *end = strstr(archive, ".tar.gz");
+    static const char end[] = ".tar.gz";
+    const size_t length = strlen(archive), end_length = strlen(end);
+    const bool usual = length > end_length && strcmp(archive + length - end_length, end) == 0;
 
-    return mem_strndup(archive, end && end[strlen(".tar.gz")] == '\0' ? (size_t)(end - archive) : strlen(archive));
+    return mem_strndup(archive, usual ? length - end_length : length);
 }
 
 static void put_links(struct buf *out, const json_t *receipt)

@@ -37,9 +37,12 @@ struct index {
 /* "/a/run-1.0123456789ab.tar.gz" -> "run-1.0123456789ab". free() it. */
 static char *stem_of(const struct delivery *delivery)
 {
-    const char *slash = strrchr(delivery->to, '/'), *name = slash ? slash + 1 : delivery->to, *end = strstr(name, ".tar.gz");
+    static const char end[] = ".tar.gz";
+    const char *slash = strrchr(delivery->to, '/'), *name = slash ? slash + 1 : delivery->to;
+    const size_t length = strlen(name), end_length = strlen(end);
+    const bool usual = length > end_length && strcmp(name + length - end_length, end) == 0;
 
-    return mem_strndup(name, end ? (size_t)(end - name) : strlen(name));
+    return mem_strndup(name, usual ? length - end_length : length);
 }
 
 static json_t *parse_receipt(const struct buf *bytes)
