@@ -304,6 +304,51 @@ static void test_exit_codes(void **state)
 
 #define MANIFEST_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
+static void expect_checked(const char *folder, const char *left_out, const char *says)
+{
+    cleanup_buf struct buf names = BUF_INIT(1000);
+    struct error err = {0};
+    const int result = manifest_check(folder, &names, &err);
+
+    if (!says && result < 0)
+        fail_msg("%s", err.text);
+    if (!says) {
+        assert_string_equal(buf_text(&names), left_out);
+        return;
+    }
+    assert_int_equal(result, -1);
+    assert_int_equal(err.class, ERROR_USAGE);
+    if (!strstr(err.text, says))
+        fail_msg("%s", err.text);
+}
+
+static void test_a_copy_is_checked(void **state)
+{
+    const char *folder = *state;
+    cleanup_free char *a = file_join(folder, "a.json");
+    cleanup_free char *c = file_join(folder, "c.json");
+    size_t length;
+
+    expect_checked(folder, NULL, "manifest.json");
+    update(folder, "run", 0);
+    expect_checked(folder, "", NULL);
+    temp_file_write(folder, "c.json", "c", 1);
+    expect_checked(folder, NULL, "c.json is not in the manifest");
+    unlink(c);
+    temp_file_write(folder, "a.json", "A\n", 2);
+    expect_checked(folder, NULL, "a.json is not what the manifest says: 2 bytes");
+    unlink(a);
+    expect_checked(folder, "a.json", NULL);
+
+    cleanup_free char *manifest = temp_file_read(folder, "manifest.json", &length);
+
+    *strstr(manifest, "a.json") = 'x';
+    temp_file_write(folder, "manifest.json", manifest, length);
+    expect_checked(folder, NULL, "identity: is not that of the files that it lists");
+    temp_file_write(folder, "manifest.json", "{\"schema\":\"roibench/manifest/v1\",\"identity\":\"\",\"files\":{\"a\":{\"sha256\":\"x\",\"size\":1}}}", 85);
+    expect_checked(folder, NULL, "files.sha256: expected a file's name");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +360,7 @@ int main(void)
         MANIFEST_TEST(test_names_that_are_no_text),
         MANIFEST_TEST(test_first_start),
         MANIFEST_TEST(test_exit_codes),
+        MANIFEST_TEST(test_a_copy_is_checked),
         MANIFEST_TEST(test_a_shard_vouches_for_its_own_files),
         MANIFEST_TEST(test_shards_that_end_together_lose_no_row),
     };
