@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "stats/roi.h"
@@ -83,8 +84,10 @@ static const char *limit_text(struct arena *arena, const struct level_summary *c
     double tps = next->rate[RATE_TOTAL_TPS], chosen_tps = chosen->rate[RATE_TOTAL_TPS];
     if (next->verdict.metric[SLA_TTFT] == SLA_UNKNOWN)
         return arena_printf(arena, "at %s no TTFT was measured", load);
+    if (isnan(tps))
+        return arena_printf(arena, "the throughput at %s is not known", load);
     if (!(tps > 0))
-        return arena_printf(arena, "at %s no throughput was measured", load);
+        return arena_printf(arena, "%s gives no throughput", load);
     return arena_printf(arena, "%s gives %s throughput", load, tps < chosen_tps ? "less" : "no more");
 }
 
@@ -105,8 +108,7 @@ static const struct level_summary *choose(const struct points *points, const str
     const struct level_summary *chosen = NULL;
     if (points->has_objectives) {
         *set = CAPACITY_SLO;
-        chosen = points->capacity[CAPACITY_SLO].level;
-        return chosen && !is_invalid(chosen) && chosen->verdict.level <= SLA_DEGRADED ? chosen : NULL;
+        return points->slo_advisable;
     }
     for (size_t k = 0; k < sizeof order / sizeof order[0] && !chosen; k++) {
         *set = order[k];
@@ -193,6 +195,27 @@ static const char *footing_text(struct arena *arena, const struct level_summary 
     return arena_printf(arena, "it rests on %llu request%s of a valid measurement", members, plural);
 }
 
+static const char *missing_reason(const struct level_summary *level, const char *field)
+{
+    for (size_t k = 0; k < level->missing_count; k++)
+        if (strcmp(level->missing[k].field, field) == 0)
+            return level->missing[k].reason;
+    return NULL;
+}
+
+/* Nothing came, or it is not known how much. */
+static const char *no_throughput_text(struct arena *arena, const struct points *points)
+{
+    for (size_t k = 0; k < points->load_count; k++) {
+        const struct level_summary *level = points->loads[k];
+        const char *output = missing_reason(level, "output_tps"), *total = missing_reason(level, "total_tps");
+        if (level->verdict.metric[SLA_TTFT] != SLA_UNKNOWN && isnan(level->rate[RATE_TOTAL_TPS]) && level->requests.ok > 0)
+            return arena_printf(arena, "Requests were answered, but how many tokens a second is not known%s%s.", output || total ? ": " : "",
+                                output ? output : total ? total : "");
+    }
+    return "Not one request brought a token: see what failed.";
+}
+
 static const char *what_to_do_text(struct arena *arena, const struct points *points)
 {
     size_t invalid = 0;
@@ -201,7 +224,7 @@ static const char *what_to_do_text(struct arena *arena, const struct points *poi
     if (points->load_count == 0)
         return "";
     if (!points->max_throughput)
-        return "Not one request brought a token: see what failed.";
+        return no_throughput_text(arena, points);
     if (invalid == points->load_count)
         return "Measure again where the client keeps up: roibench run --self-test says what a machine can do.";
     const char *lowest = points_load_text(arena, points->loads[0]->load, points->unit);

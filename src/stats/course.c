@@ -80,7 +80,7 @@ static void fill_ticks(const struct part *part)
 {
     const struct run_data *data = part->data;
     size_t k = 0;
-    if (data->tick_count == 0)
+    if (!part->level->has_ticks)
         return;
     for (size_t p = 0; p < part->count; p++)
         part->points[p].value[COURSE_OUTPUT_TPS] = 0;

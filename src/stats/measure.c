@@ -11,6 +11,7 @@
 #include "stats/reconcile.h"
 #include "stats/request_latency.h"
 #include "stats/saturation.h"
+#include "stats/token_source.h"
 
 #define MS 1e6                        /* ns of one */
 #define SYNCHRONY_BINS_MIN 10
@@ -22,6 +23,7 @@ struct sums {
     const struct run_level *level;
     const struct sla *sla;
     const struct slo *slo; /* NULL: none was given */
+    struct arena *arena;
     struct level_sums *blocks;
     struct series latency[LATENCY_COUNT];
     struct level_wait *waits; /* in the order of sending, at last */
@@ -247,12 +249,12 @@ static void finish_throughput(struct sums *sums, double seconds)
     double *rate = out->rate;
     rate[RATE_REQUEST_RPS] = (double)sums->ended_ok / seconds;
     rate[RATE_CONCURRENCY] = sums->in_flight_ns / 1e9 / seconds;
-    if (sums->data->has_tokens)
+    if (sums->level->token_source == TOKENS_BY_FRAMES)
         rate[RATE_OUTPUT_TPS] = sums->level->tokens.in_window / seconds;
-    else if (sums->data->tick_count > 0)
+    else if (sums->level->token_source == TOKENS_BY_TICKS)
         rate[RATE_OUTPUT_TPS] = tokens_by_ticks(sums) / seconds;
     else
-        level_add_missing(out, "output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl");
+        level_add_missing(out, "output_tps", token_source_missing_text(sums->arena, sums->data, sums->level));
     double prompts = prompt_sum_tokens(&sums->prompts_in_window);
     rate[RATE_TOTAL_TPS] = rate[RATE_OUTPUT_TPS] + prompts / seconds;
     if (isnan(rate[RATE_OUTPUT_TPS]))
@@ -343,9 +345,11 @@ static void finish_rates(struct sums *sums)
         sums->out->rate[RATE_USER_TPS] = 1000 / tpot;
     else
         level_add_missing(sums->out, "user_tps", "no request ended ok with more than one arrival of tokens");
-    if (!sums->data->has_tokens) {
-        level_add_missing(sums->out, "itl_ms", "there is no tokens.bin.gz");
-        level_add_missing(sums->out, "arrival_gap_ms", "there is no tokens.bin.gz");
+    const char *lost = !sums->data->has_tokens ? "there is no tokens.bin.gz"
+                       : token_source_lacks_frames(sums->data, sums->level) ? token_source_frames_text(sums->arena, sums->level) : NULL;
+    if (lost) {
+        level_add_missing(sums->out, "itl_ms", lost);
+        level_add_missing(sums->out, "arrival_gap_ms", lost);
     }
 }
 
@@ -365,8 +369,9 @@ static void find_gauge(const struct sums *sums, struct gauge *gauge, enum server
                                                          100 * gauge->covered));
 }
 
-static void finish_server(const struct sums *sums, struct arena *arena)
+static void finish_server(const struct sums *sums)
 {
+    struct arena *arena = sums->arena;
     struct server_summary *server = &sums->out->server;
     find_gauge(sums, &server->queue_depth, SERVER_QUEUE, 0, "server.queue_depth", arena);
     find_gauge(sums, &server->kv_cache, SERVER_KV_CACHE, sums->sla->row[SLA_KV_CACHE].bound[2].limit, "server.kv_cache", arena);
@@ -397,7 +402,7 @@ static void describe_level(struct level_summary *out, const struct run_level *le
 void measure_level(struct level_summary *out, const struct run_data *data, const struct run_level *level, const struct sla *sla,
                    const struct slo *slo, struct arena *arena)
 {
-    struct sums sums = {.out = out, .data = data, .level = level, .sla = sla, .slo = slo && slo_is_given(slo) ? slo : NULL,
+    struct sums sums = {.out = out, .data = data, .level = level, .sla = sla, .slo = slo && slo_is_given(slo) ? slo : NULL, .arena = arena,
                         .blocks = mem_calloc(1, sizeof *sums.blocks)};
     sums.waits = mem_calloc(level->record_count + 1, sizeof *sums.waits);
     describe_level(out, level);
@@ -407,7 +412,7 @@ void measure_level(struct level_summary *out, const struct run_data *data, const
     finish_failures(&sums);
     finish_rates(&sums);
     measure_blocks_finish(out, sums.blocks, data, level, prompt_sum_mean(&sums.prompts_in_window));
-    finish_server(&sums, arena);
+    finish_server(&sums);
     free(sums.waits);
     free(sums.blocks);
 }

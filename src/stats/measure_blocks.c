@@ -68,8 +68,8 @@ static void count_ticks(const struct run_data *data, const struct blocks *blocks
 static void find_tokens(const struct run_data *data, const struct run_level *level, double tokens[BLOCKS])
 {
     for (size_t k = 0; k < level->blocks.count; k++)
-        tokens[k] = data->has_tokens ? level->tokens.block[k].in_window : data->tick_count > 0 ? 0 : NAN;
-    if (!data->has_tokens)
+        tokens[k] = level->token_source == TOKENS_BY_FRAMES ? level->tokens.block[k].in_window : level->token_source == TOKENS_BY_TICKS ? 0 : NAN;
+    if (level->token_source == TOKENS_BY_TICKS)
         count_ticks(data, &level->blocks, tokens);
 }
 

@@ -351,8 +351,17 @@ static const char *failing_text(const struct sweep *sweep, const struct level_su
     return arena_printf(sweep->arena, "none: %s %s %s %s at every load", row->name, value, row->higher_is_better ? "<" : ">", limit);
 }
 
+/* Of loads that meet their objectives: what kept them from being the one with the most throughput. */
+static const char *unranked_text(const struct level_summary *level)
+{
+    return isnan(throughput(level)) ? "none: the throughput of the loads that meet it is not known" : "none: the loads that meet it have no throughput";
+}
+
 static const char *why_none(const struct sweep *sweep, const struct objective *objective)
 {
+    for (size_t k = 0; k < sweep->load_count; k++)
+        if (meets(sweep->loads[k], objective))
+            return unranked_text(sweep->loads[k]);
     for (int metric = 0; metric < (objective->all ? SLA_METRIC_COUNT : SLA_TTFT + 1); metric++) {
         const struct level_summary *best = best_of_failing(sweep, (enum sla_metric)metric, objective->worst);
         if (best)
@@ -395,6 +404,23 @@ static bool has_objectives(const struct sweep *sweep)
     return false;
 }
 
+static bool meets_goals(const struct level_summary *level)
+{
+    return level && level->goodput_share >= SLO_SHARE && has_throughput(level);
+}
+
+static const struct level_summary *find_slo_advisable(const struct sweep *sweep)
+{
+    const struct level_summary *best = NULL;
+    for (size_t k = 0; k < sweep->load_count; k++) {
+        const struct level_summary *level = worst_by_goodput(sweep, sweep->loads[k]->load), *worst = sweep->loads[k];
+        bool advisable = worst->validity.verdict != VALIDITY_INVALID && worst->verdict.level <= SLA_DEGRADED;
+        if (meets_goals(level) && level->validity.verdict != VALIDITY_INVALID && advisable && (!best || throughput(level) > throughput(best)))
+            best = level;
+    }
+    return best;
+}
+
 static struct capacity find_capacity_of_goodput(const struct sweep *sweep)
 {
     struct capacity capacity = {.none = "none: no objectives were given (--slo), or no request tells", .decided = -1, .needs_requests = -1};
@@ -405,10 +431,12 @@ static struct capacity find_capacity_of_goodput(const struct sweep *sweep)
             continue;
         if (!nearest || level->goodput_share > nearest->goodput_share)
             nearest = level;
-        if (level->goodput_share >= SLO_SHARE && has_throughput(level) && (!capacity.level || throughput(level) > throughput(capacity.level)))
+        if (meets_goals(level) && (!capacity.level || throughput(level) > throughput(capacity.level)))
             capacity.level = level;
     }
-    if (nearest && !capacity.level)
+    if (nearest && !capacity.level && nearest->goodput_share >= SLO_SHARE)
+        capacity.none = unranked_text(nearest);
+    else if (nearest && !capacity.level)
         capacity.none = arena_printf(sweep->arena, "none: %.3g %% of the requests met all objectives at %s, and at no load more; %g %% have to",
                                      100 * nearest->goodput_share, points_load_text(sweep->arena, nearest->load, sweep->unit), 100 * SLO_SHARE);
     return capacity;
@@ -460,6 +488,7 @@ void points_find(struct points *points, struct arena *arena, const struct level_
     for (int k = 0; k < CAPACITY_COUNT; k++)
         points->capacity[k] = find_capacity(&sweep, (enum capacity_set)k);
     points->has_objectives = has_objectives(&sweep);
+    points->slo_advisable = find_slo_advisable(&sweep);
     points->max_throughput = find_max_throughput(&sweep);
     advice_give(points, arena, sweep.loads, sweep.load_count, sla);
 }

@@ -66,6 +66,7 @@ struct points {
     struct sweet_spot sweet_spot;
     struct capacity capacity[CAPACITY_COUNT];
     bool has_objectives; /* some level tells of --slo's */
+    const struct level_summary *slo_advisable; /* capacity[CAPACITY_SLO].level, of loads that are valid as a measurement and not breaking; NULL: none */
     const struct level_summary *max_throughput; /* NULL: no level has a throughput */
     /* Which level to run in production and what limits it: a sentence, and the level (NULL: none can be named; one whose
      * measurement is invalid never is). Then a sentence of what it costs and on what that rests, or what to do; "": nothing to say. */

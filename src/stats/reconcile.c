@@ -256,7 +256,7 @@ static void compare_itl(const struct comparing *comparing)
     double steps = difference(comparing, span, SERVER_ITL_COUNT);
     double later_tokens = difference(comparing, span, SERVER_OUTPUT_TOKENS) - difference(comparing, span, SERVER_TTFT_COUNT);
     both->server = mean_ms(comparing, SERVER_ITL_SUM, SERVER_ITL_COUNT);
-    both->client = comparing->data->has_tokens && tokens->span_gap_tokens > 0 ? tokens->span_gap_ns / MS / tokens->span_gap_tokens : NAN;
+    both->client = comparing->level->token_source == TOKENS_BY_FRAMES && tokens->span_gap_tokens > 0 ? tokens->span_gap_ns / MS / tokens->span_gap_tokens : NAN;
     if (!isfinite(both->server) || !isfinite(both->client))
         return;
     bool live = !comparing->data->scrapes.at_end[SERVER_OUTPUT_TOKENS];
@@ -371,8 +371,8 @@ static void fill_sums(struct server_sums *sums, const struct comparing *comparin
     sums->output_tokens = difference(comparing, span, SERVER_OUTPUT_TOKENS);
     sums->prompt_tokens = difference(comparing, span, SERVER_PROMPT_TOKENS);
     sums->client_output_tokens = scrapes->at_end[SERVER_OUTPUT_TOKENS]   ? comparing->window.output_tokens
-                                 : comparing->data->has_tokens ? comparing->level->tokens.in_span
-                                                                         : NAN;
+                                 : comparing->level->token_source == TOKENS_BY_FRAMES ? comparing->level->tokens.in_span
+                                                                                      : NAN;
     sums->client_prompt_tokens = prompt_sum_tokens(scrapes->at_end[SERVER_PROMPT_TOKENS] ? &comparing->window.ended : &comparing->window.begun);
     sums->queue_time_mean_ms = mean_ms(comparing, SERVER_QUEUE_TIME_SUM, SERVER_QUEUE_TIME_COUNT);
     sums->preemptions = difference(comparing, span, SERVER_PREEMPTIONS);

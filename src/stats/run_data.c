@@ -10,6 +10,7 @@
 #include "stats/level_sample.h"
 #include "stats/run_blocks.h"
 #include "stats/run_tokens.h"
+#include "stats/token_source.h"
 
 /* The only place where wall time becomes model time. */
 static int64_t scale_time(const struct run_data *data, int64_t wall)
@@ -543,13 +544,16 @@ static int compare_ticks(const void *a, const void *b)
 static int read_journals(struct run_data *data, const char *folder, struct error *err)
 {
     data->has_journal = data->file.part_count > 0;
+    data->last_ticks = mem_calloc(data->file.part_count + 1, sizeof *data->last_ticks);
     for (size_t p = 0; p < data->file.part_count; p++) {
         struct reading reading = {.data = data, .part = &data->file.parts[p], .p = p};
         bool cut = false;
+        size_t ticks_before = data->tick_count;
         int result = record_read_journal(folder, reading.part->shard, on_journal, &reading, &cut, err);
         if (note_file(&reading, result, cut, RUN_JOURNAL) < 0)
             return -1;
         data->has_journal &= result == 0;
+        token_source_note_ticks(data, p, ticks_before);
     }
     if (!data->has_journal)
         data->tick_count = 0;
@@ -574,7 +578,10 @@ int run_data_read(struct run_data *data, const char *folder, const struct plan *
     if (read_metrics(data, folder, err) < 0 || read_journals(data, folder, err) < 0)
         return -1;
     bound_levels(data, &plan->limits);
-    return run_tokens_read(data, folder, err);
+    if (run_tokens_read(data, folder, err) < 0)
+        return -1;
+    token_source_find(data);
+    return 0;
 }
 
 void run_data_drop_gaps(struct run_data *data)
@@ -593,6 +600,7 @@ void run_data_free(struct run_data *data)
     free(data->order);
     free(data->member);
     free(data->ticks);
+    free(data->last_ticks);
     scrapes_free(&data->scrapes);
     record_file_free(&data->file);
     *data = (struct run_data){0};

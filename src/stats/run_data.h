@@ -39,8 +39,12 @@ struct token_sums {
     double in_span;             /* inside the span of the server's scrapes (server_span), */
     double span_gap_ns, span_gap_tokens, span_gaps; /* and of those that came after a gap: the gaps' sum, their tokens, how many gaps */
     struct selection *gaps; /* of members that ended ok; ns */
+    uint64_t requests, frames; /* that got tokens, by their records; whose tokens are in the file */
     struct block_tokens block[BLOCKS]; /* as many as blocks.count */
 };
+
+/* What tells a level's output tokens over time: stats/token_source.h. */
+enum token_source { TOKENS_NOWHERE, TOKENS_BY_FRAMES, TOKENS_BY_TICKS };
 
 /* The journal's level_end. */
 struct client_health {
@@ -73,6 +77,8 @@ struct run_level {
     struct blocks blocks;          /* of the window */
     struct server_span span;
     struct token_sums tokens;
+    enum token_source token_source;
+    bool has_ticks;
     struct client_health health;
     struct level_part *parts;      /* by the parts of the file */
     int parts_missing, parts_cut;  /* shards with a share in it that never came to it; those that did not live to end it */
@@ -96,6 +102,7 @@ struct run_data {
     int scrapes_shard;      /* whose they are, where several shards have some; else NO_SHARD */
     struct tick *ticks;     /* ascending */
     size_t tick_count, tick_cap;
+    int64_t *last_ticks;    /* of each part of the file; TIME_NEVER: it has none */
     char pods_changed[PODS_CHANGED_SIZE]; /* what became of the model's pods since the plan was made; "": nothing, or nobody looked */
     char truncated[RUN_FILE_NAME_SIZE]; /* name of a file that was cut off; "": none */
 };

@@ -176,6 +176,7 @@ static int on_frame(void *context, const struct token_frame *frame, struct error
     const struct record *record = level ? find_record(pass, level, frame) : NULL;
     if (!record || record->sent == TIME_NEVER)
         return 0;
+    level->tokens.frames += !pass->second;
     bool counts = record->outcome == OUTCOME_OK && pass->data->member[record - pass->data->file.records];
     struct token_frame model = scale_frame(pass, frame);
     if (!pass->second)

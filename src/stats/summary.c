@@ -13,6 +13,7 @@
 #include "stats/measure.h"
 #include "stats/run_data.h"
 #include "stats/shards.h"
+#include "stats/token_source.h"
 #include "stats/validity.h"
 
 /* ---- facts ---- */
@@ -159,14 +160,23 @@ static bool was_reached(const struct run_level *level)
     return level->bounds.ended || level->record_count > 0;
 }
 
-/* Levels of one unit that the run never came to, in one note. */
-static void note_unreached(struct run_summary *summary, const struct run_data *data, const char *unit)
+/* The journal tells of a level of which no record is left. */
+static bool lost_its_records(const struct run_data *data, const struct run_level *level)
+{
+    bool begun = false;
+    for (size_t p = 0; p < data->file.part_count; p++)
+        begun |= level->parts[p].started != TIME_NEVER || level->parts[p].health.known;
+    return begun && !was_reached(level);
+}
+
+/* Levels of one unit that the run never came to, or of which it lost the records, in one note. */
+static void note_unreached(struct run_summary *summary, const struct run_data *data, const char *unit, bool lost)
 {
     double low = NAN, high = NAN;
     size_t count = 0;
     for (size_t k = 0; k < data->level_count; k++) {
         const struct level_bounds *bounds = &data->levels[k].bounds;
-        if (was_reached(&data->levels[k]) || strcmp(bounds->unit, unit) != 0)
+        if (was_reached(&data->levels[k]) || strcmp(bounds->unit, unit) != 0 || lost_its_records(data, &data->levels[k]) != lost)
             continue;
         low = count > 0 && low < bounds->load ? low : bounds->load;
         high = count > 0 && high > bounds->load ? high : bounds->load;
@@ -174,11 +184,12 @@ static void note_unreached(struct run_summary *summary, const struct run_data *d
     }
     char number[UNITS_TEXT_SIZE];
     if (count == 1)
-        run_summary_add_note(summary, arena_printf(summary->arena, "the level of %s was never reached: the run was cut off",
-                                       points_load_text(summary->arena, low, unit)));
+        run_summary_add_note(summary, arena_printf(summary->arena, "the level of %s %s", points_load_text(summary->arena, low, unit),
+                                       lost ? "has lost its records: the journal tells of it" : "was never reached: the run was cut off"));
     else if (count > 1)
-        run_summary_add_note(summary, arena_printf(summary->arena, "%zu levels from %s to %s were never reached: the run was cut off", count,
-                                       units_format_load(low, number), points_load_text(summary->arena, high, unit)));
+        run_summary_add_note(summary, arena_printf(summary->arena, "%zu levels from %s to %s %s", count, units_format_load(low, number),
+                                       points_load_text(summary->arena, high, unit),
+                                       lost ? "have lost their records: the journal tells of them" : "were never reached: the run was cut off"));
 }
 
 static void fill_levels(struct run_summary *summary, const struct run_data *data, const struct plan *plan, const struct sla *sla)
@@ -248,18 +259,33 @@ static void note_failing_target(struct run_summary *summary, const struct run_da
                                        targets, worst == 0 ? plan->target : plan->other_targets[worst - 1], failed[worst], all));
 }
 
+/* What nothing is known of is not fine. A level that was cut off has a reason of its own. */
+static void note_unknown_client(struct run_summary *summary, const struct run_data *data)
+{
+    size_t unknown = 0;
+    for (size_t k = 0; k < data->level_count; k++)
+        unknown += data->levels[k].bounds.ended && !data->levels[k].health.known;
+    if (unknown > 0)
+        run_summary_add_note(summary, arena_printf(summary->arena, "of %zu of %zu levels journal.jsonl does not tell how late and how busy the client was: "
+                                       "nobody knows whether it kept up", unknown, data->level_count));
+}
+
 static void note_run(struct run_summary *summary, const struct run_data *data, const struct plan *plan)
 {
     const char *of_shards[SHARDS_NOTES_MAX];
     size_t count = shards_notes(data, summary->arena, of_shards);
     for (size_t k = 0; k < count; k++)
         run_summary_add_note(summary, of_shards[k]);
-    note_unreached(summary, data, load_unit_name(LOAD_STREAMS));
-    note_unreached(summary, data, load_unit_name(LOAD_REQUESTS_PER_S));
+    for (int lost = 0; lost < 2; lost++) {
+        note_unreached(summary, data, load_unit_name(LOAD_STREAMS), lost);
+        note_unreached(summary, data, load_unit_name(LOAD_REQUESTS_PER_S), lost);
+    }
     if (data->truncated[0])
         run_summary_add_note(summary, arena_printf(summary->arena, "%s was cut off: what was whole is counted", data->truncated));
-    if (!data->has_tokens)
-        run_summary_add_note(summary, "there are no token gaps (tokens.bin.gz): throughput is rounded to ticks, itl and arrival gaps are missing");
+    const char *tokens = token_source_note(summary->arena, data);
+    if (tokens)
+        run_summary_add_note(summary, tokens);
+    note_unknown_client(summary, data);
     if (!data->has_metrics)
         run_summary_add_note(summary, "the server's own metrics were not recorded: queue and KV cache have no class");
     note_failing_target(summary, data, plan);

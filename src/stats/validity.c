@@ -63,14 +63,32 @@ static void judge_pause(struct level_summary *out, const struct run_data *data, 
                                       shards_worst(data, level, pause_of, arena)));
 }
 
+/* The median gap between arrivals. Where the gaps are lost, or were not recorded, that of the requests' mean gaps. NAN: not known. */
+static double usual_gap_ns(const struct level_summary *out, const struct run_data *data, const struct run_level *level)
+{
+    double gap_ms = out->latency[LATENCY_ARRIVAL_GAP].percentile[P50];
+    if (isfinite(gap_ms))
+        return gap_ms * 1e6;
+    double *gaps = mem_calloc(level->record_count + 1, sizeof *gaps);
+    size_t count = 0;
+    for (size_t k = 0; k < level->record_count; k++) {
+        const struct record *record = &data->file.records[level->records[k]];
+        if (data->member[level->records[k]] && record->outcome == OUTCOME_OK && record->arrivals > 1 && record->first_token != TIME_NEVER)
+            gaps[count++] = (double)(record->last_token - record->first_token) / (double)(record->arrivals - 1);
+    }
+    double median = count > 0 ? sort_median(gaps, count) : NAN;
+    free(gaps);
+    return median;
+}
+
 /* Of shards, what is known of some is judged all the same. */
 static void judge_client(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
 {
     const struct client_health *health = &level->health;
     if (!health->known)
         level_add_missing(out, "validity.client", "the journal does not tell how busy the client was");
-    double gap_ms = out->latency[LATENCY_ARRIVAL_GAP].percentile[P50];
-    double limit = isfinite(gap_ms) ? fmax(LAG_MIN_NS, LAG_SHARE_OF_GAP * gap_ms * 1e6) : LAG_MIN_NS;
+    double gap_ns = usual_gap_ns(out, data, level);
+    double limit = isfinite(gap_ns) ? fmax(LAG_MIN_NS, LAG_SHARE_OF_GAP * gap_ns) : LAG_MIN_NS;
     if ((double)health->lag_p99 > limit)
         level_add_reason(out, VALIDITY_INVALID, "client late",
                          arena_printf(arena, "the client was late: event-loop lag p99 %.2f ms > %.2f ms%s", (double)health->lag_p99 / 1e6,
@@ -236,7 +254,7 @@ static void tell_early_end(struct level_summary *out, struct arena *arena)
 static void judge_end(struct level_summary *out, const struct run_level *level, int shards, const struct sla *sla, struct arena *arena)
 {
     if (!out->ended) {
-        const char *text = "cut off: the run did not live to end this level";
+        const char *text = level->health.known ? "cut off: the records end before this level did, by its journal" : "cut off: the run did not live to end this level";
         if (level->parts_cut < shards)
             text = arena_printf(arena, "cut off: %d of %d shards did not live to end this level; it is measured until then", level->parts_cut,
                                 shards);

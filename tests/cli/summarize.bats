@@ -221,3 +221,49 @@ null'
     assert_line 'nothing new was sent for 0.2 s, for the disk did not take the records: less load than asked'
     refute_output --partial 'time stamps'
 }
+
+# ---- files that are lost, or were cut off ----
+
+# lost FILTER...: run-a's summary through jq
+lost() {
+    assert_json "$W/run-a/summary.json" "$@"
+}
+
+@test "tokens that are not on disk are not 0: ticks take their place, or the throughput is not known" {
+    : >"$W/run-a/tokens.bin.gz" # of a run whose tokens never reached the disk
+    summarize --quiet
+    assert_success
+    assert_line '- tokens.bin.gz tells of 0 of 20 requests: in 2 levels where some are lost throughput is rounded to the ticks of journal.jsonl; itl and arrival gaps are of the others'
+    lost '.levels[0] | [.output_tps, .total_tps, .itl_ms, .missing.itl_ms]' '[11,21,null,"tokens.bin.gz tells of 0 of 10 requests"]'
+    sed -i '/"t":\(2\|3\).000000000/d' "$W/run-a/journal.jsonl" # nothing of the second level
+    summarize --quiet
+    assert_line --partial 'Run 1 stream in production'
+    lost '[.levels[].output_tps], .levels[1].missing.output_tps' '[11,null]
+"tokens.bin.gz tells of 0 of 10 requests, and journal.jsonl has no ticks of this level"'
+}
+
+@test "with neither tokens nor ticks, the verdict says that throughput is what is missing" {
+    rm "$W/run-a/journal.jsonl"
+    summarize --quiet --slo ttft=10s
+    assert_success
+    assert_line '**No tested load can be advised for production (none: the throughput of the loads that meet it is not known).'\
+' Requests were answered, but how many tokens a second is not known: neither tokens.bin.gz nor ticks in journal.jsonl.**'
+    refute_output --partial 'Not one request brought a token'
+    assert_line '- of 2 of 2 levels journal.jsonl does not tell how late and how busy the client was: nobody knows whether it kept up'
+    summarize --quiet --fail-on breaking # what is not known opens no gate
+    assert_failure 5
+}
+
+@test "records that end before their levels did are said, and no run that was cut off" {
+    zcat "$W/run-a/records.jsonl.gz" | sed -n '1,5p' | gzip -n >"$BATS_TEST_TMPDIR/short"
+    mv "$BATS_TEST_TMPDIR/short" "$W/run-a/records.jsonl.gz"
+    for level in 0 1; do
+        echo "{\"level_start\":{\"index\":$level,\"repeat\":0,\"start\":$((1 + 20 * level))000000000}}"
+        echo "{\"level_end\":{\"index\":$level,\"repeat\":0,\"lag_ns\":{\"p99\":1000},\"reason\":\"max_seconds\"}}"
+    done >>"$W/run-a/journal.jsonl"
+    summarize --quiet
+    assert_success
+    assert_line --partial 'suspect: cut off: the records end before this level did, by its journal; at 1 streams'
+    assert_line '- the level of 2 streams has lost its records: the journal tells of it'
+    refute_output --partial 'the run was cut off'
+}

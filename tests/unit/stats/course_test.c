@@ -40,6 +40,7 @@ static void test_the_points_of_a_level(void **state)
     small_run_tick(run, 1100, 2);
     small_run_tick(run, 2000, 5);
     small_run_tick(run, 2001, 6);
+    small_run_tick(run, 11100, 1); /* the journal goes on: what it has no ticks of had no tokens */
     for (int k = 0; k <= 11; k++)
         small_run_scrape(run, 500 + 1000 * k, 1, "{\"vllm:num_requests_running\":1,\"vllm:num_requests_waiting\":%d,\"vllm:kv_cache_usage_perc\":0.5,"
                                                  "\"vllm:num_preemptions_total\":%d,\"vllm:prefix_cache_queries_total\":%d,\"vllm:prefix_cache_hits_total\":%d}",
@@ -72,6 +73,18 @@ static void test_the_points_of_a_level(void **state)
     run_summary_free(summary);
 }
 
+static void test_ticks_that_end_before_the_level_are_no_throughput_of_zero(void **state)
+{
+    struct small_run *run = small_run_begin(*state, 1, 1000, 11000);
+    small_run_add(run, &(struct small_request){.sent = 1000, .head = -1, .ttft = 100, .gap = 1000, .arrivals = 9, .tokens_each = 1});
+    small_run_tick(run, 1100, 2);
+    small_run_end(run, true);
+    struct run_summary *summary = small_run_summarize(*state, 1);
+    assert_true(summary->course.count > 0);
+    assert_false(course_has(&summary->course, COURSE_OUTPUT_TPS));
+    run_summary_free(summary);
+}
+
 static void test_a_long_run_has_no_more_points(void **state)
 {
     static const struct {
@@ -96,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_points_of_a_level, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_ticks_that_end_before_the_level_are_no_throughput_of_zero, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_long_run_has_no_more_points, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

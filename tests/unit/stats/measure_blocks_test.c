@@ -78,7 +78,8 @@ static void test_rates_and_their_intervals(void **state)
 {
     (void)state;
     struct run_level level = make_level();
-    struct run_data data = {.has_tokens = true};
+    struct run_data data = {0};
+    level.token_source = TOKENS_BY_FRAMES;
     struct level_summary out;
     struct level_sums *sums = mem_calloc(1, sizeof *sums);
     level_summary_init(&out);
@@ -113,10 +114,11 @@ static void test_ticks_where_there_are_no_tokens(void **state)
     struct level_summary out;
     struct level_sums *sums = mem_calloc(1, sizeof *sums);
     level_summary_init(&out);
+    level.token_source = TOKENS_BY_TICKS;
     measure_blocks_finish(&out, sums, &data, &level, NAN);
     assert_true(out.blocks.output_tps[0] == 7 && out.blocks.output_tps[1] == 5 && out.blocks.output_tps[9] == 6);
     assert_true(interval_is_known(&out.rate_interval[RATE_OUTPUT_TPS]));
-    data.tick_count = 0;
+    level.token_source = TOKENS_NOWHERE;
     level_summary_init(&out);
     measure_blocks_finish(&out, sums, &data, &level, NAN);
     assert_true(isnan(out.blocks.output_tps[0]));
@@ -129,7 +131,8 @@ static void test_a_window_without_blocks(void **state)
 {
     (void)state;
     struct run_level level = make_level();
-    struct run_data data = {.has_tokens = true};
+    struct run_data data = {0};
+    level.token_source = TOKENS_BY_FRAMES;
     struct level_summary out;
     struct level_sums *sums = mem_calloc(1, sizeof *sums);
     struct record record = make_record(6, 6.5, 8);

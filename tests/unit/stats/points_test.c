@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "stats/advice.h"
 #include "support/levels.h"
 
 #define INT4 "tests/data/reference-int4.csv"
@@ -387,6 +388,39 @@ static void test_advice_is_by_the_objectives_that_were_given(void **state)
     levels[1].goodput_share = 0.97;
     levels[1].validity.verdict = VALIDITY_INVALID;
     assert_non_null(strstr(find(levels, 3).advice, "the measurement at 5 streams, which would be it, is invalid"));
+    levels[0].goodput_share = 1; /* a lower load that is valid will do */
+    points = find(levels, 3);
+    assert_true(points.advised->load == 1 && points.capacity[CAPACITY_SLO].level->load == 5);
+    assert_non_null(strstr(points.advice, "Run 1 stream in production"));
+    assert_non_null(strstr(points.advice, "the measurement at 5 streams is invalid"));
+}
+
+/* Requests were answered in time; only what they add up to is lost. */
+static void test_advice_without_any_throughput_says_what_is_missing(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{1, 100, NAN}, {5, 800, NAN}};
+    struct level_summary levels[2];
+    make_levels(levels, rows, 2);
+    for (int k = 0; k < 2; k++) {
+        levels[k].requests.ok = 100;
+        level_add_missing(&levels[k], "output_tps", "tokens.bin.gz is lost");
+        level_add_missing(&levels[k], "total_tps", "output_tps is not known");
+    }
+    struct points points = find(levels, 2);
+    advice_assure(&points, arena, 0, &sla_default);
+    assert_string_equal(points.advice, "No tested load can be advised for production (none: the throughput of the loads that meet it is not known).");
+    assert_string_equal(points.assurance, "Requests were answered, but how many tokens a second is not known: tokens.bin.gz is lost.");
+    levels[0].goodput_share = levels[1].goodput_share = 1;
+    points = find(levels, 2);
+    assert_string_equal(points.capacity[CAPACITY_SLO].none, "none: the throughput of the loads that meet it is not known");
+    for (int k = 0; k < 2; k++)
+        levels[k].rate[RATE_TOTAL_TPS] = 0;
+    assert_string_equal(find(levels, 2).capacity[CAPACITY_TTFT].none, "none: the loads that meet it have no throughput");
+    level_make(&levels[0], 1, NAN, 0);
+    points = find(levels, 1);
+    advice_assure(&points, arena, 0, &sla_default);
+    assert_string_equal(points.assurance, "Not one request brought a token: see what failed.");
 }
 
 static void test_advice_never_names_a_level_that_breaks(void **state)
@@ -430,7 +464,9 @@ static void test_advice_says_less_throughput_only_where_it_is_so(void **state)
     level_judge(&levels[2]);
     assert_non_null(strstr(find(levels, 3).advice, "8 streams gives less throughput"));
     levels[2].rate[RATE_TOTAL_TPS] = NAN;
-    assert_non_null(strstr(find(levels, 3).advice, "at 8 streams no throughput was measured"));
+    assert_non_null(strstr(find(levels, 3).advice, "the throughput at 8 streams is not known"));
+    levels[2].rate[RATE_TOTAL_TPS] = 0;
+    assert_non_null(strstr(find(levels, 3).advice, "8 streams gives no throughput"));
     level_make(&levels[2], 8, NAN, 300);
     assert_non_null(strstr(find(levels, 3).advice, "at 8 streams no TTFT was measured"));
 }
@@ -544,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_units_are_never_mixed),
         cmocka_unit_test(test_advice_names_a_level_and_its_limit),
         cmocka_unit_test(test_advice_is_by_the_objectives_that_were_given),
+        cmocka_unit_test(test_advice_without_any_throughput_says_what_is_missing),
         cmocka_unit_test(test_advice_never_names_a_level_that_breaks),
         cmocka_unit_test(test_advice_names_no_level_whose_measurement_is_invalid),
         cmocka_unit_test(test_advice_says_less_throughput_only_where_it_is_so),

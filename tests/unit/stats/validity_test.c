@@ -184,8 +184,33 @@ static void test_a_stopped_level_is_cut_off(void **state)
     assert_int_equal(bench.out.validity.verdict, VALIDITY_SUSPECT);
     bench.out.requests.left_out = 3;
     assert_non_null(strstr(judge(&bench, arena, "cut off")->text, "3 requests without a first token are left out"));
-    bench.out.ended = false;
+    bench.out.ended = false; /* though its journal tells how it ended */
+    assert_non_null(strstr(judge(&bench, arena, "cut off")->text, "the records end before this level did"));
+    bench.level.health.known = false;
     assert_non_null(strstr(judge(&bench, arena, "cut off")->text, "did not live to end"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
+/* Without the gaps between tokens, what lag matters is known from the records: 40 ms between arrivals bear 4. */
+static void test_lag_where_the_gaps_are_lost(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    bench.level.health.lag_p99 = 3 * NS_PER_MS;
+    assert_non_null(strstr(judge(&bench, arena, "client late")->text, "event-loop lag p99 3.00 ms > 1.00 ms"));
+    for (int k = 0; k < ARRIVALS; k++) {
+        bench.records[k].first_token = bench.records[k].sent + NS_PER_S;
+        bench.records[k].last_token = bench.records[k].first_token + 10 * 40 * NS_PER_MS;
+        bench.records[k].arrivals = 11;
+    }
+    assert_null(judge(&bench, arena, "client late"));
+    bench.level.health.lag_p99 = 4 * NS_PER_MS + 1;
+    assert_non_null(strstr(judge(&bench, arena, "client late")->text, "event-loop lag p99 4.00 ms > 4.00 ms"));
+    bench.out.latency[LATENCY_ARRIVAL_GAP].percentile[P50] = 50;
+    assert_null(judge(&bench, arena, "client late"));
     plan_free(bench.plan);
     arena_free(arena);
 }
@@ -229,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_late_stamps_are_told_and_a_slow_disk_is_suspect),
         cmocka_unit_test(test_a_client_that_stood_still_is_invalid),
         cmocka_unit_test(test_a_stopped_level_is_cut_off),
+        cmocka_unit_test(test_lag_where_the_gaps_are_lost),
         cmocka_unit_test(test_metrics_of_a_part_of_the_window),
         cmocka_unit_test(test_pods_that_changed),
     };
