@@ -534,12 +534,6 @@ static int on_journal(void *context, const json_t *line, struct error *err)
     return 0;
 }
 
-static int compare_ticks(const void *a, const void *b)
-{
-    const struct tick *x = a, *y = b;
-    return (x->t > y->t) - (x->t < y->t);
-}
-
 /* Ticks of some shards only are no throughput. */
 static int read_journals(struct run_data *data, const char *folder, struct error *err)
 {
@@ -557,8 +551,7 @@ static int read_journals(struct run_data *data, const char *folder, struct error
     }
     if (!data->has_journal)
         data->tick_count = 0;
-    if (data->file.part_count > 1 && data->tick_count > 1)
-        qsort(data->ticks, data->tick_count, sizeof *data->ticks, compare_ticks);
+    token_source_sort_ticks(data);
     return 0;
 }
 

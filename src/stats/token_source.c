@@ -1,5 +1,7 @@
 #include "stats/token_source.h"
 
+#include <stdlib.h>
+
 #define UNFLUSHED_NS (2 * NS_PER_S) /* of the wall: what a run that was killed may not have put on disk */
 
 /* ---- ticks ---- */
@@ -10,6 +12,18 @@ void token_source_note_ticks(struct run_data *data, size_t p, size_t first)
     for (size_t k = first; k < data->tick_count; k++)
         if (data->last_ticks[p] == TIME_NEVER || data->ticks[k].t > data->last_ticks[p])
             data->last_ticks[p] = data->ticks[k].t;
+}
+
+static int compare_ticks(const void *a, const void *b)
+{
+    const struct tick *x = a, *y = b;
+    return (x->t > y->t) - (x->t < y->t);
+}
+
+void token_source_sort_ticks(struct run_data *data)
+{
+    if (data->file.part_count > 1 && data->tick_count > 1)
+        qsort(data->ticks, data->tick_count, sizeof *data->ticks, compare_ticks);
 }
 
 /* A tick without tokens is not written: that there are none of a level's end says nothing, if the journal goes on behind it. */

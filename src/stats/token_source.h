@@ -10,6 +10,8 @@
 
 /* After part p's journal: its ticks are those from `first` on. */
 void token_source_note_ticks(struct run_data *data, size_t p, size_t first);
+/* After all journals: ticks of several parts are mixed. */
+void token_source_sort_ticks(struct run_data *data);
 /* When all files are read: fills token_source and has_ticks of every level. */
 void token_source_find(struct run_data *data);
 
