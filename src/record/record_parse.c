@@ -168,7 +168,7 @@ static int read_integer(struct line_reader *reader, int64_t *number)
     }
     if (reader->at == begin)
         return fail(reader, "expected a whole number");
-    if (reader->at < reader->end && strchr(".eE", *reader->at))
+    if (reader->at < reader->end && (*reader->at == '.' || *reader->at == 'e' || *reader->at == 'E'))
         return fail(reader, "expected a whole number, got a fraction");
     *number = negative ? -value : value;
     return 0;
