@@ -147,18 +147,21 @@ static void count_tokens(const struct pass *pass, const struct run_level *level,
 /* Of a member, in the first pass. */
 static void sum_gaps(const struct pass *pass, const struct run_level *level, const struct record *record, const struct token_frame *frame)
 {
-    if (level->blocks.count == 0)
+    if (level->blocks.count == 0 || frame->arrivals < 2)
         return;
     struct block_parts *block =
         &pass->parts[level - pass->data->levels].block[blocks_find(&level->blocks, run_level_counted_at(level, record))];
+    wide gap_ns = 0, itl_ns = 0;
+    uint64_t itl_count = 0;
     for (size_t k = 1; k < frame->arrivals; k++) {
-        int64_t gap = frame->gaps[k];
-        bool tokens = frame->n[k] > 0;
-        block->gap_ns += gap;
-        block->gap_count++;
-        block->itl_ns += tokens ? gap : 0;
-        block->itl_count += tokens ? (uint64_t)frame->n[k] : 0;
+        gap_ns += frame->gaps[k];
+        itl_ns += frame->n[k] > 0 ? frame->gaps[k] : 0;
+        itl_count += (uint64_t)frame->n[k];
     }
+    block->gap_ns += gap_ns;
+    block->gap_count += frame->arrivals - 1;
+    block->itl_ns += itl_ns;
+    block->itl_count += itl_count;
 }
 
 /* The first gap is the TTFT. */
