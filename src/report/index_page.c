@@ -14,7 +14,8 @@
 #define USD_MAX 1e9
 #define BYTES_MAX 9e15
 
-static const char style[] = "a{color:var(--c0)}a:focus-visible{outline:2px solid var(--c0)}.soft{color:var(--soft)}.say{max-width:48rem}\n";
+static const char style[] = "a{color:var(--c0)}a:focus-visible{outline:2px solid var(--c0)}.soft{color:var(--soft)}.say{max-width:48rem}th.wrap{white-space:normal}\n"
+                            "td.short,td.short:not(.number){white-space:nowrap;min-width:0}\n";
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -100,7 +101,7 @@ static void put_time(struct buf *out, const char *time)
     if (k < sizeof form - 1)
         put_text(out, time);
     else
-        buf_printf(out, "<td data-sort=\"%s\">%s</td>", digits, shown);
+        buf_printf(out, "<td class=\"short\" data-sort=\"%s\">%s</td>", digits, shown);
 }
 
 /* The name without ".tar.gz" is that of receipt and report, too. */
@@ -128,13 +129,13 @@ static void put_links(struct buf *out, const json_t *receipt)
     cleanup_free char *stem = stem_of(name);
 
     if (json_is_true(json_object_get(receipt, "report"))) {
-        buf_append_text(out, "<td>");
+        buf_append_text(out, "<td class=\"short\">");
         put_link(out, "reports/", stem, ".html", "report");
         buf_append_text(out, "</td>");
     } else {
-        buf_append_text(out, "<td class=\"soft\">in the archive</td>");
+        buf_append_text(out, "<td class=\"short soft\">in the archive</td>");
     }
-    buf_printf(out, "<td data-sort=\"%.0f\">", size <= BYTES_MAX ? size : 0);
+    buf_printf(out, "<td class=\"short\" data-sort=\"%.0f\">", size <= BYTES_MAX ? size : 0);
     put_link(out, "", name, "", size <= BYTES_MAX ? units_format_bytes((uint64_t)size, text) : "archive");
     buf_append_text(out, "</td>");
 }
@@ -145,7 +146,7 @@ static void put_heads(struct buf *out, const char *const *heads, size_t count)
 {
     buf_append_text(out, "<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead><tr>");
     for (size_t k = 0; k < count; k++)
-        buf_printf(out, "<th scope=\"col\"%s>%s</th>", heads[k][0] == '#' ? " class=\"number\"" : "", heads[k] + (heads[k][0] == '#'));
+        buf_printf(out, "<th scope=\"col\"%s>%s</th>", heads[k][0] == '#' ? " class=\"number wrap\"" : "", heads[k] + (heads[k][0] == '#'));
     buf_append_text(out, "</tr></thead>\n<tbody>\n");
 }
 
@@ -170,13 +171,13 @@ static void put_run(struct buf *out, const json_t *receipt)
     put_time(out, text_of(receipt, "started"));
     put_text(out, text_of(receipt, "model"));
     put_text(out, text_of(receipt, "hardware"));
+    put_links(out, receipt);
     put_load(out, receipt);
     put_number(out, number_of(receipt, "ttft_p95_ms"), 0);
     put_number(out, number_of(receipt, "total_tps"), 0);
     put_usd(out, number_of(receipt, "usd_per_million_tokens"));
     put_text(out, text_of(receipt, "breaking_point"));
     put_number(out, number_of(receipt, "peak_total_tps"), 0);
-    put_links(out, receipt);
     put_text(out, text_of(receipt, "id"));
     buf_append_text(out, "</tr>\n");
 }
@@ -226,8 +227,8 @@ static bool is_comparison(const json_t *receipt)
 
 static void put_table(struct buf *out, const json_t *const *receipts, size_t count, bool comparisons)
 {
-    static const char *const run_heads[] = {"Started (UTC)", "Model", "Hardware", "#Advised load", "#TTFT p95 ms there", "#total tok/s there",
-                                            "#$ per 1M tokens there", "Breaking point", "#Peak total tok/s", "Report", "Archive", "Run"};
+    static const char *const run_heads[] = {"Started (UTC)", "Model", "Hardware", "Report", "Archive", "#Advised load", "#its TTFT p95, ms",
+                                            "#its total tok/s", "#its $ per 1M tokens", "Breaking point", "#Peak total tok/s", "Run"};
     static const char *const comparison_heads[] = {"Published (UTC)", "Comparison", "Conclusion", "Report", "Archive"};
     size_t rows = 0;
 

@@ -21,6 +21,7 @@
 struct listed {
     char *name, *tag;
     json_t *receipt; /* NULL: it cannot be read */
+    bool gone;       /* since it was listed: it is no row */
 };
 
 struct index {
@@ -146,8 +147,7 @@ static int compare_listed(const void *a, const void *b)
     return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
 }
 
-/* One that went away since it was listed is no row. */
-static int read_listed(struct index *index, struct listed *listed, bool *gone, struct error *err)
+static int read_listed(struct index *index, struct listed *listed, struct error *err)
 {
     const json_t *known = json_object_get(index->known, listed->name);
     const char *tag = json_string_value(json_array_get(known, 0));
@@ -158,9 +158,9 @@ static int read_listed(struct index *index, struct listed *listed, bool *gone, s
         listed->receipt = json_incref(json_array_get(known, 1));
         return 0;
     }
-    if (index->objects->get(index->to, name, index->settings, &bytes, gone, err) < 0)
+    if (index->objects->get(index->to, name, index->settings, &bytes, &listed->gone, err) < 0)
         return -1;
-    listed->receipt = parse_receipt(&bytes);
+    listed->receipt = listed->gone ? NULL : parse_receipt(&bytes);
     if (listed->receipt)
         json_object_set_new(index->known, listed->name, json_pack("[s, O]", listed->tag, listed->receipt));
     return 0;
@@ -168,26 +168,15 @@ static int read_listed(struct index *index, struct listed *listed, bool *gone, s
 
 static int read_all(struct index *index, struct error *err)
 {
-    size_t kept = 0;
-
     forget(index);
     if (index->objects->list(index->to, RECEIPTS, index->settings, note, index, err) < 0)
         return -1;
     if (index->count > 0)
         qsort(index->listed, index->count, sizeof *index->listed, compare_listed);
     for (size_t k = 0; k < index->count; k++) {
-        bool gone = false;
-
-        if (read_listed(index, &index->listed[k], &gone, err) < 0)
+        if (read_listed(index, &index->listed[k], err) < 0)
             return -1;
-        if (gone) {
-            free(index->listed[k].name);
-            free(index->listed[k].tag);
-            continue;
-        }
-        index->listed[kept++] = index->listed[k];
     }
-    index->count = kept;
     return 0;
 }
 
@@ -204,7 +193,7 @@ static void make_pages(const struct index *index, struct buf *page, struct buf *
         const struct listed *listed = &index->listed[k];
 
         if (!listed->receipt) {
-            unreadable++;
+            unreadable += !listed->gone;
             continue;
         }
         json_array_append(receipts, listed->receipt);
@@ -217,7 +206,7 @@ static void make_pages(const struct index *index, struct buf *page, struct buf *
     json_decref(root);
 }
 
-/* What index.json, if it is ours, knows of receipts. false: the page that is there is somebody else's. */
+/* What index.json, if it is ours, knows of receipts. Not ours: the page that is there is somebody else's. */
 static int read_known(struct index *index, bool *ours, struct error *err)
 {
     cleanup_buf struct buf bytes = BUF_INIT(INDEX_PAGE_MAX), page = BUF_INIT(INDEX_PAGE_MAX);
@@ -275,36 +264,39 @@ static int put_pages(struct index *index, struct error *err)
     }
 }
 
-static int publish(struct index *index, const struct delivery *delivery, const struct archive_plan *plan, const struct index_publication *publication,
-                   struct secrets *secrets, struct error *err)
+static int refresh(struct index *index, struct error *err)
 {
-    cleanup_free char *place = index->objects->place(index->to, PAGE);
     bool ours = false;
 
-    if (put_receipt(index, delivery, plan, publication, secrets, err) < 0)
-        return -1;
-    if (!index->objects->list)
-        return 0;
     if (read_known(index, &ours, err) < 0)
         return -1;
-    if (!ours)
-        return error_set(err, ERROR_PUBLISH, "%s is somebody else's page: it stays, and what was published there is told by index/ only", place);
-    return put_pages(index, err);
+    if (ours)
+        return put_pages(index, err);
+
+    cleanup_free char *place = index->objects->place(index->to, PAGE);
+
+    return error_set(err, ERROR_PUBLISH, "%s is somebody else's page: it stays, and what was published there is told by index/ only", place);
 }
 
-int index_publish(const char *to, const struct delivery *delivery, const struct archive_plan *plan, const struct index_publication *publication,
-                  struct secrets *secrets, const struct destination_settings *settings, struct error *err)
+int index_refresh(const char *to, const struct destination_objects *objects, const struct destination_settings *settings, struct error *err)
 {
-    struct index index = {.to = to, .objects = destination_objects_of(to), .settings = settings};
-
-    if (!index.objects)
-        return 0;
-    index.known = json_object();
-
-    const int result = publish(&index, delivery, plan, publication, secrets, err);
+    struct index index = {.to = to, .objects = objects, .settings = settings, .known = json_object()};
+    const int result = refresh(&index, err);
 
     forget(&index);
     free(index.listed);
     json_decref(index.known);
     return result;
+}
+
+int index_publish(const char *to, const struct delivery *delivery, const struct archive_plan *plan, const struct index_publication *publication,
+                  struct secrets *secrets, const struct destination_settings *settings, struct error *err)
+{
+    const struct index index = {.to = to, .objects = destination_objects_of(to), .settings = settings};
+
+    if (!index.objects)
+        return 0;
+    if (put_receipt(&index, delivery, plan, publication, secrets, err) < 0)
+        return -1;
+    return index.objects->list ? index_refresh(to, index.objects, settings, err) : 0;
 }

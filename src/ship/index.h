@@ -47,5 +47,7 @@ struct index_publication {
  * too. ERROR_PUBLISH: the archive is there, and what of the index is not. */
 int index_publish(const char *to, const struct delivery *delivery, const struct archive_plan *plan, const struct index_publication *publication,
                   struct secrets *secrets, const struct destination_settings *settings, struct error *err);
+/* Makes the pages anew of what is listed; objects can list. Part of the above. */
+int index_refresh(const char *to, const struct destination_objects *objects, const struct destination_settings *settings, struct error *err);
 
 #endif
