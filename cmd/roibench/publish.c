@@ -197,9 +197,6 @@ static const struct option_row publish_options[] = {
     {.type = OPTION_TEXT, .name = "models", .argument = "DIR", .help = "folder with <model>.json, whose `publish` lists where the model's results go"},
     {.type = OPTION_TEXT, .name = "comparison", .argument = "ID",
      .help = "publish this comparison with the runs it compares, instead of one run"},
-    {.type = OPTION_TEXT, .name = "redact", .argument = "REGEX", .repeatable = true,
-     .help = "POSIX extended regular expression of what must not leave, beside keys and tokens: a file that has it, inside gzip too, stops the "
-             "publishing; nothing is replaced"},
     {.type = OPTION_CHOICE, .name = "include", .argument = "WHAT", .choices = "all|reports|records", .default_text = "all",
      .help = "reports: what readers look at, with plan and manifest; records: what was measured and sent; an archive of a part has a name of its own"},
     {.type = OPTION_FLAG, .name = "no-prompts", .help = "leave out what requests were made of: prompts.jsonl.gz, data.jsonl and its index"},

@@ -6,10 +6,11 @@ bool answer_is_passing(const struct http_response *response)
 {
     const int status = response->status;
 
-    if (status != 0)
-        return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
-    return response->trouble == HTTP_CONNECT || response->trouble == HTTP_TIMEOUT || response->trouble == HTTP_BROKEN ||
-           response->trouble == HTTP_DNS;
+    /* Of an upload that broke off, the status may be that of 100 Continue. */
+    if (response->trouble != HTTP_FINE)
+        return response->trouble == HTTP_CONNECT || response->trouble == HTTP_TIMEOUT || response->trouble == HTTP_BROKEN ||
+               response->trouble == HTTP_DNS;
+    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
 
 void answer_note(const struct http_response *response, struct delivery *delivery)

@@ -100,12 +100,15 @@ static int fail_status(const char *shown, const struct http_response *response, 
 /* ---- what is there ---- */
 
 /* Does "<url>.sha256" name our archive's content? What lies there may still be a part of it. */
-static int http_is_same(const struct http_target *target, const struct archive_plan *plan, bool *same, struct error *err)
+static int http_is_same(const struct http_target *target, const struct archive_plan *plan, bool *same, struct delivery *delivery,
+                        struct error *err)
 {
     cleanup_response struct http_response response = {0};
 
-    if (http_client_get(target->client, target->checksum_url, QUESTION_TIMEOUT_NS, &response, err) < 0)
+    if (http_client_get(target->client, target->checksum_url, QUESTION_TIMEOUT_NS, &response, err) < 0) {
+        answer_note(&response, delivery);
         return error_reclass(err, ERROR_PUBLISH);
+    }
     *same = response.status == 200 && strncasecmp(buf_text(&response.body), plan->sha256, SHA256_HEX) == 0;
     return 0;
 }
@@ -119,15 +122,13 @@ static int http_look(const struct http_target *target, const struct archive_plan
 
     if (!target->checksum_url || target->settings->overwrite)
         return 0;
-    const int result = http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err);
-
-    if (result < 0)
+    if (http_client_head(target->client, target->url, QUESTION_TIMEOUT_NS, &response, err) < 0) {
         answer_note(&response, delivery);
-    if (result < 0)
         return error_reclass(err, ERROR_PUBLISH);
+    }
     if (response.status != 200)
         return 0;
-    if (http_is_same(target, plan, &same, err) < 0)
+    if (http_is_same(target, plan, &same, delivery, err) < 0)
         return -1;
     delivery->other_content = !same;
     if (!same)
