@@ -57,7 +57,7 @@ in_pod() { # CLAIM ARGUMENTS...
     name=look-$RANDOM$RANDOM
     jq --null-input --arg name "$name" --arg image "$IMAGE" --arg claim "$claim" '{apiVersion: "v1", kind: "Pod", metadata: {name: $name},
         spec: {restartPolicy: "Never", containers: [{name: "roibench", $image, args: $ARGS.positional, volumeMounts: [{name: "results", mountPath: "/results"}]}],
-               volumes: [{name: "results", persistentVolumeClaim: {claimName: $claim}}]}}' --args "$@" | k apply -f - >/dev/null
+               volumes: [{name: "results", persistentVolumeClaim: {claimName: $claim}}]}}' --args -- "$@" | k apply -f - >/dev/null
     for ((tries = 0; tries < 120; tries++)); do
         pod=$(k get pod "$name" -o jsonpath='{.status.phase}')
         [[ $pod == Succeeded || $pod == Failed ]] && break
@@ -167,7 +167,7 @@ in_pod() { # CLAIM ARGUMENTS...
         sleep 1
     done
     run k logs job/roi-comparison
-    [[ $state == *Complete* ]]
+    [[ $state == *Complete* ]] || fail "$output"
     [[ $output == *"4 x mistral-3-int4 (cheap) against one mistral-3-bf16 (dear) for the same money"* ]]
     assert_equal "$(k get jobs -l app=guidellm,benchmark-run -o name | wc -l)" 5
 }
