@@ -17,6 +17,15 @@ static bool is_path(const char *path, const char *expected)
     return strcmp(path, expected) == 0;
 }
 
+/* What stands behind the first element of the path when its name begins so; NULL: it is another. AWS's own clients do not look at the end of
+ * that name, and servers differ in it ("Result", "Response", "V2"). */
+static const char *below(const char *path, const char *root)
+{
+    const size_t length = strlen(root);
+
+    return strncmp(path, root, length) == 0 ? path + length + strcspn(path + length, "/") : NULL;
+}
+
 /* A line of ASCII, cut to size. */
 static void copy_line(char *out, size_t size, const char *text)
 {
@@ -156,7 +165,7 @@ static void end_part(struct parts_reading *reading)
 static void take_part(void *context, const char *path, const char *text)
 {
     struct parts_reading *reading = context;
-    const char *name = strncmp(path, "/ListPartsResult", 16) == 0 ? path + 16 : NULL;
+    const char *name = below(path, "/ListParts");
     int64_t number = 0;
 
     if (!name)
@@ -254,10 +263,11 @@ static void end_upload(struct uploads_reading *reading)
 static void take_upload(void *context, const char *path, const char *text)
 {
     struct uploads_reading *reading = context;
-    const char *name = strncmp(path, "/ListMultipartUploadsResult/Upload", 34) == 0 ? path + 34 : NULL;
+    const char *name = below(path, "/ListMultipartUploads");
 
-    if (!name)
+    if (!name || strncmp(name, "/Upload", 7) != 0)
         return;
+    name += 7;
     if (is_path(name, "/Key"))
         reading->same_key = strcmp(text, reading->key) == 0;
     else if (is_path(name, "/UploadId"))
@@ -307,7 +317,7 @@ static void end_object(struct objects_reading *reading)
 static void take_object(void *context, const char *path, const char *text)
 {
     struct objects_reading *reading = context;
-    const char *name = strncmp(path, "/ListBucketResult", 17) == 0 ? path + 17 : NULL;
+    const char *name = below(path, "/ListBucket");
 
     if (!name)
         return;

@@ -3,6 +3,7 @@
 The endpoint, region, CA and keys are boto3's own: AWS_ENDPOINT_URL, AWS_DEFAULT_REGION, AWS_CA_BUNDLE, AWS_ACCESS_KEY_ID and so on.
 
 setup BUCKET        makes the bucket, two users and a role; prints "name id secret" of the users, then moto asks for signatures
+unsigned COUNT      moto takes so many requests without a signature, then none; AssumeRoleWithWebIdentity has none, and moto does not know that
 sha256 BUCKET KEY   of the object's bytes
 keys BUCKET         one a line
 metadata BUCKET KEY as JSON, with the ETag
@@ -15,6 +16,7 @@ put BUCKET KEY FILE as `aws s3 cp` does
 import hashlib
 import json
 import os
+import ssl
 import sys
 import urllib.request
 
@@ -40,9 +42,13 @@ def setup(bucket):
     trust = policy({"Effect": "Allow", "Principal": {"Federated": "*"}, "Action": "sts:AssumeRoleWithWebIdentity"})
     iam.create_role(RoleName="nightly", AssumeRolePolicyDocument=trust)
     iam.put_role_policy(RoleName="nightly", PolicyName="s3", PolicyDocument=policy(PUBLISHER))
-    # From here on every request must be signed by a key that is allowed to do it.
+    unsigned("0")
+
+
+def unsigned(count):
     url = os.environ["AWS_ENDPOINT_URL"] + "/moto-api/reset-auth"
-    urllib.request.urlopen(urllib.request.Request(url, b"0", {"Content-Type": "text/plain"}))
+    context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+    urllib.request.urlopen(urllib.request.Request(url, count.encode(), {"Content-Type": "text/plain"}), context=context)
 
 
 def sha256(bucket, key):

@@ -68,7 +68,7 @@ static void test_parts_over_two_pages(void **state)
 {
     static const char first[] = "<ListPartsResult" NAMESPACE "><IsTruncated>true</IsTruncated>" PART("1", "&quot;aa&quot;", "5") PART("3", "\"bb\"", "6")
                                 "</ListPartsResult>";
-    static const char second[] = "<ListPartsResult><IsTruncated>false</IsTruncated>" PART("10000", "cc", "0") "</ListPartsResult>";
+    static const char second[] = "<ListPartsResponse><IsTruncated>false</IsTruncated>" PART("10000", "cc", "0") "</ListPartsResponse>";
     cleanup_buf struct buf body = BUF_INIT(BODY_MAX);
     struct s3_parts parts = {0};
 
