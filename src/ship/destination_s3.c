@@ -10,107 +10,19 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "ship/destination.h"
+#include "ship/s3_objects.h"
 #include "ship/s3_parts.h"
+#include "ship/s3_place.h"
 #include "ship/s3_upload.h"
 
 #define QUESTION_TIMEOUT_NS (60 * NS_PER_S)
-#define BUCKET_LENGTH_MIN 3
-#define BUCKET_LENGTH_MAX 63
-#define KEY_LENGTH_MAX 1024
-#define NAME_LENGTH_MAX 300 /* of an archive and what stands behind it, beside the prefix */
-#define SHA256_HEX 64
 
 CLEANUP_DEFINE(struct http_client, http_client_free)
 CLEANUP_DEFINE(struct s3_bucket, s3_bucket_close)
 CLEANUP_DEFINE(struct archive_stream, archive_stream_close)
 
 #define cleanup_response __attribute__((cleanup(http_response_free)))
-
-/* ---- names ---- */
-
-static const char *after_scheme(const char *to)
-{
-    return strstr(to, "://") + 3;
-}
-
-static char *bucket_of(const char *to)
-{
-    const char *name = after_scheme(to);
-
-    return mem_strndup(name, strcspn(name, "/"));
-}
-
-/* The prefix without '/' at its end, and "/name" behind it, if any. free() it. */
-static char *key_of(const char *to, const char *name)
-{
-    const char *prefix = after_scheme(to);
-
-    prefix += strcspn(prefix, "/");
-    prefix += *prefix == '/';
-
-    size_t length = strlen(prefix);
-
-    while (length > 0 && prefix[length - 1] == '/')
-        length--;
-    return mem_printf("%.*s%s%s", (int)length, prefix, length > 0 && name ? "/" : "", name ? name : "");
-}
-
-/* Amazon S3 User Guide, "Bucket naming rules"; other servers' older buckets may have capitals and _. */
-static bool is_bucket(const char *name)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    const size_t length = strlen(name);
-
-    return length >= BUCKET_LENGTH_MIN && length <= BUCKET_LENGTH_MAX && strspn(name, letters) == length && !strchr(".-_", name[0]) &&
-           !strstr(name, "..");
-}
-
-/* "." and ".." would be taken out of a URL on the way, and then no signature fits. */
-static bool has_dots(const char *key)
-{
-    for (const char *part = key; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
-        const size_t length = strcspn(part, "/");
-
-        if ((length == 1 && *part == '.') || (length == 2 && strncmp(part, "..", 2) == 0))
-            return true;
-    }
-    return false;
-}
-
-static bool is_text(const char *key)
-{
-    for (const unsigned char *c = (const unsigned char *)key; *c;) {
-        const size_t length = utf8_character(c, strlen((const char *)c));
-
-        if (length == 0 || *c < ' ' || *c == 0x7f)
-            return false;
-        c += length;
-    }
-    return true;
-}
-
-static int s3_check(const char *to, struct error *err)
-{
-    cleanup_free char *bucket = bucket_of(to), *prefix = key_of(to, NULL);
-
-    if (!is_bucket(bucket))
-        return error_set(err, ERROR_USAGE, "'%.200s' names no bucket: expected s3://bucket/prefix, a bucket has 3 to 63 letters, digits, dots and hyphens",
-                         to);
-    if (!is_text(prefix) || has_dots(prefix) || strstr(prefix, "//"))
-        return error_set(err, ERROR_USAGE, "'%.200s': a prefix has no empty parts, no '.' and '..', and is UTF-8 without control characters", to);
-    if (strlen(prefix) > KEY_LENGTH_MAX - NAME_LENGTH_MAX)
-        return error_set(err, ERROR_USAGE, "the prefix in '%.100s...' is too long: a key of S3 has %d bytes", to, KEY_LENGTH_MAX);
-    return 0;
-}
-
-static char *s3_place(const char *to, const char *name)
-{
-    cleanup_free char *bucket = bucket_of(to), *key = key_of(to, name);
-
-    return mem_printf("s3://%s/%s", bucket, key);
-}
 
 /* ---- what is there ---- */
 
@@ -350,7 +262,7 @@ static int deliver(struct s3_target *target, const struct archive_plan *plan, st
 static int s3_put(const char *to, const struct archive_plan *plan, const struct destination_settings *settings, struct delivery *delivery,
                   struct error *err)
 {
-    cleanup_free char *name = bucket_of(to), *key = key_of(to, plan->name);
+    cleanup_free char *name = s3_place_bucket(to), *key = s3_place_key(to, plan->name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(name, settings, err);
     cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
 
@@ -412,7 +324,7 @@ static void fetch_checksum(const struct s3_target *target, char *sha256)
 static int s3_get(const char *to, const char *name, const struct destination_settings *settings, destination_take take, void *context,
                   char *sha256, struct error *err)
 {
-    cleanup_free char *bucket_name = bucket_of(to), *key = key_of(to, name), *shown = s3_place(to, name);
+    cleanup_free char *bucket_name = s3_place_bucket(to), *key = s3_place_key(to, name), *shown = s3_place_url(to, name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(bucket_name, settings, err);
     cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
     const struct s3_target target = {.client = client, .bucket = bucket, .settings = settings, .key = key, .shown = shown};
@@ -429,4 +341,5 @@ static int s3_get(const char *to, const char *name, const struct destination_set
     return 0;
 }
 
-const struct destination destination_s3 = {.check = s3_check, .place = s3_place, .put = s3_put, .get = s3_get};
+const struct destination destination_s3 = {
+    .check = s3_place_check, .place = s3_place_url, .put = s3_put, .get = s3_get, .objects = &destination_s3_objects};

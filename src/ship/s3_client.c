@@ -75,7 +75,9 @@ struct s3_bucket *s3_bucket_open(const char *name, const struct destination_sett
     bucket->settings = settings;
     bucket->clock = clock_system();
     bucket->name = mem_strdup(name);
-    bucket->credentials = aws_credentials_new(&settings->net, settings->environment, bucket->clock, err);
+    bucket->credentials = s3->kept && *s3->kept ? *s3->kept : aws_credentials_new(&settings->net, settings->environment, bucket->clock, err);
+    if (s3->kept)
+        *s3->kept = bucket->credentials;
     if (!bucket->credentials) {
         s3_bucket_close(bucket);
         return NULL;
@@ -96,7 +98,8 @@ void s3_bucket_close(struct s3_bucket *bucket)
 {
     if (!bucket)
         return;
-    aws_credentials_free(bucket->credentials);
+    if (!bucket->settings->s3.kept)
+        aws_credentials_free(bucket->credentials);
     free(bucket->name);
     free(bucket->region);
     free(bucket->root);

@@ -30,7 +30,7 @@ struct s3_bucket {
     char *path;     /* before "/key", encoded: "", "/bucket" */
     const struct destination_settings *settings;
     const struct clock *clock;
-    struct aws_credentials *credentials;
+    struct aws_credentials *credentials; /* settings->s3.kept has them, or they are the bucket's */
 };
 
 /* settings outlive it. ERROR_PUBLISH. For s3_bucket_close. Any thread may call with it, each with an http_client of its own. */
