@@ -86,6 +86,11 @@ static bool is_summary(const struct archive_member *member)
     return slash && strcmp(slash + 1, "summary.json") == 0;
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
 static int read_run(const char *path, struct gateway_run *run, struct error *err)
 {
     struct json_reader reader;
@@ -145,7 +150,7 @@ static int write_group(struct gateway_run *runs, size_t count, const struct gate
     size_t used = 0;
 
     for (size_t k = 0; k < count; k++) {
-        if (strcmp(runs[k].model, first->model) == 0 && strcmp(runs[k].hardware, first->hardware) == 0) {
+        if (is_same_text(runs[k].model, first->model) && is_same_text(runs[k].hardware, first->hardware)) {
             members[used++] = (struct summary_metrics_run){runs[k].document, archive};
             runs[k].done = true;
         }
@@ -209,7 +214,7 @@ static bool is_group(const json_t *group, const struct gateway_run *run)
     const char *job = json_string_value(json_object_get(labels, "job")), *model = json_string_value(json_object_get(labels, "model"));
     const char *hardware = json_string_value(json_object_get(labels, "hardware"));
 
-    return job && strcmp(job, "roibench") == 0 && strcmp(model ? model : "", run->model) == 0 && strcmp(hardware ? hardware : "", run->hardware) == 0;
+    return is_same_text(job, "roibench") && is_same_text(model ? model : "", run->model) && is_same_text(hardware ? hardware : "", run->hardware);
 }
 
 /* Does the group say that it is of this run, in this archive? */
@@ -223,7 +228,7 @@ static bool has_run(const json_t *group, const struct gateway_run *run, const ch
         const json_t *labels = json_object_get(metric, "labels");
         const char *of_run = json_string_value(json_object_get(labels, "run_id")), *of_archive = json_string_value(json_object_get(labels, "archive"));
 
-        if (run_id && of_run && of_archive && strcmp(of_run, run_id) == 0 && strcmp(of_archive, archive) == 0)
+        if (is_same_text(of_run, run_id) && is_same_text(of_archive, archive))
             return true;
     }
     return false;
