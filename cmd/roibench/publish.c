@@ -193,7 +193,8 @@ static const struct option_row publish_options[] = {
     {.type = OPTION_GROUP, .name = "Publish"},
     {.type = OPTION_TEXT, .name = "to", .argument = "URL", .repeatable = true,
      .help = "destination: a folder (a path or file:///folder), or http(s)://host/path to PUT to (ending in /: the archive's name is "
-             "appended); default: those of the model's file, else <workspace>/archives"},
+             "appended), s3://bucket/prefix, oci://registry/repository[:tag], pushgateway://host:port (the summary's numbers), "
+             "presigned:///file.json (a signed URL or form); default: those of the model's file, else <workspace>/archives"},
     {.type = OPTION_TEXT, .name = "models", .argument = "DIR", .help = "folder with <model>.json, whose `publish` lists where the model's results go"},
     {.type = OPTION_TEXT, .name = "comparison", .argument = "ID",
      .help = "publish this comparison with the runs it compares, instead of one run"},
