@@ -137,18 +137,16 @@ static int print_object(const struct dispatch *dispatch, const json_t *object, s
 /* One that cannot be made has failed; the others are made all the same. -1: none could. */
 static int create_all(struct dispatch *dispatch, struct error *err)
 {
-    const struct kube_resource resource = launch_resource(dispatch->launch.kind, dispatch->launch.namespace);
     const char *kind = launch_kind_name(dispatch->launch.kind);
     bool dry = options_flag(dispatch->options, "dry-run"), any = false;
     for (size_t k = 0; k < dispatch->count; k++) {
         struct launched *launched = &dispatch->launched[k];
         cleanup_with(json_decref) json_t *object = launch_make(&dispatch->launch, launched);
-        json_t *created = NULL;
         if (dry && print_object(dispatch, object, err) < 0)
             return -1;
         if (dry)
             continue;
-        if (kube_create(dispatch->client, &resource, object, &created, err) != KUBE_OK) {
+        if (launch_create(dispatch->client, &dispatch->launch, object, err) != KUBE_OK) {
             launched->state = LAUNCH_FAILED;
             launched->why = arena_strdup(dispatch->arena, err->text);
             log_warning(&dispatch->app->log, "%s: %s", launched->model, err->text);
@@ -156,7 +154,6 @@ static int create_all(struct dispatch *dispatch, struct error *err)
         }
         any = true;
         fprintf(dispatch->app->out, "%-24s %s %s, run %s\n", launched->model, kind, launched->name, launched->run_id);
-        json_decref(created);
     }
     fflush(dispatch->app->out);
     return any || dry ? 0 : -1;

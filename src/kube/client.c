@@ -189,6 +189,9 @@ static enum kube_outcome refuse(const struct kube_client *client, const struct k
                   buf_text(&what), message, resource->namespace ? "Role in that namespace" : "ClusterRole", resource->group, resource->plural,
                   request->verb);
         return KUBE_FORBIDDEN;
+    case 409:
+        error_set(err, ERROR_TARGET, "Kubernetes has one already: %s%s", buf_text(&what), message);
+        return KUBE_EXISTS;
     default:
         error_set(err, ERROR_TARGET, "Kubernetes answers HTTP %d: %s%s", response->status, buf_text(&what), message);
         return KUBE_FAILED;

@@ -42,7 +42,7 @@ struct kube_resource {
     const char *namespace, *name;
 };
 
-enum kube_outcome { KUBE_OK, KUBE_NOT_FOUND, KUBE_FORBIDDEN, KUBE_FAILED };
+enum kube_outcome { KUBE_OK, KUBE_NOT_FOUND, KUBE_FORBIDDEN, KUBE_EXISTS, KUBE_FAILED };
 
 struct kube_client;
 /* Copies what it needs. NULL with *err: a file that cannot be read. */
@@ -58,7 +58,8 @@ enum kube_outcome kube_get(struct kube_client *client, const struct kube_resourc
 /* *items is a new array of all pages together; labels: "a=b,c=d" or NULL. More than KUBE_LIST_MAX objects: KUBE_FAILED. */
 enum kube_outcome kube_list(struct kube_client *client, const struct kube_resource *resource, const char *labels, json_t **items,
                             struct error *err);
-/* Makes the object; *created is what the API made of it. A try is repeated only where the API cannot have taken it (429, no connection). */
+/* Makes the object; *created is what the API made of it. A try is repeated only where the API cannot have taken it (429, no connection).
+ * KUBE_EXISTS: there is one of that name. */
 enum kube_outcome kube_create(struct kube_client *client, const struct kube_resource *resource, const json_t *object, json_t **created, struct error *err);
 
 /* type: "ADDED", "MODIFIED", "DELETED"; object is borrowed. false ends the watch. */

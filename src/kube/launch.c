@@ -184,6 +184,20 @@ json_t *launch_make(const struct launch_settings *settings, const struct launche
     return object;
 }
 
+enum kube_outcome launch_create(struct kube_client *client, const struct launch_settings *settings, const json_t *object, struct error *err)
+{
+    const struct kube_resource resource = launch_resource(settings->kind, settings->namespace);
+    enum kube_outcome outcome = KUBE_FAILED;
+    for (int tries = 0; tries < KUBE_TRIES && outcome == KUBE_FAILED; tries++) {
+        json_t *created = NULL;
+        outcome = kube_create(client, &resource, object, &created, err);
+        json_decref(created);
+        if (outcome == KUBE_EXISTS && tries > 0)
+            return KUBE_OK;
+    }
+    return outcome;
+}
+
 /* --- what became of it ------------------------------------------------------------------------- */
 
 /* A Job has the conditions Complete and Failed, a PipelineRun Succeeded, which may be False. */

@@ -51,6 +51,10 @@ void launch_name(const struct launch_settings *settings, const char *model, stru
 /* The object. A new reference. */
 json_t *launch_make(const struct launch_settings *settings, const struct launched *launched);
 
+/* Makes the object of a model. An API that did not answer in time may have made it: it is asked again, and the name, which nobody else has, tells.
+ * KUBE_OK, or *err. */
+enum kube_outcome launch_create(struct kube_client *client, const struct launch_settings *settings, const json_t *object, struct error *err);
+
 /* Takes the states of those that go on out of one listing by their label. What is gone has failed. KUBE_OK, or *err. */
 enum kube_outcome launch_look(struct kube_client *client, const struct launch_settings *settings, struct launched *launched, size_t count, struct arena *arena,
                               struct error *err);

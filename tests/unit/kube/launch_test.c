@@ -182,6 +182,24 @@ static void test_what_became_of_them(void **state)
     kube_api_stop(&api);
 }
 
+/* The first answer is lost; the second says that the object is there. */
+static void test_an_answer_that_did_not_come(void **state)
+{
+    (void)state;
+    const struct launch_settings settings = settings_of(LAUNCH_JOB, NULL);
+    struct error err;
+    json_t *object = json_object();
+    KUBE_API_START(&api, {"/apis/batch/v1/namespaces/private-ai/jobs", 504, "{}", 1, NULL}, {"/apis/batch/v1/namespaces/private-ai/jobs", 409, "{}", 1, NULL});
+    assert_int_equal(launch_create(api.client, &settings, object, &err), KUBE_OK);
+    kube_api_stop(&api);
+    KUBE_API_START(&api, {"/apis/batch/v1/namespaces/private-ai/jobs", 409, "{\"message\":\"it is there\"}", 0, NULL});
+    assert_int_equal(launch_create(api.client, &settings, object, &err), KUBE_EXISTS); /* somebody else's */
+    assert_non_null(strstr(err.text, "has one already: create jobs.batch in namespace private-ai: it is there"));
+    assert_int_equal(api.asked, 1);
+    kube_api_stop(&api);
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_pipeline_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_are_no_labels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_templates_that_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_answer_that_did_not_come, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_became_of_them, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
