@@ -2,12 +2,14 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "report/table.h"
 
+#define REASON_TAGS_MAX 64 /* there are some twenty */
 #define KUBERNETES_LINE_MAX ((size_t)128 << 10)
 
 void markdown_list(struct buf *out, const char *title, const char *const *texts, size_t count)
@@ -45,17 +47,12 @@ const char *markdown_ttft(const struct level_summary *level, char *buffer)
     return buffer;
 }
 
-const char *markdown_load(const struct run_summary *summary, const struct level_summary *level, char *buffer)
+const char *markdown_load(const struct level_summary *level, char *buffer)
 {
     char load[UNITS_TEXT_SIZE];
-    int place = 0, repeats = 0;
-    for (size_t k = 0; k < summary->level_count; k++) {
-        repeats += summary->levels[k].index == level->index;
-        place += summary->levels[k].index == level->index && summary->levels[k].repeat <= level->repeat;
-    }
     int length = snprintf(buffer, MARKDOWN_LOAD_SIZE, "%s %s", units_format_load(level->load, load), level->unit);
-    if (repeats > 1)
-        snprintf(buffer + length, (size_t)(MARKDOWN_LOAD_SIZE - length), " (%d of %d)", place, repeats);
+    if (level->places > 1)
+        snprintf(buffer + length, (size_t)(MARKDOWN_LOAD_SIZE - length), " (%d of %d)", level->place, level->places);
     return buffer;
 }
 
@@ -273,7 +270,7 @@ void markdown_levels(struct buf *out, const struct run_summary *summary)
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
-        table_printf(&table, "%s", markdown_load(summary, level, load));
+        table_printf(&table, "%s", markdown_load(level, load));
         table_printf(&table, "%s", markdown_ttft(level, text));
         table_number(&table, level->latency[LATENCY_TPOT].percentile[P95], 1);
         table_number(&table, level->latency[LATENCY_TPOT_WITH_FIRST].percentile[P95], 1);
@@ -331,7 +328,7 @@ void markdown_windows(struct buf *out, const struct run_summary *summary)
         bool warmup = was_looked_for(&level->warmup), cooldown = was_looked_for(&level->cooldown);
         if (!warmup && !cooldown)
             continue;
-        buf_printf(out, "- %s: ", markdown_load(summary, level, load));
+        buf_printf(out, "- %s: ", markdown_load(level, load));
         if (warmup)
             add_warmup(out, &level->warmup);
         if (warmup && cooldown)
@@ -444,11 +441,11 @@ static bool has_failures(const struct run_summary *summary)
     return false;
 }
 
-static void add_failures(struct table *table, const struct run_summary *summary, const struct level_summary *level)
+static void add_failures(struct table *table, const struct level_summary *level)
 {
     char load[MARKDOWN_LOAD_SIZE];
     for (size_t k = 0; k < level->failure_count; k++) {
-        table_printf(table, "%s", markdown_load(summary, level, load));
+        table_printf(table, "%s", markdown_load(level, load));
         table_printf(table, "%s", level->failures[k].name);
         table_number(table, (double)level->failures[k].count, 0);
         table_printf(table, "%s", level->failures[k].blame);
@@ -464,43 +461,52 @@ void markdown_failures(struct buf *out, const struct run_summary *summary, const
     buf_printf(out, "%s What failed\n\n", heading);
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++)
-        add_failures(&table, summary, &summary->levels[k]);
+        add_failures(&table, &summary->levels[k]);
     table_end(&table, out);
 }
 
 /* ---- validity ---- */
 
-/* The first level that has this tag, or NULL; *others says how many more have it. */
-static const struct level_summary *first_with(const struct run_summary *summary, const char *tag, size_t *others)
+/* A reason, the first level that has it, and how many more do. */
+struct shared_reason {
+    const struct validity_reason *reason;
+    const struct level_summary *first;
+    size_t others;
+};
+
+/* NULL: of none yet. */
+static struct shared_reason *find_reason(struct shared_reason *reasons, size_t count, const char *tag)
 {
-    const struct level_summary *first = NULL;
-    *others = 0;
-    for (size_t k = 0; k < summary->level_count; k++)
-        for (size_t r = 0; r < summary->levels[k].validity.count; r++) {
-            if (strcmp(summary->levels[k].validity.reasons[r].tag, tag) != 0)
-                continue;
-            *others += first != NULL;
-            first = first ? first : &summary->levels[k];
-        }
-    return first;
+    for (size_t k = 0; k < count; k++)
+        if (strcmp(reasons[k].reason->tag, tag) == 0)
+            return &reasons[k];
+    return NULL;
 }
 
 /* One line a reason; what several levels have in common is said once, with the first level's numbers. */
 static void add_reasons(struct buf *out, const struct run_summary *summary)
 {
     char load[MARKDOWN_LOAD_SIZE];
-    size_t others;
+    struct shared_reason reasons[REASON_TAGS_MAX];
+    size_t count = 0;
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
         for (size_t r = 0; r < level->validity.count; r++) {
-            const struct validity_reason *reason = &level->validity.reasons[r];
-            if (first_with(summary, reason->tag, &others) != level)
-                continue;
-            buf_printf(out, "- %s: %s; at %s", validity_name(reason->verdict), reason->text, markdown_load(summary, level, load));
-            if (others > 0)
-                buf_printf(out, ", and alike at %zu more level%s", others, others == 1 ? "" : "s");
-            buf_append_char(out, '\n');
+            struct shared_reason *shared = find_reason(reasons, count, level->validity.reasons[r].tag);
+            if (!shared && count == REASON_TAGS_MAX)
+                abort(); /* a mistake in the program */
+            if (shared)
+                shared->others++;
+            else
+                reasons[count++] = (struct shared_reason){&level->validity.reasons[r], level, 0};
         }
+    }
+    for (size_t k = 0; k < count; k++) {
+        const struct shared_reason *shared = &reasons[k];
+        buf_printf(out, "- %s: %s; at %s", validity_name(shared->reason->verdict), shared->reason->text, markdown_load(shared->first, load));
+        if (shared->others > 0)
+            buf_printf(out, ", and alike at %zu more level%s", shared->others, shared->others == 1 ? "" : "s");
+        buf_append_char(out, '\n');
     }
 }
 

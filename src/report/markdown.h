@@ -41,7 +41,7 @@ void markdown_list(struct buf *out, const char *title, const char *const *texts,
 const char *markdown_usd(double usd, char *buffer);
 /* "5 streams"; of a level that was repeated, "5 streams (2 of 3)". buffer holds MARKDOWN_LOAD_SIZE. */
 #define MARKDOWN_LOAD_SIZE (UNITS_TEXT_SIZE + 64)
-const char *markdown_load(const struct run_summary *summary, const struct level_summary *level, char *buffer);
+const char *markdown_load(const struct level_summary *level, char *buffer);
 /* A cell: "12.5 %"; "-" when not known. */
 void markdown_percent(struct table *table, double share);
 /* A TTFT p95 in ms, or "> 60,000 (7 % unfinished)". buffer holds MARKDOWN_TTFT_SIZE. */

@@ -50,7 +50,7 @@ static void add_goodput(struct buf *out, const struct run_summary *summary)
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
-        table_printf(&table, "%s", markdown_load(summary, level, load));
+        table_printf(&table, "%s", markdown_load(level, load));
         figure_cell(&table, level, FIGURE_GOODPUT_RPS, 3);
         markdown_percent(&table, level->goodput_share);
     }
@@ -92,7 +92,7 @@ void markdown_intervals(struct buf *out, const struct run_summary *summary, cons
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct level_summary *level = &summary->levels[k];
         const struct distribution *e2e = &level->latency[LATENCY_E2E];
-        table_printf(&table, "%s", markdown_load(summary, level, load));
+        table_printf(&table, "%s", markdown_load(level, load));
         figure_cell(&table, level, FIGURE_TTFT_P95, 0);
         figure_cell(&table, level, FIGURE_TPOT_P95, 1);
         interval_cell(&table, e2e->mean, &e2e->mean_interval, 0);

@@ -38,7 +38,7 @@ static void add_gauges(struct buf *out, const struct run_summary *summary)
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct server_summary *server = &summary->levels[k].server;
-        table_printf(&table, "%s", markdown_load(summary, &summary->levels[k], load));
+        table_printf(&table, "%s", markdown_load(&summary->levels[k], load));
         table_number(&table, server->running.mean, 1);
         table_number(&table, server->queue_depth.mean, 2);
         table_number(&table, server->queue_depth.max, 0);
@@ -71,7 +71,7 @@ static void add_pairs(struct buf *out, const struct run_summary *summary)
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
         const struct server_sums *sums = &summary->levels[k].server.sums;
-        table_printf(&table, "%s", markdown_load(summary, &summary->levels[k], load));
+        table_printf(&table, "%s", markdown_load(&summary->levels[k], load));
         both_cell(&table, sums, RECONCILED_REQUESTS, 0);
         both_cell(&table, sums, RECONCILED_PROMPT_TOKENS, 0);
         both_cell(&table, sums, RECONCILED_OUTPUT_TOKENS, 0);
@@ -120,7 +120,7 @@ static void add_differences(struct buf *out, const struct run_summary *summary)
             if (!level)
                 continue;
             buf_printf(out, "- %s%s at %s: %s", agreement == AGREEMENT_DIFFERS ? "**differs:** " : "", item_title((enum reconciled_item)item),
-                       markdown_load(summary, level, load), level->server.sums.both[item].why);
+                       markdown_load(level, load), level->server.sums.both[item].why);
             if (others > 0)
                 buf_printf(out, "; alike at %zu more level%s", others, others == 1 ? "" : "s");
             buf_append_char(out, '\n');
@@ -181,7 +181,7 @@ void markdown_gpus(struct buf *out, const struct run_summary *summary, const cha
                by_power ? ", energy where no counter tells it as power times time" : "");
     table_begin(&table, columns);
     for (size_t k = 0; k < summary->level_count; k++) {
-        table_printf(&table, "%s", markdown_load(summary, &summary->levels[k], load));
+        table_printf(&table, "%s", markdown_load(&summary->levels[k], load));
         add_gpu_row(&table, &summary->levels[k].gpu);
     }
     table_end(&table, out);

@@ -191,6 +191,7 @@ struct derived {
 
 struct level_summary {
     int index, repeat;
+    int place, places; /* which measurement of the plan's level `index` this is, from 1, of how many: run_summary_find_points */
     double load;
     char unit[16], kind[16];
     double start_s, end_s, window_start_s, window_end_s; /* from the run's anchor */

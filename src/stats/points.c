@@ -384,13 +384,27 @@ const struct level_summary *points_best_level(const struct level_summary *const 
     return best;
 }
 
+/* The place of the first level of this load, or of the first above it. */
+static size_t first_of_load(const struct sweep *sweep, double load)
+{
+    size_t low = 0, high = sweep->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sweep->levels[middle]->load < load)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* Of all levels of the load the one in which the fewest requests met their objectives; NULL: none tells. */
 static const struct level_summary *worst_by_goodput(const struct sweep *sweep, double load)
 {
     const struct level_summary *worst = NULL;
-    for (size_t k = 0; k < sweep->count; k++) {
+    for (size_t k = first_of_load(sweep, load); k < sweep->count && sweep->levels[k]->load == load; k++) {
         const struct level_summary *level = sweep->levels[k];
-        if (level->load == load && !isnan(level->goodput_share) && (!worst || level->goodput_share < worst->goodput_share))
+        if (!isnan(level->goodput_share) && (!worst || level->goodput_share < worst->goodput_share))
             worst = level;
     }
     return worst;
@@ -424,6 +438,8 @@ static const struct level_summary *find_slo_advisable(const struct sweep *sweep)
 static struct capacity find_capacity_of_goodput(const struct sweep *sweep)
 {
     struct capacity capacity = {.none = "none: no objectives were given (--slo), or no request tells", .decided = -1, .needs_requests = -1};
+    if (!has_objectives(sweep))
+        return capacity;
     const struct level_summary *nearest = NULL;
     for (size_t k = 0; k < sweep->load_count; k++) {
         const struct level_summary *level = worst_by_goodput(sweep, sweep->loads[k]->load);
@@ -488,7 +504,7 @@ void points_find(struct points *points, struct arena *arena, const struct level_
     for (int k = 0; k < CAPACITY_COUNT; k++)
         points->capacity[k] = find_capacity(&sweep, (enum capacity_set)k);
     points->has_objectives = has_objectives(&sweep);
-    points->slo_advisable = find_slo_advisable(&sweep);
+    points->slo_advisable = points->has_objectives ? find_slo_advisable(&sweep) : NULL;
     points->max_throughput = find_max_throughput(&sweep);
     advice_give(points, arena, sweep.loads, sweep.load_count, sla);
 }

@@ -28,17 +28,14 @@ static bool counts(const struct level_summary *level)
     return level->validity.verdict != VALIDITY_INVALID && !cut_off;
 }
 
-/* All measurements of the load of levels[first], which is its first one. */
-static struct repeated_load gather(struct arena *arena, const struct level_summary *levels, size_t count, size_t first)
+/* All measurements of one load: `count` levels in the order of the run. */
+static struct repeated_load gather(struct arena *arena, const struct level_summary *const *levels, size_t count)
 {
-    const struct level_summary *level = &levels[first];
-    struct repeated_load load = {.load = level->load, .unit = level->unit, .kind = level->kind,
-                                 .levels = ARENA_ARRAY(arena, count - first, const struct level_summary *)};
-    for (size_t k = first; k < count; k++) {
-        if (!is_of_load(&levels[k], level))
-            continue;
-        if (counts(&levels[k]))
-            load.levels[load.count++] = &levels[k];
+    struct repeated_load load = {.load = levels[0]->load, .unit = levels[0]->unit, .kind = levels[0]->kind,
+                                 .levels = ARENA_ARRAY(arena, count, const struct level_summary *)};
+    for (size_t k = 0; k < count; k++) {
+        if (counts(levels[k]))
+            load.levels[load.count++] = levels[k];
         else
             load.left_out++;
     }
@@ -56,35 +53,35 @@ static void estimate_figures(struct repeated_load *load)
     free(values);
 }
 
-static bool is_first_of_load(const struct level_summary *levels, size_t k)
+/* By load, those of streams before those of req/s; of one load in the order of the run, which is that of their addresses. */
+static int compare_levels(const void *a, const void *b)
 {
-    for (size_t before = 0; before < k; before++)
-        if (is_of_load(&levels[before], &levels[k]))
-            return false;
-    return true;
-}
-
-static int compare_loads(const void *a, const void *b)
-{
-    const struct repeated_load *x = a, *y = b;
-    int by_unit = strcmp(y->unit, x->unit), by_kind = strcmp(x->kind, y->kind); /* "streams" before "req/s" */
-    return by_unit != 0 ? by_unit : x->load != y->load ? (x->load > y->load) - (x->load < y->load) : by_kind;
+    const struct level_summary *x = *(const struct level_summary *const *)a, *y = *(const struct level_summary *const *)b;
+    int by_unit = strcmp(y->unit, x->unit), by_kind = strcmp(x->kind, y->kind);
+    if (by_unit != 0)
+        return by_unit;
+    if (x->load != y->load)
+        return (x->load > y->load) - (x->load < y->load);
+    return by_kind != 0 ? by_kind : (x > y) - (x < y);
 }
 
 struct repeated_load *repeats_find(struct arena *arena, const struct level_summary *levels, size_t count, size_t *found)
 {
-    struct repeated_load *loads = ARENA_ARRAY(arena, count + 1, struct repeated_load);
+    const struct level_summary **sorted = ARENA_ARRAY(arena, count + 1, const struct level_summary *);
+    struct repeated_load *loads = ARENA_ARRAY(arena, count / 2 + 1, struct repeated_load);
     *found = 0;
-    for (size_t k = 0; k < count; k++) {
-        if (!is_first_of_load(levels, k))
+    for (size_t k = 0; k < count; k++)
+        sorted[k] = &levels[k];
+    if (count > 1)
+        qsort(sorted, count, sizeof *sorted, compare_levels);
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && is_of_load(sorted[to], sorted[from]); to++)
+            ;
+        if (to - from < 2)
             continue;
-        struct repeated_load load = gather(arena, levels, count, k);
-        if (load.count + load.left_out < 2)
-            continue;
-        estimate_figures(&load);
-        loads[(*found)++] = load;
+        struct repeated_load *load = &loads[(*found)++];
+        *load = gather(arena, sorted + from, to - from);
+        estimate_figures(load);
     }
-    if (*found > 1)
-        qsort(loads, *found, sizeof *loads, compare_loads);
     return loads;
 }

@@ -347,8 +347,33 @@ static void add_up(struct run_totals *totals, const struct level_summary *levels
     }
 }
 
+static int compare_places(const void *a, const void *b)
+{
+    const struct level_summary *x = *(struct level_summary *const *)a, *y = *(struct level_summary *const *)b;
+    if (x->index != y->index)
+        return x->index < y->index ? -1 : 1;
+    return x->repeat != y->repeat ? (x->repeat > y->repeat) - (x->repeat < y->repeat) : (x > y) - (x < y);
+}
+
+/* Of the measurements of each level of the plan. */
+static void find_places(struct run_summary *summary)
+{
+    struct level_summary **sorted = ARENA_ARRAY(summary->arena, summary->level_count + 1, struct level_summary *);
+    for (size_t k = 0; k < summary->level_count; k++)
+        sorted[k] = &summary->levels[k];
+    if (summary->level_count > 1)
+        qsort(sorted, summary->level_count, sizeof *sorted, compare_places);
+    for (size_t from = 0, to; from < summary->level_count; from = to) {
+        for (to = from; to < summary->level_count && sorted[to]->index == sorted[from]->index; to++)
+            sorted[to]->place = (int)(to - from) + 1;
+        for (size_t k = from; k < to; k++)
+            sorted[k]->places = (int)(to - from);
+    }
+}
+
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
 {
+    find_places(summary);
     add_up(&summary->totals, summary->levels, summary->level_count);
     summary->repeated = repeats_find(summary->arena, summary->levels, summary->level_count, &summary->repeated_count);
     const char *const units[SUMMARY_UNITS_MAX] = {load_unit_name(LOAD_STREAMS), load_unit_name(LOAD_REQUESTS_PER_S)};
