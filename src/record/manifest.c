@@ -214,6 +214,15 @@ static json_t *manifest_build(const struct content *content, json_t *steps, cons
     return document;
 }
 
+static int manifest_write(const struct content *content, json_t *steps, const struct manifest_step *step, const char *path, struct error *err)
+{
+    json_t *document = manifest_build(content, steps, step);
+    const int result = json_write_file(document, path, err);
+
+    json_decref(document);
+    return result;
+}
+
 /* The document, NULL without error when there is no manifest yet, NULL with *failed. */
 static json_t *manifest_open(const char *folder, struct json_reader *reader, char **path, bool *failed, struct error *err)
 {
@@ -258,6 +267,39 @@ static void keep_other_shards(struct content *content, const json_t *files, int 
         qsort(content->files, content->count, sizeof *content->files, compare_files);
 }
 
+static bool is_as_recorded(const json_t *entry, const struct content_file *file)
+{
+    const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
+
+    return sha256 && strcmp(sha256, file->sha256) == 0;
+}
+
+static bool is_step_of(const json_t *row, const struct manifest_step *step)
+{
+    const char *name = json_string_value(json_object_get(row, "step")), *note = json_string_value(json_object_get(row, "note"));
+
+    return name && strcmp(name, step->step) == 0 && json_integer_value(json_object_get(row, "exit_code")) == step->exit_code &&
+           strcmp(note ? note : "", step->note ? step->note : "") == 0;
+}
+
+/* Has the step been there with this end, and are all files what they were? */
+static bool is_nothing_new(const json_t *before, const struct content *content, const struct manifest_step *step)
+{
+    const json_t *files = json_object_get(before, "files"), *row;
+    bool there = false;
+    size_t k;
+
+    if (json_object_size(files) != content->count)
+        return false;
+    for (k = 0; k < content->count; k++) {
+        if (!is_as_recorded(json_object_get(files, content->files[k].name), &content->files[k]))
+            return false;
+    }
+    json_array_foreach(json_object_get(before, "steps"), k, row)
+        there |= is_step_of(row, step);
+    return there;
+}
+
 static int manifest_update_files(const char *folder, const struct manifest_step *step, int shard, struct error *err)
 {
     __attribute__((cleanup(cleanup_content))) struct content content = {0};
@@ -278,11 +320,8 @@ static int manifest_update_files(const char *folder, const struct manifest_step 
     steps = steps ? json_incref(steps) : json_array();
     if (result == 0) {
         keep_other_shards(&content, files, shard);
-
-        json_t *document = manifest_build(&content, steps, step);
-
-        result = json_write_file(document, path, err);
-        json_decref(document);
+        if (!before || !is_nothing_new(before, &content, step))
+            result = manifest_write(&content, steps, step, path, err);
     }
     json_decref(steps);
     json_decref(before);
@@ -305,13 +344,6 @@ int manifest_update_shard(const char *folder, const struct manifest_step *step, 
 }
 
 /* ---- completing ---- */
-
-static bool is_as_recorded(const json_t *entry, const struct content_file *file)
-{
-    const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
-
-    return sha256 && strcmp(sha256, file->sha256) == 0;
-}
 
 static bool has_step(const json_t *steps, const char *wanted)
 {
@@ -396,12 +428,8 @@ int manifest_complete(const char *folder, const struct manifest_step *step, stru
     int result = (before && reader.failed) || content_read(&content, folder, ANY_SHARD, err) < 0 ? -1 : 0;
 
     steps = steps ? json_incref(steps) : json_array();
-    if (result == 0 && (content_merge(&content, files, differing) > 0 || !has_step(steps, step->step))) {
-        json_t *document = manifest_build(&content, steps, step);
-
-        result = json_write_file(document, path, err);
-        json_decref(document);
-    }
+    if (result == 0 && (content_merge(&content, files, differing) > 0 || !has_step(steps, step->step)))
+        result = manifest_write(&content, steps, step, path, err);
     json_decref(steps);
     json_decref(before);
     return result;

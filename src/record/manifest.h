@@ -25,7 +25,8 @@ struct manifest_step {
     const char *note;    /* NULL or a sentence */
 };
 
-/* Hashes the folder anew, adds the step to those already there (same step: replaced), writes manifest.json. */
+/* Hashes the folder anew, adds the step to those already there (same step: replaced), writes manifest.json. A step that was there with the same
+ * end and note, and changed no file, changes nothing: summarizing again leaves a folder the same byte for byte, and what is packed of it too. */
 int manifest_update(const char *folder, const struct manifest_step *step, struct error *err);
 /* Of one shard: the step's name gets "-<shard>", and only this shard's files, and those that belong to none, are hashed. Other shards may
  * still be writing: their files keep the entries that they have, or get none before their own step. */

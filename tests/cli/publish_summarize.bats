@@ -46,6 +46,18 @@ publish() {
     [[ $stderr != *summarized* ]]
 }
 
+@test "a run that was summarized again is the same run, and is not sent again" {
+    prepare --rate 1 --max-requests 4
+    "$ROIBENCH" run --workspace ws --quiet
+    "$ROIBENCH" summarize --workspace ws --quiet >/dev/null
+    publish
+    assert_success
+    "$ROIBENCH" summarize --workspace ws --quiet >/dev/null
+    publish
+    assert_success
+    assert_line --partial 'already there: out/r.tar.gz'
+}
+
 @test "a run that measured nothing is published as it is" {
     prepare --rate 1 --max-requests 2
     publish --summarize-missing

@@ -304,6 +304,34 @@ static void test_exit_codes(void **state)
 
 #define MANIFEST_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
+/* A step that did the same again is not told of. */
+static void test_nothing_new_is_not_written(void **state)
+{
+    const char *folder = *state;
+    struct manifest_step later = make_step("summarize", 0);
+    size_t length;
+
+    update(folder, "run", 0);
+    update(folder, "summarize", 0);
+
+    cleanup_free char *before = temp_file_read(folder, "manifest.json", &length);
+
+    later.started += NS_PER_S;
+    later.host = "another";
+    assert_int_equal(manifest_update(folder, &later, NULL), 0);
+
+    cleanup_free char *again = temp_file_read(folder, "manifest.json", &length);
+
+    assert_string_equal(again, before);
+    later.exit_code = 4;
+    assert_int_equal(manifest_update(folder, &later, NULL), 0);
+    assert_int_equal(count_text(folder, "\"another\""), 1);
+    later.host = "a third";
+    temp_file_write(folder, "a.json", "A\n", 2);
+    assert_int_equal(manifest_update(folder, &later, NULL), 0);
+    assert_int_equal(count_text(folder, "\"a third\""), 1);
+}
+
 static void expect_checked(const char *folder, const char *left_out, const char *says)
 {
     cleanup_buf struct buf names = BUF_INIT(1000);
@@ -360,6 +388,7 @@ int main(void)
         MANIFEST_TEST(test_names_that_are_no_text),
         MANIFEST_TEST(test_first_start),
         MANIFEST_TEST(test_exit_codes),
+        MANIFEST_TEST(test_nothing_new_is_not_written),
         MANIFEST_TEST(test_a_copy_is_checked),
         MANIFEST_TEST(test_a_shard_vouches_for_its_own_files),
         MANIFEST_TEST(test_shards_that_end_together_lose_no_row),
