@@ -7,7 +7,11 @@ setup_file() {
     local simulator_port
     export PORT SERVED=$BATS_FILE_TMPDIR/served WORKSPACE=$BATS_FILE_TMPDIR/workspace FOLDER
     PORT=$(free_port)
+    export TLS_PORT CA=$BATS_FILE_TMPDIR/nginx/server.pem
+    TLS_PORT=$(free_port)
     mkdir -p "$SERVED/archives" "$SERVED/closed" "$BATS_FILE_TMPDIR/nginx"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$BATS_FILE_TMPDIR/nginx/server.key" -out "$CA" -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost -days 30 2>/dev/null
     write_configuration >"$BATS_FILE_TMPDIR/nginx/nginx.conf"
     start_process nginx nginx -p "$BATS_FILE_TMPDIR/nginx" -c "$BATS_FILE_TMPDIR/nginx/nginx.conf"
     wait_for nginx 20 answers "http://127.0.0.1:$PORT/ready"
@@ -43,6 +47,9 @@ http {
     client_max_body_size 100m;
     server {
         listen 127.0.0.1:$PORT;
+        listen 127.0.0.1:$TLS_PORT ssl;
+        ssl_certificate server.pem;
+        ssl_certificate_key server.key;
         root $SERVED;
         location = /ready { return 204; }
         location /archives/ { dav_methods PUT; create_full_put_path on; }
@@ -70,6 +77,30 @@ CONFIGURATION
     run -0 "$ROIBENCH" publish --workspace "$WORKSPACE" --to "http://127.0.0.1:$PORT/archives/both/" \
         --to "file://$BATS_TEST_TMPDIR/folder"
     cmp "$(find "$SERVED/archives/both" -name '*.tar.gz')" "$(find "$BATS_TEST_TMPDIR/folder" -name '*.tar.gz')"
+}
+
+@test "over TLS, verified, and back again: sha256sum and tar say the same" {
+    local there archive
+    there=https://localhost:$TLS_PORT/archives/tls/
+    run -0 "$ROIBENCH" publish --workspace "$WORKSPACE" --cacert "$CA" --verify --to "$there"
+    [[ ${lines[1]} == "published $there"*", verified" ]]
+    (cd "$SERVED/archives/tls" && sha256sum --check --strict --quiet ./*.sha256)
+    archive=$(basename "$FOLDER").tar.gz
+    run -0 "$ROIBENCH" publish --workspace "$BATS_TEST_TMPDIR/back" --cacert "$CA" --fetch "$there$archive"
+    diff -r -x publish.json "$FOLDER" "$BATS_TEST_TMPDIR/back/$(basename "$FOLDER")"
+    # what was fetched is summarized as what was there
+    "$ROIBENCH" summarize --workspace "$BATS_TEST_TMPDIR/back" --run-id "$(basename "$FOLDER")" >/dev/null
+    cmp "$FOLDER/summary.json" "$BATS_TEST_TMPDIR/back/$(basename "$FOLDER")/summary.json"
+    run -6 --separate-stderr "$ROIBENCH" publish --workspace "$WORKSPACE" --to "$there"
+    [[ $stderr == *certificate* ]]
+}
+
+@test "published again: asked, and not sent again" {
+    local there=http://127.0.0.1:$PORT/archives/once/
+    run -0 "$ROIBENCH" publish --workspace "$WORKSPACE" --to "$there"
+    run -0 "$ROIBENCH" publish --workspace "$WORKSPACE" --to "$there"
+    [[ $output == *"already there: $there"* ]]
+    assert_equal "$(grep -c 'PUT /archives/once/.*tar.gz HTTP' "$BATS_FILE_TMPDIR/nginx/access.log")" 1
 }
 
 @test "a server that forbids it: exit 6, with URL and status" {
