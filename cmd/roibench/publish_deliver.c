@@ -115,6 +115,14 @@ static struct s3_settings s3_settings(const struct options *options)
     };
 }
 
+static void tell_retry(void *context, const char *reason, int64_t wait_ns)
+{
+    const struct app *app = context;
+    char wait[UNITS_TEXT_SIZE];
+
+    log_info(&app->log, "%s; trying again in %s", reason, units_format_duration(wait_ns, wait));
+}
+
 struct destination_settings publish_settings(const struct app *app, const struct options *options)
 {
     return (struct destination_settings){
@@ -123,6 +131,8 @@ struct destination_settings publish_settings(const struct app *app, const struct
         .overwrite = options_flag(options, "overwrite"),
         .verify = options_flag(options, "verify"),
         .retries = (int)options_integer(options, "retries", 0),
+        .before_retry = tell_retry,
+        .before_retry_context = (void *)(uintptr_t)app,
         .stall_timeout_ns = STALL_TIMEOUT_NS,
         .s3 = s3_settings(options),
     };

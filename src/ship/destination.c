@@ -170,7 +170,11 @@ static int try_put(const struct destination *destination, const char *to, const 
         const bool too_long = delivery->retry_after_ns > RETRY_AFTER_MAX_NS;
         const int64_t pause = delivery->retry_after_ns >= 0 ? delivery->retry_after_ns : wait_ns;
 
-        if (!delivery->passing || retry == settings->retries || too_long || !destination_wait(pause, settings->net.stop)) {
+        const bool again = delivery->passing && retry < settings->retries && !too_long;
+
+        if (again && settings->before_retry)
+            settings->before_retry(settings->before_retry_context, own.text, pause);
+        if (!again || !destination_wait(pause, settings->net.stop)) {
             if (err)
                 *err = own;
             return -1;

@@ -46,6 +46,9 @@ struct destination_settings {
     bool verify;              /* read back what was put, where the destination has no way of its own to know */
     int retries;              /* further tries of a put that failed for a while */
     int64_t retry_wait_ns;    /* before the first retry where the server does not say; doubled each time. 0: a second */
+    /* Told before each wait: what went wrong, and for how long. NULL: nobody is. */
+    void (*before_retry)(void *context, const char *reason, int64_t wait_ns);
+    void *before_retry_context;
     int64_t stall_timeout_ns; /* of a transfer in which nothing moves */
     struct s3_settings s3;
     struct destination_memory memory; /* no functions: nothing is kept */

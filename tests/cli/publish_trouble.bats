@@ -64,9 +64,10 @@ requests_of() { # METHOD
 @test "503 with Retry-After, then a connection that is cut: tried again, and each try is counted" {
     start_server status=503:2 cut=1000000 none
     local before=$SECONDS
-    publish --to "$TO"
+    run --separate-stderr "$ROIBENCH" publish --workspace "$W" --to "$TO"
     assert_success
     ((SECONDS - before >= 2))
+    [[ $stderr == *'HTTP 503: come again; trying again in 2.0 s'*'trying again in 2.0 s'* ]] || { echo "$stderr"; return 1; }
     assert_kept
     assert_equal "$(jq -c '.destinations[0] | [.tries, .status, .error]' "$W/run-1/publish.json")" '[3,201,null]'
 }
