@@ -252,6 +252,16 @@ static int settle(const struct fetching *fetching, size_t k, struct error *err)
     return 0;
 }
 
+/* What gets a run's name is whole, also after a loss of power. */
+static int write_through(const struct fetching *fetching, struct error *err)
+{
+    cleanup_close int fd = open(fetching->inside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || syncfs(fd) < 0)
+        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s", fetching->inside);
+    return 0;
+}
+
 static int settle_all(struct fetching *fetching, struct error *err)
 {
     const size_t count = fetching->unpacked.folder_count;
@@ -269,6 +279,8 @@ static int settle_all(struct fetching *fetching, struct error *err)
         if (file_make_folder(parent, err) < 0)
             return -1;
     }
+    if (write_through(fetching, err) < 0)
+        return -1;
     for (size_t k = 0; k < count; k++) {
         if (settle(fetching, k, err) < 0)
             return -1;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,14 +111,17 @@ static int file_sync_folder(const char *path)
     return 0;
 }
 
-/* "<path>.<16 hex digits>.tmp" */
-static char *file_temporary_name(const char *path)
+char *file_temporary_name(const char *path)
 {
+    static const char end[] = ".0123456789abcdef.tmp";
+    const char *slash = strrchr(path, '/');
+    const size_t folder = slash ? (size_t)(slash + 1 - path) : 0, name = strlen(path + folder);
+    const size_t kept = name + sizeof end - 1 > NAME_MAX ? NAME_MAX - (sizeof end - 1) : name;
     uint64_t number = 0;
 
     if (random_bytes(&number, sizeof number) < 0)
         number = (uint64_t)getpid();
-    return mem_printf("%s.%016" PRIx64 ".tmp", path, number);
+    return mem_printf("%.*s.%016" PRIx64 ".tmp", (int)(folder + kept), path, number);
 }
 
 static int file_replace(const char *temporary, const char *path, const void *bytes, size_t length)

@@ -11,9 +11,12 @@
 /* Appends the whole file to *out; a file larger than out->max is an error that says so. Errors name the path. */
 int file_read(const char *path, struct buf *out, enum error_class class, struct error *err);
 
-/* Writes to "<path>.<random>.tmp" in the same folder, fsyncs, renames over path, fsyncs the folder.
+/* Writes to file_temporary_name in the same folder, fsyncs, renames over path, fsyncs the folder.
  * Either the old or the whole new file is there, whatever happens. Mode 0666 & ~umask. */
 int file_write_atomic(const char *path, const void *bytes, size_t length, struct error *err);
+
+/* "<path>.<16 random hex digits>.tmp", of a long name as much as a folder takes: where what will be at path grows. free() it. */
+char *file_temporary_name(const char *path);
 
 /* mkdir -p, mode 0777 & ~umask. */
 int file_make_folder(const char *path, struct error *err);

@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +11,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "ship/destination.h"
 
 #define COPY_SIZE ((size_t)256 << 10)
@@ -150,11 +148,7 @@ static int sync_folder(const char *folder)
 /* The final name appears at once. */
 static int place_archive(const struct archive_plan *plan, const char *folder, const char *path, struct error *err)
 {
-    uint64_t random = 0;
-
-    random_bytes(&random, sizeof random);
-
-    cleanup_free char *temporary = mem_printf("%s.%016" PRIx64 ".tmp", path, random);
+    cleanup_free char *temporary = file_temporary_name(path);
 
     if (write_archive(plan, temporary, err) < 0)
         return -1;

@@ -171,6 +171,20 @@ requests_of() { # METHOD
 ]*$'
 }
 
+@test "the longest run-id has room for all that archives are called" {
+    local id
+    id=$(printf 'r%.0s' {1..200})
+    mv "$W/run-1" "$W/$id"
+    echo "$id" >"$W/latest"
+    publish --to "$BATS_TEST_TMPDIR/out" --include records --no-prompts
+    assert_success
+    echo '{"schema":"roibench/plan/v1","x":1}' >"$W/$id/plan.json"
+    publish --to "$BATS_TEST_TMPDIR/out" --include records --no-prompts
+    assert_success
+    assert_line --regexp "^published .*/$id\.records\.no-prompts\.[0-9a-f]{12}\.tar\.gz, "
+    (cd "$BATS_TEST_TMPDIR/out" && sha256sum --check --strict --quiet ./*.sha256)
+}
+
 @test "names that are too long, and what is no file" {
     local long
     long=$(printf 'x%.0s' {1..256})

@@ -56,6 +56,26 @@ static void test_writes_and_replaces(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* A name that fills what a folder takes has room for no suffix. */
+static void test_the_longest_name(void **state)
+{
+    char name[256];
+
+    (void)state;
+    memset(name, 'n', 255);
+    name[255] = '\0';
+
+    cleanup_free char *path = file_join(folder, name);
+    cleanup_free char *temporary = file_temporary_name(path), *of_short = file_temporary_name("a/b");
+
+    assert_int_equal(strlen(temporary), strlen(path));
+    assert_string_equal(temporary + strlen(temporary) - 4, ".tmp");
+    assert_int_equal(strlen(of_short), strlen("a/b.0123456789abcdef.tmp"));
+    assert_memory_equal(of_short, "a/b.", 4);
+    assert_int_equal(file_write_atomic(path, "x", 1, NULL), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_failed_write_leaves_the_old_file_and_no_other(void **state)
 {
     cleanup_free char *path = file_join(folder, "taken"), *inner = file_join(path, "x"), *missing = file_join(folder, "no/x");
@@ -203,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writes_and_replaces),
+        cmocka_unit_test(test_the_longest_name),
         cmocka_unit_test(test_failed_write_leaves_the_old_file_and_no_other),
         cmocka_unit_test(test_a_device_is_written_not_replaced),
         cmocka_unit_test(test_reading_has_a_ceiling),
