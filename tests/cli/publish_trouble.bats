@@ -91,6 +91,23 @@ requests_of() { # METHOD
     assert_equal "$(jq '.destinations[0].tries' "$W/run-1/publish.json")" 1
 }
 
+@test "a signal ends the waiting, and the next publish goes on" {
+    start_server status=503:60
+    "$ROIBENCH" publish --workspace "$W" --to "$TO" 2>"$BATS_TEST_TMPDIR/log" 3>&- &
+    local pid=$! tries status=0
+    for ((tries = 0; tries < 400; tries++)); do
+        grep -q 'trying again in' "$BATS_TEST_TMPDIR/log" && break
+        sleep 0.05
+    done
+    kill -TERM $pid
+    wait $pid || status=$?
+    assert_equal $status 143
+    assert_equal "$(jq '.destinations[0].tries' "$W/run-1/publish.json")" 1
+    publish --to "$TO"
+    assert_success
+    assert_kept
+}
+
 @test "what no waiting mends is not tried again" {
     start_server status=403:0
     publish --to "$TO"
