@@ -176,7 +176,7 @@ static int unpack_member(struct unpacking *unpacking, struct archive_entry *entr
     const size_t folder = name ? folder_length(name) : 0;
 
     if (!name)
-        return fail_member(unpacking, "?", "has a name that is no text", err);
+        return error_set(err, ERROR_PUBLISH, "%s: the name of a member is no text", unpacking->archive);
     if (archive_entry_hardlink(entry) || archive_entry_symlink(entry))
         return fail_member(unpacking, name, "is a link", err);
     if (archive_entry_filetype(entry) != AE_IFREG)
