@@ -1,6 +1,6 @@
 # make            build/roibench: one static, hardened, stripped binary
 # make demo       builds it and shows the whole path on two simulated deployments
-# make test       unit tests and command tests; SAN=1 runs them with ASan and UBSan
+# make test       unit tests and command tests; SAN=1 runs them with ASan and UBSan; make tests only builds them
 # make lint       layers, golden numbers, clang-tidy, cppcheck, shellcheck
 # make bench      speed and memory;  make fuzz  hostile input;  make e2e  real servers;  make install  PREFIX, DESTDIR
 # Whatever a target needs is brought by scripts/deps.sh the first time (as root; otherwise it
@@ -44,7 +44,7 @@ CC := gcc
 endif
 
 # A newer compiler's new warning must not stop somebody who only wants the program.
-STRICT := $(filter true 1,$(CI) $(WERROR))$(filter test lint,$(MAKECMDGOALS))
+STRICT := $(filter true 1,$(CI) $(WERROR))$(filter test tests lint,$(MAKECMDGOALS))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla $(if $(strip $(STRICT)),-Werror)
 HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
@@ -55,7 +55,8 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 OPTIMIZE := -ffp-contract=off $(if $(SAN),-O1 $(SANITIZE),-O2 $(HARDEN))
 
 ALL_CPPFLAGS := -D_GNU_SOURCE -Isrc -I. -isystem $(DEPS)/include $(CPPFLAGS)
-ALL_CFLAGS := -std=gnu17 -g -fPIE $(WARNINGS) $(OPTIMIZE) $(CFLAGS)
+# Of what a debugger knows, reports of the sanitizers need only the lines.
+ALL_CFLAGS := -std=gnu17 $(if $(SAN),-g1,-g) -fPIE $(WARNINGS) $(OPTIMIZE) $(CFLAGS)
 
 LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson -lexpat \
         -levent_extra -levent_core -lz -lpthread -lm
@@ -64,7 +65,7 @@ SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(com
 
 # --- programs --------------------------------------------------------------------------
 
-.PHONY: all deps demo test lint bench fuzz e2e install clean distclean
+.PHONY: all deps demo test tests lint bench fuzz e2e install clean distclean
 all: $(BIN)
 
 build/roibench: build/roibench.debug scripts/check-static.sh
@@ -100,8 +101,11 @@ $(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call objects,$(SUPPORT)) $(LIB) $(DEPS)/buil
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(CC) $(SHARED) $(LDFLAGS) -o $@ $(filter %.o %libroibench.a,$^) -lcmocka $(LIBS)
 
-test: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp
-	@ROIBENCH=$(abspath $(BIN)) tests/run $(UNIT_BIN) $(BATS)
+# Command tests wait most of their time: they begin first, and unit tests fill what is left.
+test: tests
+	@ROIBENCH=$(abspath $(BIN)) tests/run $(BATS) $(UNIT_BIN)
+
+tests: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp
 
 lint: $(BIN) $(UNIT_BIN) $(DEPS)/test.stamp $(DEPS)/lint.stamp
 	@scripts/lint.sh $(ALL_CPPFLAGS) -DROIBENCH_VERSION='"$(VERSION)"' -Itests/unit -std=gnu17 $(WARNINGS)

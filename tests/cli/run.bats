@@ -180,7 +180,7 @@ as_nobody() {
 
 @test "the server dies: one sentence, exit 3, and what came before is kept" {
     start_simulator --preset instant --model tiny
-    prepare --profile sweep --levels concurrent:1,2,3 --max-seconds 1
+    prepare --profile sweep --levels concurrent:1,2,3 --max-seconds 1 --drain 1
     "$ROIBENCH" run --workspace ws 2>log 3>&- &
     local pid=$!
     wait_until test -s ws/r/journal.jsonl
@@ -293,7 +293,7 @@ as_nobody() {
 
 @test "the server dies in the only level: what came is kept, and the failures are told" {
     start_simulator --preset instant --model tiny
-    prepare --profile concurrent --rate 2 --max-seconds 1
+    prepare --profile concurrent --rate 2 --max-seconds 1 --drain 1
     "$ROIBENCH" run --workspace ws 2>log 3>&- &
     local pid=$!
     wait_until test -s ws/r/journal.jsonl
