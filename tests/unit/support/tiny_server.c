@@ -97,11 +97,12 @@ static size_t request_length(const char *text)
 static bool read_into(int fd, struct buf *request)
 {
     char chunk[16384];
+    size_t whole = 0;
 
     buf_reset(request);
     for (;;) {
-        const size_t whole = request_length(buf_text(request));
-
+        if (whole == 0)
+            whole = request_length(buf_text(request));
         if (whole > 0 && request->len >= whole)
             return true;
 
