@@ -209,7 +209,7 @@ static const struct option_row publish_options[] = {
     {.type = OPTION_FLAG, .name = "overwrite", .help = "replace what a destination holds under the archive's name with other content"},
     {.type = OPTION_FLAG, .name = "verify", .help = "read back what was sent and compare, where the destination does not itself tell its checksum"},
     {.type = OPTION_INTEGER, .name = "retries", .argument = "N", .default_text = "3", .min = 0, .max = RETRIES_MAX,
-     .help = "further tries after a broken connection or HTTP 408, 429, 500, 502 to 504; after a second, doubled each time, or what Retry-After says"},
+     .help = "further tries to send after a broken connection or HTTP 408, 429, 500, 502 to 504; after a second, doubled each time, or what Retry-After says"},
     {.type = OPTION_TEXT, .name = "fetch", .argument = "URL", .command_line_only = true,
      .help = "bring an archive back instead: checks it, and unpacks it as a run of the workspace; URL as in --to, of the archive itself"},
     COMMAND_TEKTON_OPTION,
