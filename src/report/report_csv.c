@@ -23,6 +23,7 @@
 struct sheet {
     struct csv *csv;
     const struct roi *roi;        /* of a comparison; NULL: a run alone, or runs that cannot be compared */
+    size_t row;                   /* of roi: the run under way */
     size_t calls, count;          /* of cells so far; of columns named */
     char names[COLUMNS_MAX][NAME_SIZE];
     bool again[COLUMNS_MAX];      /* by call */
@@ -317,6 +318,38 @@ static void frontier(struct sheet *sheet, const struct level_summary *level)
     text(sheet, "frontier_per_gpu", per_gpu);
 }
 
+/* Of this run and the one that costs most; NULL: it is that one, or one of both has no price. */
+static const struct roi_pair *pair_with_dearest(const struct roi *roi, size_t row)
+{
+    size_t dearest = 0;
+    for (size_t k = 1; k < roi->row_count; k++)
+        if (roi->rows[k].deployment->price_micro_usd >= roi->rows[dearest].deployment->price_micro_usd) /* of equals the last: pairs name it second */
+            dearest = k;
+    for (size_t k = 0; k < roi->pair_count; k++)
+        if (roi->pairs[k].cheap == row && roi->pairs[k].dear == dearest)
+            return &roi->pairs[k];
+    return NULL;
+}
+
+/* How many of it the price of the dearest buys, what they carry at this load, and from where on the dearest pays off. */
+static void against_dearest(struct sheet *sheet, const struct level_summary *level)
+{
+    const struct roi_pair *pair = pair_with_dearest(sheet->roi, sheet->row);
+    double replicas = pair ? (double)pair->replicas : NAN;
+    char name[NAME_SIZE];
+    text(sheet, "dearest", pair ? sheet->roi->rows[pair->dear].deployment->name : NULL);
+    number(sheet, "replicas", replicas);
+    number(sheet, "replicas_left_over_usd", pair ? units_usd(pair->left_over_micro_usd) : NAN);
+    number(sheet, "replicas_load", replicas * level->load);
+    number(sheet, "replicas_total_tps", replicas * level->rate[RATE_TOTAL_TPS]);
+    for (int at = 0; at < OPERATING_COUNT; at++) {
+        snprintf(name, sizeof name, "break_even_%s_tokens_per_hour", operating_point_name((enum operating_point)at));
+        number(sheet, name, pair ? pair->break_even[at].tokens_per_hour : NAN);
+        snprintf(name, sizeof name, "equal_price_%s_usd", operating_point_name((enum operating_point)at));
+        number(sheet, name, pair ? pair->equal_price_usd[at] : NAN);
+    }
+}
+
 static void other_columns(struct sheet *sheet, const struct level_summary *level)
 {
     text(sheet, "ended", level->ended ? "true" : "false");
@@ -357,6 +390,7 @@ static void add_level(struct sheet *sheet, const struct run_facts *facts, const 
     if (sheet->roi) {
         operating_points(sheet, level);
         frontier(sheet, level);
+        against_dearest(sheet, level);
     }
     other_columns(sheet, level);
 }
@@ -385,6 +419,7 @@ static void write_rows(const struct run_summary *const *runs, size_t count, cons
     name_columns(sheet, &csv, out);
     for (size_t run = 0; run < count; run++)
         for (size_t k = 0; k < runs[run]->level_count; k++) {
+            sheet->row = run;
             add_level(sheet, &runs[run]->facts, &runs[run]->levels[k]);
             csv_end_row(&csv);
         }

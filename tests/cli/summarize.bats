@@ -132,6 +132,17 @@ null'
     assert_json "$folder/comparison.json" '.roi.rows | map(.held.best_to_this)' '[1,4]'
     [ "$(wc -l <"$folder/comparison.csv")" -eq 5 ]
     [ -s "$folder/manifest.json" ]
+    run python3 - "$folder" <<'PYTHON' # a row has what its run's pair with the dearest says in comparison.json
+import csv, json, sys
+rows = list(csv.DictReader(open(sys.argv[1] + "/comparison.csv")))
+pair, = json.load(open(sys.argv[1] + "/comparison.json"))["roi"]["replicas"]
+assert [row["replicas"] for row in rows] == ["4", "4", "", ""], rows
+assert [row["dearest"] for row in rows] == ["model-run-b", "model-run-b", "", ""]
+assert [row["replicas_load"] for row in rows[:2]] == ["4", "8"]
+assert float(rows[1]["replicas_total_tps"]) == 4 * float(rows[1]["total_tps"])
+print(sorted(pair))
+PYTHON
+    assert_success
     run "$ROIBENCH" publish --workspace "$W" --quiet --comparison run-a-vs-run-b
     assert_success
 }
