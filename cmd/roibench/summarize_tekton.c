@@ -73,9 +73,9 @@ int summarize_put_results(const char *dir, const struct run_summary *run, struct
     const struct points *points = run->points_count > 0 ? &run->points[0] : NULL;
     const struct level_summary *most = points ? points->max_throughput : NULL, *within = points ? points->capacity[CAPACITY_TTFT].level : NULL;
     const struct level_summary *advised = points ? points->advised : NULL;
-    double usd = advised ? roi_usd_per_million(run->facts.price_micro_usd, advised->rate[RATE_TOTAL_TPS]) : NAN;
-    if (put_ranges(dir, points, err) < 0 || put_number(dir, "max-throughput", most ? most->rate[RATE_TOTAL_TPS] : NAN, 1, err) < 0 ||
-        put_number(dir, "throughput-at-sla", within ? within->rate[RATE_TOTAL_TPS] : NAN, 1, err) < 0 ||
+    double usd = advised ? roi_usd_per_million(run->facts.price_micro_usd, points_figure(points, advised, FIGURE_TOTAL_TPS)) : NAN;
+    if (put_ranges(dir, points, err) < 0 || put_number(dir, "max-throughput", most ? points_figure(points, most, FIGURE_TOTAL_TPS) : NAN, 1, err) < 0 ||
+        put_number(dir, "throughput-at-sla", within ? points_figure(points, within, FIGURE_TOTAL_TPS) : NAN, 1, err) < 0 ||
         put_number(dir, "ttft-p95-ms", advised ? level_ttft_p95(advised) : NAN, 0, err) < 0 ||
         put_number(dir, "usd-per-million-tokens", usd, 4, err) < 0)
         return -1;

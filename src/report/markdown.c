@@ -379,7 +379,7 @@ static void add_point(struct buf *out, const char *title, const struct point *po
     end_of_point(out, point->decided, point->needs_requests);
 }
 
-static void add_capacity(struct buf *out, const char *title, const struct capacity *capacity)
+static void add_capacity(struct buf *out, const struct points *points, const char *title, const struct capacity *capacity)
 {
     const struct level_summary *level = capacity->level;
     char load[UNITS_TEXT_SIZE], total[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE];
@@ -388,9 +388,10 @@ static void add_capacity(struct buf *out, const char *title, const struct capaci
         return;
     }
     buf_printf(out, "- %-22s %s %s: %s tok/s in and out", title, units_format_load(level->load, load), level->unit,
-               units_format_number(level->rate[RATE_TOTAL_TPS], 0, total));
-    if (isfinite(level->rate[RATE_OUTPUT_TPS]))
-        buf_printf(out, ", %s out", units_format_number(level->rate[RATE_OUTPUT_TPS], 0, output));
+               units_format_number(points_figure(points, level, FIGURE_TOTAL_TPS), 0, total));
+    double output_tps = points_figure(points, level, FIGURE_OUTPUT_TPS);
+    if (isfinite(output_tps))
+        buf_printf(out, ", %s out", units_format_number(output_tps, 0, output));
     end_of_point(out, capacity->decided, capacity->needs_requests);
 }
 
@@ -422,12 +423,12 @@ void markdown_points(struct buf *out, const struct points *points)
     else
         buf_printf(out, "- %-22s %s to %s %s\n", "Sweet spot:", units_format_load(spot->low, low),
                    units_format_load(spot->high, high), points->unit);
-    add_capacity(out, "TTFT p95 < 1 s up to:", &points->capacity[CAPACITY_TTFT]);
-    add_capacity(out, "TTFT p95 <= 2 s up to:", &points->capacity[CAPACITY_TTFT_2S]);
-    add_capacity(out, "All acceptable up to:", &points->capacity[CAPACITY_ALL]);
+    add_capacity(out, points, "TTFT p95 < 1 s up to:", &points->capacity[CAPACITY_TTFT]);
+    add_capacity(out, points, "TTFT p95 <= 2 s up to:", &points->capacity[CAPACITY_TTFT_2S]);
+    add_capacity(out, points, "All acceptable up to:", &points->capacity[CAPACITY_ALL]);
     if (points->has_objectives)
-        add_capacity(out, "Goals met up to:", &points->capacity[CAPACITY_SLO]);
-    add_capacity(out, "Peak throughput:", &(struct capacity){points->max_throughput, "none: no throughput is known", -1, -1});
+        add_capacity(out, points, "Goals met up to:", &points->capacity[CAPACITY_SLO]);
+    add_capacity(out, points, "Peak throughput:", &(struct capacity){points->max_throughput, "none: no throughput is known", -1, -1});
     buf_append_char(out, '\n');
 }
 

@@ -145,5 +145,6 @@ void markdown_repeats(struct buf *out, const struct run_summary *summary, const 
     }
     table_end(&table, out);
     buf_printf(out, "Means over the repeats of a load; in brackets 95 %% intervals of run-to-run noise (Student's t, from %d repeats on). Repeats that are "
-                    "invalid or were cut off are left out.\n\n", INTERVAL_VALUES_MIN);
+                    "invalid or were cut off are left out. One rule for all figures of a load: its throughput, and what that costs, is this mean from %d repeats on; "
+                    "its class, its points and the TTFT beside them are those of the worst repeat.\n\n", INTERVAL_VALUES_MIN, INTERVAL_VALUES_MIN);
 }

@@ -88,9 +88,10 @@ static void write_point(json_t *points, const char *key, const struct point *poi
     json_set_text(object, "text", point->text);
 }
 
-static void write_capacities(json_t *points, const struct capacity *capacities)
+static void write_capacities(json_t *root, const struct points *points)
 {
-    json_t *all = json_add_object(points, "capacity_at_sla");
+    const struct capacity *capacities = points->capacity;
+    json_t *all = json_add_object(root, "capacity_at_sla");
     for (int k = 0; k < CAPACITY_COUNT; k++) {
         json_t *object = json_add_object(all, capacity_name((enum capacity_set)k));
         const struct level_summary *level = capacities[k].level;
@@ -99,8 +100,8 @@ static void write_capacities(json_t *points, const struct capacity *capacities)
             continue;
         }
         json_set_number(object, "load", level->load);
-        json_set_number(object, "total_tps", level->rate[RATE_TOTAL_TPS]);
-        json_set_number(object, "output_tps", level->rate[RATE_OUTPUT_TPS]);
+        json_set_number(object, "total_tps", points_figure(points, level, FIGURE_TOTAL_TPS));
+        json_set_number(object, "output_tps", points_figure(points, level, FIGURE_OUTPUT_TPS));
         set_decided(object, "decided", capacities[k].decided);
         json_set_integer_if(object, "needs_requests", capacities[k].needs_requests, capacities[k].needs_requests > 0);
     }
@@ -130,13 +131,13 @@ static void write_points(json_t *object, const struct points *points)
     json_set_text(object, "knee_text", points->knee.text);
     set_decided(object, "knee_decided", points->knee.decided);
     write_sweet_spot(object, &points->sweet_spot);
-    write_capacities(object, points->capacity);
+    write_capacities(object, points);
     const struct level_summary *most = points->max_throughput;
     if (most) {
         json_t *max = json_add_object(object, "max_throughput");
         json_set_number(max, "load", most->load);
-        json_set_number(max, "total_tps", most->rate[RATE_TOTAL_TPS]);
-        json_set_number(max, "output_tps", most->rate[RATE_OUTPUT_TPS]);
+        json_set_number(max, "total_tps", points_figure(points, most, FIGURE_TOTAL_TPS));
+        json_set_number(max, "output_tps", points_figure(points, most, FIGURE_OUTPUT_TPS));
     } else {
         json_set_null(object, "max_throughput");
     }

@@ -131,7 +131,7 @@ static void add_objectives(struct suite *suite, const struct points *points)
             continue;
         }
         cleanup_free char *said = mem_printf("up to %s %s: %s tok/s in and out", units_format_load(level->load, load), points->unit,
-                                             units_format_number(level->rate[RATE_TOTAL_TPS], 1, tps));
+                                             units_format_number(points_figure(points, level, FIGURE_TOTAL_TPS), 1, tps));
         add_case(suite, title, PASSED, level->window_end_s - level->window_start_s, said);
     }
 }

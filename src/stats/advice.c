@@ -130,6 +130,13 @@ static const char *refusal_text(struct arena *arena, const struct points *points
                         sla_class_name(mildest->level->verdict.level));
 }
 
+/* " (mean of 3 repeats)" */
+static const char *mean_text(struct arena *arena, const struct points *points, const struct level_summary *level)
+{
+    const struct repeated_load *repeats = points_repeats(points, level);
+    return repeats ? arena_printf(arena, " (mean of %zu repeats)", repeats->count) : "";
+}
+
 void advice_give(struct points *points, struct arena *arena, const struct level_summary *const *levels, size_t count,
                  const struct sla *sla)
 {
@@ -154,16 +161,16 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
     }
     const struct level_summary *next = next_above(levels, count, chosen->load);
     points->advised = chosen;
-    points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out; %s.",
+    points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out%s; %s.",
                                   points_load_text(arena, chosen->load, chosen->unit), promise[set],
-                                  chosen->rate[RATE_TOTAL_TPS], limit_text(arena, chosen, next, sla, set));
+                                  points_figure(points, chosen, FIGURE_TOTAL_TPS), mean_text(arena, points, chosen), limit_text(arena, chosen, next, sla, set));
 }
 
 /* ---- the second sentence ---- */
 
-static const char *cost_text(struct arena *arena, const struct level_summary *level, int64_t price_micro_usd)
+static const char *cost_text(struct arena *arena, double total_tps, int64_t price_micro_usd)
 {
-    double usd = roi_usd_per_million(price_micro_usd, level->rate[RATE_TOTAL_TPS]);
+    double usd = roi_usd_per_million(price_micro_usd, total_tps);
     char text[UNITS_TEXT_SIZE];
     if (!(usd < UNITS_USD_MAX))
         return "";
@@ -180,9 +187,9 @@ static const char *reservation_text(struct arena *arena, const struct level_summ
 }
 
 /* On how little it rests. */
-static const char *footing_text(struct arena *arena, const struct level_summary *level)
+static const char *footing_text(struct arena *arena, const struct points *points, const struct level_summary *level)
 {
-    const char *tags = "";
+    const char *tags = "", *worst = points_repeats(points, level) ? ", the worst of its repeats" : "";
     if (level->imported)
         return "it rests on what another tool reported";
     for (size_t k = 0; k < level->validity.count; k++)
@@ -191,8 +198,8 @@ static const char *footing_text(struct arena *arena, const struct level_summary 
     unsigned long long members = level->requests.members;
     const char *plural = members == 1 ? "" : "s";
     if (tags[0])
-        return arena_printf(arena, "it rests on %llu request%s of a suspect measurement (%s)", members, plural, tags);
-    return arena_printf(arena, "it rests on %llu request%s of a valid measurement", members, plural);
+        return arena_printf(arena, "it rests on %llu request%s of a suspect measurement (%s)%s", members, plural, tags, worst);
+    return arena_printf(arena, "it rests on %llu request%s of a valid measurement%s", members, plural, worst);
 }
 
 static const char *missing_reason(const struct level_summary *level, const char *field)
@@ -240,8 +247,8 @@ void advice_assure(struct points *points, struct arena *arena, int64_t price_mic
         points->assurance = what_to_do_text(arena, points);
         return;
     }
-    char *text = arena_printf(arena, "%s%s%s.", cost_text(arena, level, price_micro_usd), reservation_text(arena, level, sla),
-                              footing_text(arena, level));
+    char *text = arena_printf(arena, "%s%s%s.", cost_text(arena, points_figure(points, level, FIGURE_TOTAL_TPS), price_micro_usd), reservation_text(arena, level, sla),
+                              footing_text(arena, points, level));
     text[0] = (char)toupper((unsigned char)text[0]);
     points->assurance = text;
 }

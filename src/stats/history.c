@@ -185,7 +185,7 @@ static void fill_points(struct history_run *run, const struct points *points)
     run->saturation = point_of(run, &points->saturation);
     run->breaking = point_of(run, &points->breaking);
     run->advised_load = points->advised ? points->advised->load : NAN;
-    run->max_tps = points->max_throughput ? points->max_throughput->rate[RATE_TOTAL_TPS] : NAN;
+    run->max_tps = points->max_throughput ? points_figure(points, points->max_throughput, FIGURE_TOTAL_TPS) : NAN;
     run->advice = arena_strdup(run->arena, points->advice);
 }
 

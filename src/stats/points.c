@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "stats/advice.h"
+#include "stats/repeats_ratio.h"
 
 #define KNEE_GAIN 1.10        /* a step that adds less has passed the knee */
 #define SWEET_SPOT_SHARE 0.90 /* of the highest power */
@@ -493,11 +494,23 @@ static const struct level_summary *find_max_throughput(const struct sweep *sweep
     return best;
 }
 
+const struct repeated_load *points_repeats(const struct points *points, const struct level_summary *level)
+{
+    return repeats_of_level(points->repeated, points->repeated_count, level);
+}
+
+double points_figure(const struct points *points, const struct level_summary *level, enum figure figure)
+{
+    const struct repeated_load *repeats = points_repeats(points, level);
+    return repeats && repeats->figure[figure].count >= INTERVAL_VALUES_MIN ? repeats->figure[figure].value : figure_of(level, figure);
+}
+
 void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                  const struct sla *sla)
 {
     struct sweep sweep = make_sweep(arena, levels, count, unit, sla);
     *points = (struct points){.unit = unit, .load_count = sweep.load_count, .loads = sweep.loads, .assurance = ""};
+    points->repeated = repeats_find(arena, levels, count, &points->repeated_count);
     find_points(points, &sweep);
     points->knee = find_knee(&sweep);
     points->sweet_spot = find_sweet_spot(&sweep);

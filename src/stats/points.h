@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "plan/slo.h"
 #include "stats/level_summary.h"
+#include "stats/repeats.h"
 #include "stats/saturation.h"
 
 struct point {
@@ -60,6 +61,8 @@ struct points {
     const char *unit;
     size_t load_count; /* different loads of this unit that were tested: below 2 it is no sweep */
     const struct level_summary *const *loads; /* ascending, of each the level that stands for it */
+    const struct repeated_load *repeated; /* of all units: what points_figure averages */
+    size_t repeated_count;
     struct point saturation, breaking;
     struct point breaking_by[SLA_METRIC_COUNT]; /* each metric's class alone */
     struct knee knee;
@@ -77,6 +80,12 @@ struct points {
 /* Of the levels with this unit, whatever their order. levels must outlive the points. */
 void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                  const struct sla *sla);
+
+/* What is said of a load's throughput, by the level that stands for it: as in a comparison (roi_figure) the mean of its repeats, if there are
+ * INTERVAL_VALUES_MIN that count, else the level's own. Classes and points are by the level that stands for the load, the worst of its repeats. */
+double points_figure(const struct points *points, const struct level_summary *level, enum figure figure);
+/* The repeats that points_figure averages; NULL: it is the level's own. */
+const struct repeated_load *points_repeats(const struct points *points, const struct level_summary *level);
 
 /* levels: one a load; set: of classes, not CAPACITY_SLO. The level of the highest throughput among those that meet the set's objectives and whose own class, all metrics together, is
  * not worse than `worst`. NULL: none. */

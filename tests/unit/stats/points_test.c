@@ -395,6 +395,33 @@ static void test_advice_is_by_the_objectives_that_were_given(void **state)
     assert_non_null(strstr(points.advice, "the measurement at 5 streams is invalid"));
 }
 
+/* The class is the worst repeat's; the throughput and its cost are the mean of three. Of two, there is no mean worth naming. */
+static void test_throughput_of_repeats_is_their_mean(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{5, 100, 200}, {5, 300, 240}, {5, 200, 280}};
+    struct level_summary levels[3];
+    make_levels(levels, rows, 3);
+    for (int k = 0; k < 3; k++) {
+        levels[k].repeat = k;
+        levels[k].index = 0;
+        levels[k].ended = true;
+    }
+    struct points points = find(levels, 3);
+    advice_assure(&points, arena, 3600000, &sla_default);
+    assert_true(points.advised == &levels[1] && points_figure(&points, points.advised, FIGURE_TOTAL_TPS) == 240);
+    levels[2].rate[RATE_TOTAL_TPS] = 340;
+    points = find(levels, 3);
+    advice_assure(&points, arena, 3600000, &sla_default);
+    assert_non_null(strstr(points.advice, "at 260 tok/s in and out (mean of 3 repeats); "));
+    assert_non_null(strstr(points.assurance, "A million tokens cost $3.85 there; ")); /* 3.6 $/h of 260 tok/s */
+    assert_non_null(strstr(points.assurance, ", the worst of its repeats."));
+    levels[2].validity.verdict = VALIDITY_INVALID; /* left out, and then there are two */
+    points = find(levels, 3);
+    assert_null(points_repeats(&points, &levels[0]));
+    assert_true(points_figure(&points, &levels[1], FIGURE_TOTAL_TPS) == 240);
+}
+
 /* Requests were answered in time; only what they add up to is lost. */
 static void test_advice_without_any_throughput_says_what_is_missing(void **state)
 {
@@ -580,6 +607,7 @@ int main(void)
         cmocka_unit_test(test_units_are_never_mixed),
         cmocka_unit_test(test_advice_names_a_level_and_its_limit),
         cmocka_unit_test(test_advice_is_by_the_objectives_that_were_given),
+        cmocka_unit_test(test_throughput_of_repeats_is_their_mean),
         cmocka_unit_test(test_advice_without_any_throughput_says_what_is_missing),
         cmocka_unit_test(test_advice_never_names_a_level_that_breaks),
         cmocka_unit_test(test_advice_names_no_level_whose_measurement_is_invalid),
