@@ -215,10 +215,11 @@ static const char *no_throughput_text(struct arena *arena, const struct points *
 {
     for (size_t k = 0; k < points->load_count; k++) {
         const struct level_summary *level = points->loads[k];
-        const char *output = missing_reason(level, "output_tps"), *total = missing_reason(level, "total_tps");
-        if (level->verdict.metric[SLA_TTFT] != SLA_UNKNOWN && isnan(level->rate[RATE_TOTAL_TPS]) && level->requests.ok > 0)
-            return arena_printf(arena, "Requests were answered, but how many tokens a second is not known%s%s.", output || total ? ": " : "",
-                                output ? output : total ? total : "");
+        const char *output = missing_reason(level, "output_tps"), *total = missing_reason(level, "total_tps"), *why = output ? output : total;
+        bool answered = level->requests.ok != COUNT_UNKNOWN && level->requests.ok > 0;
+        if (isnan(level->rate[RATE_TOTAL_TPS]) && (why || answered))
+            return arena_printf(arena, "%sow many tokens a second came is not known%s%s.", answered ? "Requests were answered, but h" : "H",
+                                why ? ": " : "", why ? why : "");
     }
     return "Not one request brought a token: see what failed.";
 }

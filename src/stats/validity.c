@@ -169,6 +169,33 @@ static void judge_delivery(struct level_summary *out, const struct run_data *dat
         level_add_reason(out, VALIDITY_INVALID, "undelivered", text);
 }
 
+/* Sent, first token, last token, end: those that happened never go back. A connection's failure may end what was never sent. */
+static bool times_go_back(const struct record *record)
+{
+    const int64_t times[] = {record->sent, record->first_token, record->last_token, record->end};
+    int64_t before = TIME_NEVER;
+    for (size_t k = 0; k < sizeof times / sizeof times[0]; k++) {
+        if (times[k] == TIME_NEVER)
+            continue;
+        if (before != TIME_NEVER && times[k] < before)
+            return true;
+        before = times[k];
+    }
+    return false;
+}
+
+/* A monotonic clock does not: a machine whose clock jumped all the same, or records that are not as run wrote them. */
+static void judge_times(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
+{
+    unsigned long long count = 0;
+    for (size_t k = 0; k < level->record_count; k++)
+        count += times_go_back(&data->file.records[level->records[k]]);
+    if (count > 0)
+        level_add_reason(out, VALIDITY_INVALID, "clock jumped",
+                         arena_printf(arena, "of %llu request%s the times go back: the clock jumped, or the records are not as run wrote them", count,
+                                      count == 1 ? "" : "s"));
+}
+
 static void judge_failures(struct level_summary *out, const struct run_data *data, const struct run_level *level, struct arena *arena)
 {
     uint64_t failed = 0, ended = out->requests.ok + out->requests.error;
@@ -334,6 +361,7 @@ void validity_judge(struct level_summary *out, const struct run_data *data, cons
     judge_pause(out, data, level, plan, arena);
     judge_delivery(out, data, level, plan, arena);
     judge_failures(out, data, level, arena);
+    judge_times(out, data, level, arena);
     judge_samples(out, plan, sla, arena);
     judge_cache(out, data, level, plan);
     judge_end(out, level, data->file.shards, sla, arena);

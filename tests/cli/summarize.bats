@@ -258,7 +258,7 @@ lost() {
     summarize --quiet --slo ttft=10s
     assert_success
     assert_line '**No tested load can be advised for production (none: the throughput of the loads that meet it is not known).'\
-' Requests were answered, but how many tokens a second is not known: neither tokens.bin.gz nor ticks in journal.jsonl.**'
+' Requests were answered, but how many tokens a second came is not known: neither tokens.bin.gz nor ticks in journal.jsonl.**'
     refute_output --partial 'Not one request brought a token'
     assert_line '- of 2 of 2 levels journal.jsonl does not tell how late and how busy the client was: nobody knows whether it kept up'
     summarize --quiet --fail-on breaking # what is not known opens no gate

@@ -437,13 +437,19 @@ static void test_advice_without_any_throughput_says_what_is_missing(void **state
     struct points points = find(levels, 2);
     advice_assure(&points, arena, 0, &sla_default);
     assert_string_equal(points.advice, "No tested load can be advised for production (none: the throughput of the loads that meet it is not known).");
-    assert_string_equal(points.assurance, "Requests were answered, but how many tokens a second is not known: tokens.bin.gz is lost.");
+    assert_string_equal(points.assurance, "Requests were answered, but how many tokens a second came is not known: tokens.bin.gz is lost.");
     levels[0].goodput_share = levels[1].goodput_share = 1;
     points = find(levels, 2);
     assert_string_equal(points.capacity[CAPACITY_SLO].none, "none: the throughput of the loads that meet it is not known");
     for (int k = 0; k < 2; k++)
         levels[k].rate[RATE_TOTAL_TPS] = 0;
     assert_string_equal(find(levels, 2).capacity[CAPACITY_TTFT].none, "none: the loads that meet it have no throughput");
+    level_make(&levels[0], 1, NAN, NAN);
+    level_add_missing(&levels[0], "output_tps", "the measurement window is empty");
+    levels[0].requests.ok = 0;
+    points = find(levels, 1);
+    advice_assure(&points, arena, 0, &sla_default);
+    assert_string_equal(points.assurance, "How many tokens a second came is not known: the measurement window is empty.");
     level_make(&levels[0], 1, NAN, 0);
     points = find(levels, 1);
     advice_assure(&points, arena, 0, &sla_default);

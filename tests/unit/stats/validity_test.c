@@ -192,6 +192,25 @@ static void test_a_stopped_level_is_cut_off(void **state)
     arena_free(arena);
 }
 
+static void test_times_that_go_back(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct bench bench;
+    begin(&bench, 2, ARRIVALS);
+    bench.records[3].sent = TIME_NEVER; /* its connection failed */
+    bench.records[4].first_token = bench.records[4].last_token = bench.records[4].end;
+    assert_null(judge(&bench, arena, "clock jumped"));
+    bench.records[5].end = bench.records[5].sent - 1;
+    const struct validity_reason *reason = judge(&bench, arena, "clock jumped");
+    assert_int_equal(reason->verdict, VALIDITY_INVALID);
+    assert_non_null(strstr(reason->text, "of 1 request the times go back"));
+    bench.records[4].first_token = bench.records[4].end + 1;
+    assert_non_null(strstr(judge(&bench, arena, "clock jumped")->text, "of 2 requests"));
+    plan_free(bench.plan);
+    arena_free(arena);
+}
+
 /* Without the gaps between tokens, what lag matters is known from the records: 40 ms between arrivals bear 4. */
 static void test_lag_where_the_gaps_are_lost(void **state)
 {
@@ -254,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_late_stamps_are_told_and_a_slow_disk_is_suspect),
         cmocka_unit_test(test_a_client_that_stood_still_is_invalid),
         cmocka_unit_test(test_a_stopped_level_is_cut_off),
+        cmocka_unit_test(test_times_that_go_back),
         cmocka_unit_test(test_lag_where_the_gaps_are_lost),
         cmocka_unit_test(test_metrics_of_a_part_of_the_window),
         cmocka_unit_test(test_pods_that_changed),
