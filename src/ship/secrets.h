@@ -1,7 +1,7 @@
 /* Nothing secret leaves: every file of an archive is searched, inside gzip too, before the first byte of it goes anywhere.
  *
  * What is looked for are the shapes of wire/secret_scan.h and the user's own expressions (wire/pattern.h: linear time, so that none can hang). A find
- * is told by file, line and kind; the value is in no message. Nothing is replaced: an archive holds what its manifest has the checksums of. */
+ * is told by file, line and kind; the value is in no message. Files are searched by up to four threads. Nothing is replaced: an archive holds what its manifest has the checksums of. */
 #ifndef ROIBENCH_SHIP_SECRETS_H
 #define ROIBENCH_SHIP_SECRETS_H
 
