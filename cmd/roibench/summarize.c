@@ -148,6 +148,9 @@ static int summarize_runs(struct summarizing *work, struct error *err)
             log_warning(&work->app->log, "not a single request of %s ended", work->folders[k]);
         any_ended |= work->runs[k]->any_ended;
     }
+    if (!any_ended && work->runs[0]->facts.imported)
+        return error_set(err, ERROR_NO_DATA, "%s: no level tells a request that ended, a TTFT or a throughput: there is nothing to summarize",
+                         work->runs[0]->facts.imported->files[0].name);
     if (!any_ended)
         return error_set(err, ERROR_NO_DATA, "not a single request ended in %s: there is nothing to summarize; look at what run said",
                          work->folders[0]);

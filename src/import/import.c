@@ -14,7 +14,6 @@
 #define SPEC_MAX 4096
 #define ID_MAX 64 /* bytes of a file's name that an id takes */
 #define LOAD_MAX 1e9
-#define NUMBER_MAX 1e15
 #define TPOT_MIN_MS 1e-6 /* less is no time of a token */
 #define FEW_REQUESTS 72 /* below, a p95 has no upper bound */
 #define DELIVERED_MIN 0.95
@@ -42,6 +41,10 @@ struct level_summary *import_add_level(struct import *import, const char *kind, 
     if (!(load > 0) || load > LOAD_MAX) {
         error_set(err, ERROR_USAGE, "level %zu: a load of %s: expected more than 0 and at most 10^9", import->level_count + 1,
                   isfinite(load) ? units_format_load(load, text) : "unknown size");
+        return NULL;
+    }
+    if (unit == LOAD_STREAMS && load != floor(load)) {
+        error_set(err, ERROR_USAGE, "level %zu: %s streams: expected a whole number", import->level_count + 1, units_format_load(load, text));
         return NULL;
     }
     if (import->level_count == IMPORT_LEVELS_MAX) {
@@ -75,6 +78,14 @@ void import_tell(struct import *import, const char **fact, const char *text)
 {
     if (!(*fact)[0] && text)
         *fact = arena_strdup(import->arena, text);
+}
+
+void import_tell_model(struct import *import, const char *model)
+{
+    const char **fact = &import->facts->model;
+    import_tell(import, fact, model);
+    if (model && strcmp(*fact, model) != 0)
+        import_note(import, arena_printf(import->arena, "not of one model: its files tell of %.100s and of %.100s", *fact, model));
 }
 
 /* Means that differ between levels are a spread of their own. */
@@ -255,6 +266,15 @@ static int read_one(struct import *import, const struct import_format *format, c
     return format->read(import, name, text, err);
 }
 
+/* A measurement that is given twice would be a repeat that agrees with itself. */
+static int check_differs(const struct import_file *files, size_t k, const char *name, struct error *err)
+{
+    for (size_t before = 0; before < k; before++)
+        if (files[before].size == files[k].size && strcmp(files[before].sha256, files[k].sha256) == 0)
+            return error_set(err, ERROR_USAGE, "%s: the same bytes as %s, which is in this run already", name, files[before].name);
+    return 0;
+}
+
 /* names and texts of `count` files. */
 static struct run_summary *read_all(const struct import_format *format, char **names, struct buf *texts, size_t count, const struct sla *sla,
                                     struct error *err)
@@ -266,8 +286,11 @@ static struct run_summary *read_all(const struct import_format *format, char **n
     struct import_origin *origin = ARENA_NEW(summary->arena, struct import_origin);
     *origin = (struct import_origin){.format = format->name, .files = ARENA_ARRAY(summary->arena, count, struct import_file), .file_count = count};
     int status = 0;
-    for (size_t k = 0; k < count && status == 0; k++)
+    for (size_t k = 0; k < count && status == 0; k++) {
         status = read_one(&import, format, names[k], &texts[k], &origin->files[k], err);
+        if (status == 0)
+            status = check_differs(origin->files, k, names[k], err);
+    }
     if (status == 0)
         finish(&import, summary, origin);
     free(import.levels);
@@ -338,77 +361,4 @@ struct run_summary *import_read(const char *spec, const struct sla *sla, struct 
         buf_free(&texts[k]);
     }
     return summary;
-}
-
-/* ---- JSON ---- */
-
-/* Where NaN, Infinity or -Infinity stands outside of a string: its length; else 0. */
-static size_t not_a_number(const char *at, size_t length)
-{
-    static const char *const words[] = {"NaN", "-Infinity", "Infinity"};
-    for (size_t k = 0; k < sizeof words / sizeof words[0]; k++)
-        if (length >= strlen(words[k]) && memcmp(at, words[k], strlen(words[k])) == 0)
-            return strlen(words[k]);
-    return 0;
-}
-
-static void clean(const char *text, size_t length, struct buf *out)
-{
-    bool inside = false;
-    size_t from = 0, word;
-    for (size_t k = 0; k < length; k++) {
-        if (inside && text[k] == '\\') {
-            k++;
-        } else if (text[k] == '"') {
-            inside = !inside;
-        } else if (!inside && (text[k] == 'N' || text[k] == 'I' || text[k] == '-') && (word = not_a_number(text + k, length - k)) > 0) {
-            buf_append(out, text + from, k - from);
-            buf_append_text(out, "null");
-            from = k + word;
-            k = from - 1;
-        }
-    }
-    buf_append(out, text + from, length - from);
-}
-
-json_t *import_parse_json(const char *name, const char *text, size_t length, struct error *err)
-{
-    json_error_t where;
-    json_t *root = json_loadb(text, length, JSON_ALLOW_NUL, &where);
-    if (!root) {
-        cleanup_buf struct buf cleaned = BUF_INIT(2 * IMPORT_FILE_MAX);
-        clean(text, length, &cleaned);
-        root = json_loadb(buf_text(&cleaned), cleaned.len, JSON_ALLOW_NUL, NULL);
-    }
-    if (!root)
-        error_set(err, ERROR_USAGE, "%s: line %d, column %d: not JSON: %s", name, where.line, where.column, where.text);
-    return root;
-}
-
-const json_t *import_at(const json_t *object, const char *path)
-{
-    char key[64];
-    while (object && *path) {
-        size_t length = strcspn(path, ".");
-        int64_t index;
-        snprintf(key, sizeof key, "%.*s", (int)length, path);
-        if (json_is_array(object))
-            object = units_parse_integer(key, &index) == 0 && index >= 0 ? json_array_get(object, (size_t)index) : NULL;
-        else
-            object = json_object_get(object, key);
-        path += length + (path[length] == '.');
-    }
-    return object;
-}
-
-double import_number(const json_t *object, const char *path)
-{
-    const json_t *value = import_at(object, path);
-    double number = json_is_number(value) ? json_number_value(value) : NAN;
-    return number >= 0 && number <= NUMBER_MAX ? number : NAN;
-}
-
-const char *import_text(const json_t *object, const char *path)
-{
-    return json_string_value(import_at(object, path));
 }

@@ -31,6 +31,7 @@ struct import {
     const char *notes[SUMMARY_NOTES_MAX];
     size_t note_count;
     const struct sla *sla;
+    bool has_requests; /* the last level's came in a file of their own */
 };
 
 struct import_format {
@@ -67,6 +68,9 @@ void import_note(struct import *import, const char *note);
 /* A fact of the run that is told by the first file that knows it: *fact is set where it is "" and text is a text. */
 void import_tell(struct import *import, const char **fact, const char *text);
 
+/* facts->model; another one than before is noted. model may be NULL. */
+void import_tell_model(struct import *import, const char *model);
+
 /* Lengths of more requests of the run, into facts->prompt or facts->output. std_error 0: all of them were that long. Nothing where
  * requests is 0 or the mean NAN. */
 void import_add_tokens(struct mean_tokens *sum, uint64_t requests, double mean, double std_error);
@@ -80,6 +84,11 @@ void import_derive_censored(struct level_summary *level);
 
 /* A document that Python wrote: NaN and Infinity outside of strings are null, an answer may hold NUL characters. NULL: ERROR_USAGE. json_decref() it. */
 json_t *import_parse_json(const char *name, const char *text, size_t length, struct error *err);
+/* The document in a text's first line; NULL: it is none by itself. json_decref() it. */
+json_t *import_first_line(const struct buf *text);
+/* Calls the handler with each line's document and the line's name ("FILE: line 3"), until one returns -1; blank lines are skipped. -1: ERROR_USAGE. */
+typedef int (*import_line_handler)(void *context, const char *where, const json_t *line, struct error *err);
+int import_read_lines(const char *name, const struct buf *text, import_line_handler handler, void *context, struct error *err);
 /* What is at a path of members ("metrics.request_totals.total", indices are "0"); NULL: nothing. */
 const json_t *import_at(const json_t *object, const char *path);
 /* A number >= 0 there, or NAN. */

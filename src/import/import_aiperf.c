@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "base/mem.h"
 #include "base/units.h"
 #include "import/import.h"
 #include "import/import_requests.h"
@@ -156,7 +154,7 @@ static void tell_facts(struct import *import, const json_t *root)
     import->tool = version ? arena_printf(import->arena, "AIPerf %.40s", version) : "AIPerf";
     requests = requests > 0 ? requests : import_number(phase, "requests");
     seconds = seconds > 0 ? seconds : import_number(phase, "duration");
-    import_tell(import, &facts->model, first_text(root, models));
+    import_tell_model(import, first_text(root, models));
     import_tell(import, &facts->target, first_text(root, targets));
     if (type && (strcmp(type, "chat") == 0 || strcmp(type, "completions") == 0))
         import_tell(import, &facts->endpoint, type);
@@ -225,54 +223,49 @@ static void add_gaps(const json_t *line, struct series *gaps)
             series_add(gaps, json_number_value(gap));
 }
 
-static bool read_record(const json_t *line, int64_t *origin, bool open_loop, struct import_requests *requests, struct series *gaps)
+/* The requests of one level. */
+struct reading {
+    struct import_requests requests;
+    struct series gaps;
+    bool open_loop;
+    int64_t origin; /* ns of an epoch that times count from; 0: not known yet */
+};
+
+static void fill_record(const struct reading *reading, const json_t *line, struct record *record)
 {
-    const json_t *error = json_object_get(line, "error"), *start = import_at(line, "metadata.request_start_ns");
-    const char *phase = import_text(line, "metadata.benchmark_phase");
+    const json_t *error = json_object_get(line, "error");
     bool cancelled = json_is_true(import_at(line, "metadata.was_cancelled"));
-    if (phase && strcmp(phase, "warmup") == 0)
-        return true;
-    if (*origin == 0 && json_is_integer(start))
-        *origin = (int64_t)json_integer_value(start);
-    struct record *record = import_add_request(requests);
-    if (!record)
-        return false;
     record->outcome = cancelled ? OUTCOME_INCOMPLETE : json_is_object(error) ? OUTCOME_ERROR : OUTCOME_OK;
     record->failure = cancelled ? FAILURE_CANCELLED : json_is_object(error) ? failure_of(error) : FAILURE_NONE;
-    record->sent = ns_at(line, "metadata.request_start_ns", *origin);
-    if (open_loop) /* when its scheduler let it go */
-        record->intended = ns_at(line, "metadata.credit_issued_ns", *origin);
-    record->end = ns_at(line, "metadata.request_end_ns", *origin);
+    record->sent = ns_at(line, "metadata.request_start_ns", reading->origin);
+    if (reading->open_loop) /* when its scheduler let it go */
+        record->intended = ns_at(line, "metadata.credit_issued_ns", reading->origin);
+    record->end = ns_at(line, "metadata.request_end_ns", reading->origin);
     record->first_token = after(record->sent, import_number(line, "metrics.time_to_first_token.value"));
     record->prompt_tokens = tokens_at(line, "metrics.usage_prompt_tokens.value", "metrics.input_sequence_length.value");
     if (record->outcome != OUTCOME_OK)
-        return true;
+        return;
     record->last_token = after(record->sent, import_number(line, "metrics.request_latency.value"));
     record->output_tokens = tokens_at(line, "metrics.usage_completion_tokens.value", "metrics.output_sequence_length.value");
-    add_gaps(line, gaps);
-    return true;
 }
 
-static int read_lines(const char *name, const struct buf *text, bool open_loop, struct import_requests *requests, struct series *gaps,
-                      struct error *err)
+static int read_record(void *context, const char *where, const json_t *line, struct error *err)
 {
-    const char *begin = buf_text(text), *end = begin + text->len;
-    int64_t origin = 0;
-    for (size_t number = 1; begin < end; number++) {
-        const char *line_end = memchr(begin, '\n', (size_t)(end - begin));
-        size_t length = (size_t)((line_end ? line_end : end) - begin);
-        cleanup_free char *where = mem_printf("%s: line %zu", name, number);
-        json_t *line = length > 0 ? import_parse_json(where, begin, length, err) : NULL;
-        bool good = line ? is_record(line) : length == 0, fits = !line || !good || read_record(line, &origin, open_loop, requests, gaps);
-        if (line && !good)
-            error_set(err, ERROR_USAGE, "%s: expected a record with metadata and metrics", where);
-        if (!fits)
-            error_set(err, ERROR_USAGE, "%s: more than %d requests in a level", where, IMPORT_REQUESTS_MAX);
-        json_decref(line);
-        if (!good || !fits)
-            return -1;
-        begin += length + 1;
-    }
+    struct reading *reading = context;
+    const json_t *start = import_at(line, "metadata.request_start_ns");
+    const char *phase = import_text(line, "metadata.benchmark_phase");
+    if (!is_record(line))
+        return error_set(err, ERROR_USAGE, "%s: expected a record with metadata and metrics", where);
+    if (phase && strcmp(phase, "warmup") == 0)
+        return 0;
+    if (reading->origin == 0 && json_is_integer(start))
+        reading->origin = (int64_t)json_integer_value(start);
+    struct record *record = import_add_request(&reading->requests);
+    if (!record)
+        return error_set(err, ERROR_USAGE, "%s: more than %d requests in a level", where, IMPORT_REQUESTS_MAX);
+    fill_record(reading, line, record);
+    if (record->outcome == OUTCOME_OK)
+        add_gaps(line, &reading->gaps);
     return 0;
 }
 
@@ -294,18 +287,19 @@ static void measure(struct import *import, struct level_summary *level, struct i
     import_derive_tpot(level);
 }
 
-static int read_records(struct import *import, const char *name, struct buf *text, struct error *err)
+static int read_records(struct import *import, const char *name, const struct buf *text, struct error *err)
 {
-    struct import_requests requests = {.window_start = TIME_NEVER, .window_end = TIME_NEVER, .cut = true};
-    struct series gaps = {0};
-    if (import->level_count == 0)
-        return error_set(err, ERROR_USAGE, "%s: records of requests come behind their profile_export_aiperf.json: FILE.json,FILE.jsonl", name);
+    struct reading reading = {.requests = {.window_start = TIME_NEVER, .window_end = TIME_NEVER, .cut = true}};
+    if (import->level_count == 0 || import->has_requests)
+        return error_set(err, ERROR_USAGE, "%s: the records of a level are one file, behind its profile_export_aiperf.json: FILE.json,FILE.jsonl", name);
     struct level_summary *level = &import->levels[import->level_count - 1];
-    int status = read_lines(name, text, level_is_open_loop(level), &requests, &gaps, err);
+    reading.open_loop = level_is_open_loop(level);
+    import->has_requests = true;
+    int status = import_read_lines(name, text, read_record, &reading, err);
     if (status == 0)
-        measure(import, level, &requests, &gaps);
-    series_free(&gaps);
-    free(requests.records);
+        measure(import, level, &reading.requests, &reading.gaps);
+    series_free(&reading.gaps);
+    free(reading.requests.records);
     return status;
 }
 
@@ -329,16 +323,16 @@ static int read_export(struct import *import, const char *name, const json_t *ro
 
 static int read_file(struct import *import, const char *name, struct buf *text, struct error *err)
 {
-    const char *begin = buf_text(text), *line_end = memchr(begin, '\n', text->len);
-    json_t *line = line_end ? json_loadb(begin, (size_t)(line_end - begin), JSON_ALLOW_NUL, NULL) : NULL;
+    json_t *line = import_first_line(text);
     bool records = is_record(line);
     json_decref(line);
     import->lacks = LACKS;
     if (records)
         return read_records(import, name, text, err);
-    json_t *root = import_parse_json(name, begin, text->len, err);
+    json_t *root = import_parse_json(name, buf_text(text), text->len, err);
     int status = root ? read_export(import, name, root, err) : -1;
     json_decref(root);
+    import->has_requests = false;
     return status;
 }
 

@@ -311,7 +311,7 @@ static void tell_facts(struct import *import, const json_t *root)
 {
     struct run_facts *facts = import->facts;
     const json_t *first = import_at(root, "benchmarks.0");
-    import_tell(import, &facts->model, first_text(root, PLACES("config.spec.backend.model", "benchmarks.0.config.backend.model", "args.backend_kwargs.model",
+    import_tell_model(import, first_text(root, PLACES("config.spec.backend.model", "benchmarks.0.config.backend.model", "args.backend_kwargs.model",
                                                                "args.model",
                                                                "benchmarks.0.worker.backend_model")));
     import_tell(import, &facts->target, first_text(root, PLACES("config.spec.backend.target", "benchmarks.0.config.backend.target",

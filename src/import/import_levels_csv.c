@@ -83,7 +83,7 @@ static int read_number(const struct table *table, enum column column, double *nu
     if (!text[0])
         return 0;
     if (units_parse_number(text, number) < 0 || *number < 0 || *number > NUMBER_MAX)
-        return error_set(err, ERROR_USAGE, "%s: line %zu: %s: expected a number >= 0, got %.40s", table->name, table->reader.line,
+        return error_set(err, ERROR_USAGE, "%s: line %zu: %s: expected a number from 0 to 10^12, got %.40s", table->name, table->reader.line,
                          column_names[column], text);
     return 0;
 }
@@ -118,6 +118,18 @@ static void derive_output(struct level_summary *level, double prompt_tokens, dou
         return;
     level->rate[RATE_OUTPUT_TPS] = level->rate[RATE_TOTAL_TPS] * share;
     level_add_derived(level, "output_tps", "total_tps x output_tokens / (prompt_tokens + output_tokens)");
+}
+
+/* The last level of the run is a load of its own among those of its file, the first of which is `from`. */
+static int check_load(const struct import *import, const struct table *table, size_t from, struct error *err)
+{
+    const struct level_summary *last = &import->levels[import->level_count - 1];
+    char load[UNITS_TEXT_SIZE];
+    for (const struct level_summary *level = &import->levels[from]; level < last; level++)
+        if (level->load == last->load && strcmp(level->unit, last->unit) == 0)
+            return error_set(err, ERROR_USAGE, "%s: line %zu: %s %s once more: a load that was measured several times is told by several files, FILE,FILE",
+                             table->name, table->reader.line, units_format_load(last->load, load), last->unit);
+    return 0;
 }
 
 static int add_row(struct import *import, const struct table *table, struct error *err)
@@ -155,7 +167,7 @@ static int read_file(struct import *import, const char *name, struct buf *text, 
     while ((status = csv_reader_row(&table.reader, table.fields, FIELDS_MAX, &table.count, err)) > 0) {
         if (table.count != header)
             return error_set(err, ERROR_USAGE, "%s: line %zu: %zu fields where the first row has %zu", name, table.reader.line, table.count, header);
-        if (add_row(import, &table, err) < 0)
+        if (add_row(import, &table, err) < 0 || check_load(import, &table, before, err) < 0)
             return -1;
     }
     if (status < 0)

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "base/mem.h"
 #include "import/import.h"
 #include "import/import_requests.h"
 
@@ -179,7 +177,7 @@ static void tell_facts(struct import *import, const json_t *root)
     const char *backend = import_text(root, "backend");
     backend = backend ? backend : import_text(root, "endpoint_type");
     double prompts = import_number(root, "num_prompts");
-    import_tell(import, &facts->model, import_text(root, "model_id"));
+    import_tell_model(import, import_text(root, "model_id"));
     if (backend)
         import_tell(import, &facts->endpoint, endpoint_name(strstr(backend, "chat") ? ENDPOINT_CHAT : ENDPOINT_COMPLETIONS));
     import_tell(import, &facts->profile, "vllm bench serve");
@@ -216,39 +214,25 @@ static int read_result(struct import *import, const json_t *root, struct error *
     return 0;
 }
 
-static int read_text(struct import *import, const char *name, const char *text, size_t length, struct error *err)
+static int read_document(void *context, const char *where, const json_t *root, struct error *err)
 {
-    json_t *root = import_parse_json(name, text, length, err);
-    int status = root ? read_result(import, root, err) : -1;
-    if (root && status < 0)
-        error_wrap(err, "%s", name);
-    json_decref(root);
-    return status;
-}
-
-static int read_lines(struct import *import, const char *name, const char *begin, const char *end, struct error *err)
-{
-    int status = 0;
-    for (size_t line = 1; begin < end && status == 0; line++) {
-        const char *line_end = memchr(begin, '\n', (size_t)(end - begin));
-        size_t length = (size_t)((line_end ? line_end : end) - begin);
-        cleanup_free char *where = mem_printf("%s: line %zu", name, line);
-        status = length > 0 ? read_text(import, where, begin, length, err) : 0;
-        begin += length + 1;
-    }
-    return status;
+    return read_result(context, root, err) < 0 ? error_wrap(err, "%s", where) : 0;
 }
 
 /* One document, or one a line. */
 static int read_file(struct import *import, const char *name, struct buf *text, struct error *err)
 {
-    const char *begin = buf_text(text), *line_end = memchr(begin, '\n', text->len);
-    import->tool = "vllm bench";
-    import->lacks = LACKS;
-    json_t *line = line_end ? json_loadb(begin, (size_t)(line_end - begin), JSON_ALLOW_NUL, NULL) : NULL;
+    json_t *line = import_first_line(text);
     bool is_whole = json_is_object(line);
     json_decref(line);
-    return is_whole ? read_lines(import, name, begin, begin + text->len, err) : read_text(import, name, begin, text->len, err);
+    import->tool = "vllm bench";
+    import->lacks = LACKS;
+    if (is_whole)
+        return import_read_lines(name, text, read_document, import, err);
+    json_t *root = import_parse_json(name, buf_text(text), text->len, err);
+    int status = root ? read_document(import, name, root, err) : -1;
+    json_decref(root);
+    return status;
 }
 
 const struct import_format import_vllm_bench = {.name = "vllm-bench", .read = read_file};

@@ -84,7 +84,14 @@ END
     printf 'load,unit,ttft_p95_ms\n1,streams,fast\n' >"$BATS_TEST_TMPDIR/t.csv"
     summarize --import "levels-csv:$BATS_TEST_TMPDIR/t.csv"
     assert_failure 2
-    [[ $stderr == *"t.csv: line 2: ttft_p95_ms: expected a number >= 0, got fast"* ]]
+    [[ $stderr == *"t.csv: line 2: ttft_p95_ms: expected a number from 0 to 10^12, got fast"* ]]
+    summarize --import "levels-csv:$DATA/reference-int4.csv,$DATA/reference-int4.csv"
+    assert_failure 2
+    [[ $stderr == *"the same bytes as reference-int4.csv, which is in this run already"* ]]
+    printf 'load,unit\n1,streams\n' >"$BATS_TEST_TMPDIR/t.csv"
+    summarize --import "levels-csv:$BATS_TEST_TMPDIR/t.csv"
+    assert_failure
+    [[ $stderr == *"t.csv: no level tells a request that ended, a TTFT or a throughput"* ]]
 }
 
 @test "elsewhere, as one format, with results for Tekton" {

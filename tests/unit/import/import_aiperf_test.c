@@ -100,7 +100,11 @@ static void test_records_behind_their_export(void **state)
     run_summary_free(run);
     cleanup_free char *alone = mem_printf("aiperf:%s/a.jsonl", folder);
     assert_null(import_read(alone, &sla_default, &err));
-    assert_non_null(strstr(err.text, "a.jsonl: records of requests come behind their profile_export_aiperf.json"));
+    assert_non_null(strstr(err.text, "a.jsonl: the records of a level are one file, behind its profile_export_aiperf.json"));
+    cleanup_free char *more = mem_printf("aiperf:%s/a.json,%s/a.jsonl,%s/one.jsonl", folder, folder, folder);
+    temp_file_write(folder, "one.jsonl", records, (size_t)(strchr(records, '\n') - records)); /* without an end of its line */
+    assert_null(import_read(more, &sla_default, &err));
+    assert_non_null(strstr(err.text, "one.jsonl: the records of a level are one file"));
     temp_folder_remove(folder);
 }
 

@@ -106,8 +106,11 @@ static void test_errors_name_the_line(void **state)
         const char *text, *says;
     } cases[] = {
         {HEADER "5,users,256,256,1489,60,207\n", "line 2: unit: expected streams or req/s, got users"},
-        {HEADER "5,streams,256,256,soon,60,207\n", "line 2: ttft_p95_ms: expected a number >= 0, got soon"},
-        {HEADER "5,streams,256,256,-1,60,207\n", "line 2: ttft_p95_ms: expected a number >= 0, got -1"},
+        {HEADER "5,streams,256,256,soon,60,207\n", "line 2: ttft_p95_ms: expected a number from 0 to 10^12, got soon"},
+        {HEADER "5,streams,256,256,-1,60,207\n", "line 2: ttft_p95_ms: expected a number from 0 to 10^12, got -1"},
+        {HEADER "5,streams,256,256,1e13,60,207\n", "line 2: ttft_p95_ms: expected a number from 0 to 10^12, got 1e13"},
+        {HEADER "1.5,streams,256,256,1,60,207\n", "line 2: level 1: 1.5 streams: expected a whole number"},
+        {HEADER "5,streams,,,1,,\n5,req/s,,,2,,\n5,streams,,,3,,\n", "line 4: 5 streams once more"},
         {HEADER "5,streams,256,256,nan,60,207\n", "line 2: ttft_p95_ms"},
         {HEADER "0,streams,256,256,1,60,207\n", "line 2: level 1: a load of 0"},
         {HEADER ",streams,256,256,1,60,207\n", "line 2: level 1: a load of unknown size"},

@@ -106,24 +106,24 @@ static void test_errors_say_what_is_expected(void **state)
     assert_error("vllm-bench:tests/data/import/guidellm-0.8.1-sweep.json", "no result of vllm bench");
 }
 
-/* Python writes what JSON has no word for. */
-static void test_json_of_python(void **state)
+static void test_files_of_two_models(void **state)
 {
     (void)state;
-    static const char text[] = "{\"answer\": \"\\u0000\", \"NaN\": NaN, \"a\": [-Infinity, Infinity, 1.5, -2], \"b\": \"NaN \\\" Infinity\"}";
-    json_t *root = import_parse_json("x.json", text, strlen(text), NULL);
-    assert_non_null(root);
-    assert_true(json_is_null(json_object_get(root, "NaN")));
-    assert_true(isnan(import_number(root, "a.0")) && isnan(import_number(root, "a.1")));
-    assert_true(import_number(root, "a.2") == 1.5);
-    assert_true(isnan(import_number(root, "a.3"))); /* negative: "none" in reports */
-    assert_true(isnan(import_number(root, "a.4")) && isnan(import_number(root, "a.x")) && isnan(import_number(root, "c.d")));
-    assert_string_equal(import_text(root, "b"), "NaN \" Infinity");
-    assert_null(import_text(root, "a"));
-    json_decref(root);
-    struct error err = {0};
-    assert_null(import_parse_json("x.json", "{\"a\": NaN,\n oops}", 17, &err));
-    assert_non_null(strstr(err.text, "x.json: line"));
+#define RESULT(model, streams) "{\"model_id\":\"" model "\",\"max_concurrency\":" streams ",\"completed\":2,\"duration\":1,\"mean_ttft_ms\":5}"
+    static const char *const results[] = {RESULT("x", "1"), RESULT("y", "2"), RESULT("y", "3")};
+    static const char *const names[] = {"1.json", "2.json", "3.json"};
+    char *folder = temp_folder_make();
+    for (int k = 0; k < 3; k++)
+        temp_file_write(folder, names[k], results[k], strlen(results[k]));
+    cleanup_free char *spec = mem_printf("vllm-bench:%s/1.json,%s/2.json,%s/3.json", folder, folder, folder);
+    struct run_summary *run = import_read(spec, &sla_default, NULL);
+    assert_non_null(run);
+    assert_string_equal(run->facts.model, "x");
+    assert_string_equal(run->notes[0], "not of one model: its files tell of x and of y");
+    for (size_t k = 1; k < run->note_count; k++)
+        assert_null(strstr(run->notes[k], "one model"));
+    run_summary_free(run);
+    temp_folder_remove(folder);
 }
 
 static void test_broken_files_keep_the_properties(void **state)
@@ -153,7 +153,7 @@ int main(void)
         cmocka_unit_test(test_a_name_with_commas),
         cmocka_unit_test(test_ids_are_folder_names),
         cmocka_unit_test(test_errors_say_what_is_expected),
-        cmocka_unit_test(test_json_of_python),
+        cmocka_unit_test(test_files_of_two_models),
         cmocka_unit_test(test_broken_files_keep_the_properties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

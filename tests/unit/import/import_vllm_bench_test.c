@@ -97,7 +97,8 @@ static void test_broken_results(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"{}", "r.json: no result of vllm bench serve"},
+        {"{}", "r.json: line 1: no result of vllm bench serve"},
+        {"{\n}", "r.json: no result of vllm bench serve"},
         {"[1]", "no result of vllm bench serve"},
         {"{\"completed\":1,\"duration\":1}", "a load of unknown size"},
         {"{\"completed\":1,", "r.json: line 1"},
