@@ -117,6 +117,22 @@ static void write_slices(json_t *object, const struct level_summary *level)
     }
 }
 
+/* Only of runs with conversations. */
+static void write_turns(json_t *object, const struct level_summary *level)
+{
+    json_t *turns = level->turn_count > 0 ? json_add_array(object, "turns") : NULL;
+    for (size_t k = 0; k < level->turn_count; k++) {
+        const struct level_turn *turn = &level->turns[k];
+        json_t *item = json_object();
+        json_set_integer(item, "turn", (int64_t)k);
+        json_set_integer(item, "requests", (int64_t)turn->requests);
+        json_set_integer(item, "no_first_token", (int64_t)turn->no_first_token);
+        json_set_number(item, "ttft_p50_ms", turn->ttft_p50_ms);
+        json_set_number(item, "ttft_p95_ms", turn->ttft_p95_ms);
+        json_array_append_new(turns, item);
+    }
+}
+
 static void write_numbers(json_t *object, const struct level_summary *level)
 {
     for (int k = 0; k < LATENCY_COUNT; k++)
@@ -130,6 +146,7 @@ static void write_numbers(json_t *object, const struct level_summary *level)
     write_rate_intervals(object, level);
     write_blocks(object, &level->blocks);
     write_slices(object, level);
+    write_turns(object, level);
 }
 
 static void write_validity(json_t *object, const struct validity_summary *summary)

@@ -25,6 +25,8 @@ void markdown_footnotes(struct buf *out);
 /* How sure the numbers are: 95 % intervals of each level, and goodput where objectives were given. */
 void markdown_intervals(struct buf *out, const struct run_summary *summary, const char *heading);
 /* What each load is worth in conversations; nothing where a turn is one call. */
+/* Of a run with --turns; else nothing. */
+void markdown_turns(struct buf *out, const struct run_summary *summary, const char *heading);
 void markdown_conversations(struct buf *out, const struct run_summary *summary, const char *heading);
 /* Five cells: load, conversations at once, turns a second, how long a turn takes, what a thousand cost. */
 struct table;

@@ -16,6 +16,36 @@ void markdown_conversation_cells(struct table *table, const struct level_summary
     table_printf(table, "%s", markdown_usd(conversations.usd_per_1000_turns, text));
 }
 
+static bool has_turns(const struct run_summary *summary)
+{
+    for (size_t k = 0; k < summary->level_count; k++)
+        if (summary->levels[k].turn_count > 1)
+            return true;
+    return false;
+}
+
+void markdown_turns(struct buf *out, const struct run_summary *summary, const char *heading)
+{
+    static const struct table_column columns[] = {{"Load", true}, {"turn", true}, {"requests", true}, {"TTFT p50 ms", true}, {"TTFT p95 ms", true}, {0}};
+    struct table table;
+    char load[MARKDOWN_LOAD_SIZE];
+    if (!has_turns(summary))
+        return;
+    buf_printf(out, "%s TTFT by turn of a conversation\n\n", heading);
+    table_begin(&table, columns);
+    for (size_t k = 0; k < summary->level_count; k++)
+        for (size_t turn = 0; turn < summary->levels[k].turn_count; turn++) {
+            const struct level_turn *told = &summary->levels[k].turns[turn];
+            table_printf(&table, "%s", markdown_load(&summary->levels[k], load));
+            table_printf(&table, "%zu%s", turn + 1, turn + 1 == TURNS_TOLD ? " and later" : "");
+            table_number(&table, (double)told->requests, 0);
+            table_number(&table, told->ttft_p50_ms, 0);
+            table_number(&table, told->ttft_p95_ms, 0);
+        }
+    table_end(&table, out);
+    buf_append_text(out, "Each turn's prompt holds what was said before it. A request that never got its first token counts as infinitely late (\"never\").\n\n");
+}
+
 void markdown_conversations(struct buf *out, const struct run_summary *summary, const char *heading)
 {
     static const struct table_column columns[] = {{"Load", true}, {"conversations", true}, {"turns/s", true}, {"a turn, s", true}, {"$ / 1000 turns", true}, {0}};

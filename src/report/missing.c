@@ -21,6 +21,7 @@ static const struct rule of_levels[] = {
     {"blocks", "the window is shorter than five median e2e, or no request ended ok in it"},
     {"blocks.output_tps", "neither tokens.bin.gz nor ticks in journal.jsonl"},
     {"slices.*", "too many requests of this slice never got a first token"},
+    {"turns.*", "no request of this turn counts, or too many never got a first token"},
     {"interval_95.user_tps.*", "too few samples for this bound of the TPOT p95"},
     {"interval_95.error_rate.*", "there are no blocks, or no failure to tell how much their number varies"},
     {"interval_95.*", "there are no blocks, or the number itself is not known"},

@@ -41,6 +41,7 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     buf_append_text(out, "## What was measured\n\n");
     markdown_facts(out, summary);
     add_sweep(out, summary, "##");
+    markdown_turns(out, summary, "##");
     markdown_conversations(out, summary, "##");
     markdown_repeats(out, summary, "##");
     markdown_intervals(out, summary, "##");
@@ -63,6 +64,7 @@ static void add_run(struct buf *out, const struct comparison *comparison, size_t
     add_advice(out, comparison->runs[k]);
     markdown_facts(out, comparison->runs[k]);
     add_sweep(out, comparison->runs[k], "###");
+    markdown_turns(out, comparison->runs[k], "###");
     markdown_conversations(out, comparison->runs[k], "###");
     markdown_repeats(out, comparison->runs[k], "###");
     markdown_intervals(out, comparison->runs[k], "###");

@@ -28,6 +28,6 @@ bool level_sample_wait(const struct level_sample *sample, int64_t level_end, str
     int64_t sent = sample->sent != TIME_NEVER ? sample->sent : sample->intended;
     int64_t end = came ? sample->first_token : sample->end != TIME_NEVER ? sample->end : level_end;
     double waited = fmax(0, (double)(end - sent) / (double)NS_PER_MS);
-    *wait = (struct level_wait){sent, came ? (double)(end - sent) / (double)NS_PER_MS : INFINITY, waited};
+    *wait = (struct level_wait){sent, came ? (double)(end - sent) / (double)NS_PER_MS : INFINITY, waited, 0};
     return true;
 }

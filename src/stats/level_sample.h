@@ -28,6 +28,7 @@ struct level_wait {
     int64_t sent;       /* due, where it never was sent */
     double ttft_ms;     /* +infinity: no first token came */
     double at_least_ms; /* the TTFT, or as long as it was waited for one */
+    int64_t turn;       /* of its conversation, by who knows the record; else 0 */
 };
 
 /* level_end: until when a request that has no end was waited for. false: it tells nothing of TTFT (it failed by the client's doing). */

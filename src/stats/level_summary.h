@@ -86,6 +86,14 @@ struct level_slice {
     double ttft_p50_ms, ttft_p95_ms; /* censored; may be +infinity */
 };
 
+/* Members by the turn of their conversation (--turns): a later one has more said before it, and what of that the server has in its cache.
+ * The last of TURNS_TOLD holds the later ones too. */
+#define TURNS_TOLD 16
+struct level_turn {
+    uint64_t requests, no_first_token;
+    double ttft_p50_ms, ttft_p95_ms; /* censored; may be +infinity; NAN: no request */
+};
+
 /* The window in blocks of equal time (stats/blocks.h): what happened in each, one after the other. */
 struct level_blocks {
     size_t count;      /* 0: the window is too short */
@@ -216,6 +224,8 @@ struct level_summary {
     struct level_blocks blocks;
     struct level_slice slices[SLICES];
     size_t slice_count;
+    struct level_turn turns[TURNS_TOLD];
+    size_t turn_count; /* 0: no conversations */
     struct server_summary server;
     struct gpu_summary gpu;
     struct verdict verdict;

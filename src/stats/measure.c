@@ -28,6 +28,7 @@ struct sums {
     struct series latency[LATENCY_COUNT];
     struct level_wait *waits; /* in the order of sending, at last */
     size_t wait_count;
+    bool has_turns;
     uint64_t failures[FAILURE_COUNT];
     uint64_t delivered, ended_ok, good;
     uint64_t telling; /* members that tell whether they met the objectives */
@@ -78,8 +79,10 @@ static void add_ttft(struct sums *sums, const struct record *record)
         return;
     }
     sums->out->requests.no_first_token += !came;
+    wait.turn = record->turn < 0 ? 0 : record->turn < TURNS_TOLD ? record->turn : TURNS_TOLD - 1;
     sums->waits[sums->wait_count++] = wait;
     series_add(&sums->latency[LATENCY_TTFT_CENSORED], wait.ttft_ms);
+    sums->has_turns |= record->turn >= 0;
     if (!run_level_is_open_loop(sums->level) && (double)record->i >= sums->level->bounds.load)
         series_add(&sums->latency[LATENCY_TTFT_WITHOUT_FIRST], wait.ttft_ms);
 }
@@ -155,6 +158,27 @@ static void slice_ttft(struct level_summary *out, const struct level_wait *waits
     free(values);
 }
 
+static void split_by_turn(struct level_summary *out, const struct level_wait *waits, size_t count)
+{
+    double *values = mem_calloc(count + 1, sizeof *values);
+    for (int64_t turn = 0; turn < TURNS_TOLD; turn++) {
+        struct level_turn *told = &out->turns[turn];
+        *told = (struct level_turn){.ttft_p50_ms = NAN, .ttft_p95_ms = NAN};
+        for (size_t k = 0; k < count; k++) {
+            if (waits[k].turn != turn)
+                continue;
+            values[told->requests++] = waits[k].ttft_ms;
+            told->no_first_token += isinf(waits[k].ttft_ms) != 0;
+        }
+        if (told->requests == 0)
+            continue;
+        out->turn_count = (size_t)turn + 1;
+        told->ttft_p50_ms = series_select(values, told->requests, percentile_per_mille(P50));
+        told->ttft_p95_ms = series_select(values, told->requests, percentile_per_mille(P95));
+    }
+    free(values);
+}
+
 static void finish_ttft(struct sums *sums)
 {
     size_t count = sums->wait_count;
@@ -162,6 +186,8 @@ static void finish_ttft(struct sums *sums)
         return;
     qsort(sums->waits, count, sizeof *sums->waits, compare_sent);
     slice_ttft(sums->out, sums->waits, count);
+    if (sums->has_turns)
+        split_by_turn(sums->out, sums->waits, count);
     double *values = mem_calloc(count, sizeof *values);
     for (size_t k = 0; k < count; k++)
         values[k] = sums->waits[k].ttft_ms;

@@ -278,3 +278,19 @@ lost() {
     assert_line '- the level of 2 streams has lost its records: the journal tells of it'
     refute_output --partial 'the run was cut off'
 }
+
+@test "TTFT by turn, of a run with conversations only" {
+    summarize --quiet
+    refute_output --partial 'by turn'
+    lost '.levels[0] | has("turns")' false
+    # the second turn of each conversation waits 50 ms longer for its first token
+    zcat "$W/run-a/records.jsonl.gz" | jq -c 'if .id then .turn = .i % 2 | .conversation = (.i / 2 | floor)
+        | if .turn == 1 then .first_token += 50000000 else . end else . end' | gzip -n >"$BATS_TEST_TMPDIR/turns"
+    mv "$BATS_TEST_TMPDIR/turns" "$W/run-a/records.jsonl.gz"
+    summarize --quiet
+    assert_success
+    assert_line '## TTFT by turn of a conversation'
+    assert_line --regexp '^\| 1 streams \| +1 \| +5 \| +100 \| +100 \|$'
+    assert_line --regexp '^\| 1 streams \| +2 \| +5 \| +150 \| +150 \|$'
+    lost '.levels[0].turns | map([.turn, .requests, .no_first_token, .ttft_p50_ms, .ttft_p95_ms])' '[[0,5,0,100,100],[1,5,0,150,150]]'
+}
