@@ -24,6 +24,8 @@
 #define MEMBER_MODE 0644
 #define GZIP_WINDOW_BITS (15 + 16)
 #define GZIP_MEMORY_LEVEL 8
+/* Every pass squeezes anew, and there are two at least: at level 4 both together take less time than one at 6, for a fifth more bytes of text. */
+#define PLAIN_LEVEL 4
 
 struct archive_stream {
     const struct archive_plan *plan;
@@ -170,7 +172,7 @@ static int end_member(struct archive_stream *stream, struct error *err)
     close(stream->fd);
     stream->fd = -1;
     stream->member++;
-    set_level(stream, Z_DEFAULT_COMPRESSION);
+    set_level(stream, PLAIN_LEVEL);
     return archive_write_finish_entry(stream->tar) != ARCHIVE_OK ? fail_tar(stream, err) : 0;
 }
 
@@ -239,7 +241,7 @@ struct archive_stream *archive_stream_open(const struct archive_plan *plan)
 {
     struct archive_stream *stream = mem_alloc(sizeof *stream);
 
-    *stream = (struct archive_stream){.plan = plan, .fd = -1, .level = Z_DEFAULT_COMPRESSION, .bytes = mem_alloc(COPY_SIZE),
+    *stream = (struct archive_stream){.plan = plan, .fd = -1, .level = PLAIN_LEVEL, .bytes = mem_alloc(COPY_SIZE),
                                       .tar = archive_write_new(), .digest = EVP_MD_CTX_new()};
     if (!stream->tar || !stream->digest || EVP_DigestInit_ex(stream->digest, EVP_sha256(), NULL) != 1 ||
         deflateInit2(&stream->gzip, stream->level, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK ||
