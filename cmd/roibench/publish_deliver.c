@@ -8,14 +8,12 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "record/manifest.h"
-#include "ship/aws_credentials.h"
 #include "ship/destination.h"
 #include "ship/index.h"
 #include "ship/receipt.h"
+#include "ship/s3_client.h"
 
 #define STALL_TIMEOUT_NS (60 * NS_PER_S)
-
-CLEANUP_DEFINE(struct aws_credentials, aws_credentials_free)
 
 struct delivery_run {
     const struct app *app;
@@ -162,12 +160,12 @@ int publish_deliver(const struct app *app, const struct options *options, const 
 {
     char identity[65];
     struct destination_settings settings = publish_settings(app, options);
-    cleanup_with(aws_credentials_free) struct aws_credentials *aws = NULL;
+    __attribute__((cleanup(s3_kept_free))) struct s3_kept kept = {0};
 
     if (manifest_identity(publication->folder, identity, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
     settings.memory = receipt_memory(publication);
-    settings.s3.kept = &aws;
+    settings.s3.kept = &kept;
 
     struct delivery_run run = {.app = app, .publication = publication, .plan = plan, .identity = identity, .secrets = secrets,
                                .destinations = destinations, .count = count, .rows = mem_calloc(count, sizeof *run.rows)};

@@ -22,14 +22,18 @@
 
 enum s3_style { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_VIRTUAL };
 
-struct aws_credentials; /* ship/aws_credentials.h */
+/* Keys and a connection that one call got, kept for the next one of the same thread and net settings; {0} at first, s3_kept_free (ship/s3_client.h). */
+struct s3_kept {
+    struct aws_credentials *credentials;
+    struct http_client *client;
+};
 
 struct s3_settings {
     const char *endpoint, *region; /* NULL: as the environment and AWS's files say, else AWS's own (ship/s3_client.h) */
     enum s3_style style;           /* does the bucket stand in the path or in the host? */
     uint64_t part_size;            /* 0: S3_PART_SIZE */
     int parallel;                  /* parts at once; 0: S3_PARALLEL */
-    struct aws_credentials **kept; /* keys that one call got are kept there for the next (aws_credentials_free); NULL: each gets them anew */
+    struct s3_kept *kept;          /* NULL: each call gets its own */
 };
 
 /* What a put that was cut off needs to go on with, kept over the program's end by who calls: a text for each place (delivery->to). */

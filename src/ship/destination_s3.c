@@ -18,7 +18,6 @@
 
 #define QUESTION_TIMEOUT_NS (60 * NS_PER_S)
 
-CLEANUP_DEFINE(struct http_client, http_client_free)
 CLEANUP_DEFINE(struct s3_bucket, s3_bucket_close)
 CLEANUP_DEFINE(struct archive_stream, archive_stream_close)
 
@@ -27,7 +26,6 @@ CLEANUP_DEFINE(struct archive_stream, archive_stream_close)
 /* ---- what is there ---- */
 
 struct s3_target {
-    struct http_client *client;
     const struct s3_bucket *bucket;
     const struct destination_settings *settings;
     const char *key, *shown;
@@ -70,7 +68,7 @@ static int same_by_etag(const struct s3_target *target, const struct archive_pla
 /* 1: it is our archive; 0: it is another; -1. */
 static int compare(const struct s3_target *target, const struct archive_plan *plan, const struct http_response *response, struct error *err)
 {
-    const char *sha256 = http_client_header(target->client, "x-amz-meta-sha256", 0);
+    const char *sha256 = http_client_header(target->bucket->client, "x-amz-meta-sha256", 0);
     char etag[S3_ETAG_SIZE];
 
     if (response->content_length < 0 || (uint64_t)response->content_length != plan->size)
@@ -89,18 +87,18 @@ static int look(struct s3_target *target, const struct archive_plan *plan, struc
     struct s3_trouble trouble;
     char etag[S3_ETAG_SIZE];
 
-    if (s3_send(target->client, target->bucket, &call, &response, &trouble, err) < 0) {
+    if (s3_send(target->bucket->client, target->bucket, &call, &response, &trouble, err) < 0) {
         note_trouble(delivery, &trouble);
         return -1;
     }
     target->unseen = response.status == 403 || response.status == 400; /* a HEAD has no body that says why: the PUT's has */
-    if (target->unseen && http_client_header(target->client, "x-amz-bucket-region", 0) &&
-        strcmp(http_client_header(target->client, "x-amz-bucket-region", 0), target->bucket->region) != 0)
-        return s3_fail(target->client, target->bucket, &call, &response, &trouble, err);
+    if (target->unseen && http_client_header(target->bucket->client, "x-amz-bucket-region", 0) &&
+        strcmp(http_client_header(target->bucket->client, "x-amz-bucket-region", 0), target->bucket->region) != 0)
+        return s3_fail(target->bucket->client, target->bucket, &call, &response, &trouble, err);
     if (response.status == 404 || target->unseen)
         return 0;
     if (response.status != 200) {
-        s3_fail(target->client, target->bucket, &call, &response, &trouble, err);
+        s3_fail(target->bucket->client, target->bucket, &call, &response, &trouble, err);
         note_trouble(delivery, &trouble);
         return -1;
     }
@@ -159,7 +157,7 @@ static int put_whole(const struct s3_target *target, const struct archive_plan *
         call.headers[1] = (struct sigv4_header){"if-none-match", "*"};
     s3_md5(bytes, plan->size, md5);
     s3_md5_hex(md5, expected);
-    if (s3_send_well(target->client, target->bucket, &call, &response, &trouble, err) < 0) {
+    if (s3_send_well(target->bucket->client, target->bucket, &call, &response, &trouble, err) < 0) {
         note_trouble(delivery, &trouble);
         return response.status == 412 ? fail_taken(target, delivery, err) : -1;
     }
@@ -178,10 +176,10 @@ static bool says_ours(const struct s3_target *target, const struct archive_plan 
     const struct s3_call call = {.method = "HEAD", .key = target->key, .timeout_ns = QUESTION_TIMEOUT_NS};
     struct s3_trouble trouble;
 
-    if (s3_send(target->client, target->bucket, &call, &response, &trouble, NULL) < 0 || response.status != 200)
+    if (s3_send(target->bucket->client, target->bucket, &call, &response, &trouble, NULL) < 0 || response.status != 200)
         return true;
 
-    const char *sha256 = http_client_header(target->client, "x-amz-meta-sha256", 0);
+    const char *sha256 = http_client_header(target->bucket->client, "x-amz-meta-sha256", 0);
 
     return !sha256 || strcmp(sha256, plan->sha256) == 0;
 }
@@ -192,11 +190,11 @@ static int put_parts(const struct s3_target *target, const struct archive_plan *
     struct s3_upload_request request = {.place = target->shown, .key = target->key, .plan = plan, .unseen = target->unseen && !target->settings->overwrite};
     struct s3_upload_outcome outcome = {0};
     struct s3_trouble trouble;
-    int result = s3_upload(target->client, target->bucket, &request, &outcome, &trouble, err);
+    int result = s3_upload(target->bucket->client, target->bucket, &request, &outcome, &trouble, err);
 
     delivery->tries += outcome.retries;
     if (result == 0 && outcome.adopted && !says_ours(target, plan))
-        result = s3_upload(target->client, target->bucket, &request, &outcome, &trouble, err); /* the one that was found is complete: anew */
+        result = s3_upload(target->bucket->client, target->bucket, &request, &outcome, &trouble, err); /* the one that was found is complete: anew */
     if (result < 0) {
         note_trouble(delivery, &trouble);
         return outcome.status == 412 ? fail_taken(target, delivery, err) : -1;
@@ -215,7 +213,7 @@ static int put_checksum(const struct s3_target *target, const struct archive_pla
                                  .timeout_ns = QUESTION_TIMEOUT_NS};
     struct s3_trouble trouble;
 
-    if (s3_send_well(target->client, target->bucket, &call, &response, &trouble, err) == 0)
+    if (s3_send_well(target->bucket->client, target->bucket, &call, &response, &trouble, err) == 0)
         return 0;
     note_trouble(delivery, &trouble);
     return -1;
@@ -229,7 +227,7 @@ static int complete_checksum(const struct s3_target *target, const struct archiv
     const struct s3_call call = {.method = "HEAD", .key = key, .timeout_ns = QUESTION_TIMEOUT_NS};
     struct s3_trouble trouble;
 
-    if (s3_send(target->client, target->bucket, &call, &response, &trouble, NULL) == 0 && response.status == 200)
+    if (s3_send(target->bucket->client, target->bucket, &call, &response, &trouble, NULL) == 0 && response.status == 200)
         return 0;
     return put_checksum(target, plan, delivery, err);
 }
@@ -264,12 +262,11 @@ static int s3_put(const char *to, const struct archive_plan *plan, const struct 
 {
     cleanup_free char *name = s3_place_bucket(to), *key = s3_place_key(to, plan->name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(name, settings, err);
-    cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
 
-    if (!client)
+    if (!bucket)
         return -1;
 
-    struct s3_target target = {.client = client, .bucket = bucket, .settings = settings, .key = key, .shown = delivery->to};
+    struct s3_target target = {.bucket = bucket, .settings = settings, .key = key, .shown = delivery->to};
 
     return deliver(&target, plan, delivery, err) < 0 ? error_reclass(err, ERROR_PUBLISH) : 0;
 }
@@ -295,7 +292,7 @@ static int fetch(const struct s3_target *target, struct s3_taking *taking, char 
     const struct s3_call call = {.method = "GET", .key = target->key, .take = s3_take, .take_context = taking};
     struct s3_trouble trouble;
 
-    if (s3_send_well(target->client, target->bucket, &call, &response, &trouble, err) < 0)
+    if (s3_send_well(target->bucket->client, target->bucket, &call, &response, &trouble, err) < 0)
         return -1;
     if (taking->err.class != ERROR_NONE) {
         if (err)
@@ -303,7 +300,7 @@ static int fetch(const struct s3_target *target, struct s3_taking *taking, char 
         return -1;
     }
 
-    const char *told = http_client_header(target->client, "x-amz-meta-sha256", 0);
+    const char *told = http_client_header(target->bucket->client, "x-amz-meta-sha256", 0);
 
     if (told)
         destination_read_checksum(told, sha256);
@@ -317,7 +314,7 @@ static void fetch_checksum(const struct s3_target *target, char *sha256)
     const struct s3_call call = {.method = "GET", .key = key, .timeout_ns = QUESTION_TIMEOUT_NS};
     struct s3_trouble trouble;
 
-    if (s3_send(target->client, target->bucket, &call, &response, &trouble, NULL) == 0 && response.status == 200)
+    if (s3_send(target->bucket->client, target->bucket, &call, &response, &trouble, NULL) == 0 && response.status == 200)
         destination_read_checksum(buf_text(&response.body), sha256);
 }
 
@@ -326,11 +323,10 @@ static int s3_get(const char *to, const char *name, const struct destination_set
 {
     cleanup_free char *bucket_name = s3_place_bucket(to), *key = s3_place_key(to, name), *shown = s3_place_url(to, name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(bucket_name, settings, err);
-    cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
-    const struct s3_target target = {.client = client, .bucket = bucket, .settings = settings, .key = key, .shown = shown};
+    const struct s3_target target = {.bucket = bucket, .settings = settings, .key = key, .shown = shown};
     struct s3_taking taking = {.take = take, .context = context};
 
-    if (!client)
+    if (!bucket)
         return -1;
     if (!*key)
         return error_set(err, ERROR_USAGE, "'%.200s' names no archive: expected s3://bucket/prefix/name.tar.gz", to);

@@ -67,6 +67,21 @@ static bool is_region(const char *text)
     return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == strlen(text) && strlen(text) < 64;
 }
 
+/* Takes what is kept, or makes it and keeps it. */
+static int connect_bucket(struct s3_bucket *bucket, struct error *err)
+{
+    const struct destination_settings *settings = bucket->settings;
+    struct s3_kept own = {0}, *kept = settings->s3.kept ? settings->s3.kept : &own;
+
+    if (!kept->credentials)
+        kept->credentials = aws_credentials_new(&settings->net, settings->environment, bucket->clock, err);
+    if (kept->credentials && !kept->client)
+        kept->client = http_client_new(&settings->net, err);
+    bucket->credentials = kept->credentials;
+    bucket->client = kept->client;
+    return bucket->client ? 0 : -1;
+}
+
 struct s3_bucket *s3_bucket_open(const char *name, const struct destination_settings *settings, struct error *err)
 {
     struct s3_bucket *bucket = mem_alloc(sizeof *bucket);
@@ -75,10 +90,7 @@ struct s3_bucket *s3_bucket_open(const char *name, const struct destination_sett
     bucket->settings = settings;
     bucket->clock = clock_system();
     bucket->name = mem_strdup(name);
-    bucket->credentials = s3->kept && *s3->kept ? *s3->kept : aws_credentials_new(&settings->net, settings->environment, bucket->clock, err);
-    if (s3->kept)
-        *s3->kept = bucket->credentials;
-    if (!bucket->credentials) {
+    if (connect_bucket(bucket, err) < 0) {
         s3_bucket_close(bucket);
         return NULL;
     }
@@ -99,13 +111,20 @@ void s3_bucket_close(struct s3_bucket *bucket)
     if (!bucket)
         return;
     if (!bucket->settings->s3.kept)
-        aws_credentials_free(bucket->credentials);
+        s3_kept_free(&(struct s3_kept){bucket->credentials, bucket->client});
     free(bucket->name);
     free(bucket->region);
     free(bucket->root);
     free(bucket->host);
     free(bucket->path);
     free(bucket);
+}
+
+void s3_kept_free(struct s3_kept *kept)
+{
+    aws_credentials_free(kept->credentials);
+    http_client_free(kept->client);
+    *kept = (struct s3_kept){0};
 }
 
 /* ---- one request ---- */

@@ -30,12 +30,15 @@ struct s3_bucket {
     char *path;     /* before "/key", encoded: "", "/bucket" */
     const struct destination_settings *settings;
     const struct clock *clock;
-    struct aws_credentials *credentials; /* settings->s3.kept has them, or they are the bucket's */
+    /* settings->s3.kept has them, or they are the bucket's: */
+    struct aws_credentials *credentials;
+    struct http_client *client; /* for the thread that opened the bucket */
 };
 
 /* settings outlive it. ERROR_PUBLISH. For s3_bucket_close. Any thread may call with it, each with an http_client of its own. */
 struct s3_bucket *s3_bucket_open(const char *name, const struct destination_settings *settings, struct error *err);
 void s3_bucket_close(struct s3_bucket *bucket);
+void s3_kept_free(struct s3_kept *kept);
 
 struct s3_call {
     const char *method;

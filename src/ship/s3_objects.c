@@ -11,7 +11,6 @@
 #define QUESTION_TIMEOUT_NS (60 * NS_PER_S)
 #define QUERY_MAX ((size_t)16 << 10)
 
-CLEANUP_DEFINE(struct http_client, http_client_free)
 CLEANUP_DEFINE(struct s3_bucket, s3_bucket_close)
 
 #define cleanup_response __attribute__((cleanup(http_response_free)))
@@ -22,12 +21,11 @@ static int s3_object_put(const char *to, const char *name, const char *type, con
 {
     cleanup_free char *bucket_name = s3_place_bucket(to), *key = s3_place_key(to, name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(bucket_name, settings, err);
-    cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
     cleanup_response struct http_response response = {0};
     const struct s3_call call = {.method = "PUT", .key = key, .content_type = type, .body = bytes, .length = length};
     struct s3_trouble trouble;
 
-    if (!client || s3_send_well(client, bucket, &call, &response, &trouble, err) < 0)
+    if (!bucket || s3_send_well(bucket->client, bucket, &call, &response, &trouble, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
     return 0;
 }
@@ -37,18 +35,17 @@ static int s3_object_get(const char *to, const char *name, const struct destinat
 {
     cleanup_free char *bucket_name = s3_place_bucket(to), *key = s3_place_key(to, name);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(bucket_name, settings, err);
-    cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
     cleanup_response struct http_response response = {0};
     const struct s3_call call = {.method = "GET", .key = key, .timeout_ns = QUESTION_TIMEOUT_NS};
     struct s3_trouble trouble;
 
-    if (!client || s3_send(client, bucket, &call, &response, &trouble, err) < 0)
+    if (!bucket || s3_send(bucket->client, bucket, &call, &response, &trouble, err) < 0)
         return error_reclass(err, ERROR_PUBLISH);
     *missing = response.status == 404;
     if (*missing)
         return 0;
     if (response.status != 200)
-        return s3_fail(client, bucket, &call, &response, &trouble, err);
+        return s3_fail(bucket->client, bucket, &call, &response, &trouble, err);
     if (buf_append(bytes, buf_text(&response.body), response.body.len) < 0)
         return error_set(err, ERROR_PUBLISH, "GET s3://%s/%s: more than %zu bytes", bucket->name, key, bytes->max);
     return 0;
@@ -67,7 +64,7 @@ static void append_query(struct buf *query, const char *prefix, const char *next
     sigv4_append_encoded(query, prefix, false);
 }
 
-static int list_page(struct http_client *client, const struct s3_bucket *bucket, const char *prefix, struct s3_objects *objects, struct error *err)
+static int list_page(const struct s3_bucket *bucket, const char *prefix, struct s3_objects *objects, struct error *err)
 {
     cleanup_response struct http_response response = {0};
     cleanup_buf struct buf query = BUF_INIT(QUERY_MAX);
@@ -77,7 +74,7 @@ static int list_page(struct http_client *client, const struct s3_bucket *bucket,
 
     const struct s3_call call = {.method = "GET", .query = buf_text(&query), .timeout_ns = QUESTION_TIMEOUT_NS};
 
-    if (s3_send_well(client, bucket, &call, &response, &trouble, err) < 0)
+    if (s3_send_well(bucket->client, bucket, &call, &response, &trouble, err) < 0)
         return -1;
     return s3_read_objects(buf_text(&response.body), response.body.len, objects, err);
 }
@@ -99,13 +96,12 @@ static int s3_object_list(const char *to, const char *folder, const struct desti
 {
     cleanup_free char *bucket_name = s3_place_bucket(to), *key = s3_place_key(to, folder), *prefix = mem_printf("%s/", key);
     cleanup_with(s3_bucket_close) struct s3_bucket *bucket = s3_bucket_open(bucket_name, settings, err);
-    cleanup_with(http_client_free) struct http_client *client = bucket ? http_client_new(&settings->net, err) : NULL;
     cleanup_objects struct s3_objects objects = {0};
 
-    if (!client)
+    if (!bucket)
         return error_reclass(err, ERROR_PUBLISH);
     do {
-        if (list_page(client, bucket, prefix, &objects, err) < 0)
+        if (list_page(bucket, prefix, &objects, err) < 0)
             return error_reclass(err, ERROR_PUBLISH);
     } while (objects.next);
     return note_all(&objects, strlen(prefix), note, context, err);

@@ -123,7 +123,7 @@ assert_whole() { # PREFIX
     before=$(log_lines)
     run -0 publish large again
     assert_output --partial "already there: s3://results/again/large.tar.gz"
-    assert_equal "$(tail -n "+$((before + 1))" "$BATS_FILE_TMPDIR/moto.log" | grep -cE '"(PUT|POST)')" 0
+    assert_equal "$(tail -n "+$((before + 1))" "$BATS_FILE_TMPDIR/moto.log" | grep -cE '"(PUT|POST) [^ ]*large.tar.gz')" 0
     s3 put results foreign/large.tar.gz "$BATS_FILE_TMPDIR/here/large.tar.gz"
     run -0 publish large foreign
     assert_output --partial "already there: s3://results/foreign/large.tar.gz"
@@ -139,6 +139,23 @@ assert_whole() { # PREFIX
     run -0 publish small taken --overwrite
     assert_output --partial 's3://results/taken/small.tar.gz'
     refute [ "$(s3 sha256 results taken/small.tar.gz)" = "$(sha256sum "$BATS_TEST_TMPDIR/other" | cut -d ' ' -f 1)" ]
+}
+
+@test "an archive comes back by --fetch; the index lists what is there" {
+    "$ROIBENCH" publish --quiet --workspace "$WORKSPACE" --run-id large --to s3://results/back
+    mkdir "$BATS_TEST_TMPDIR/fetched"
+    run -0 "$ROIBENCH" publish --workspace "$BATS_TEST_TMPDIR/fetched" --fetch s3://results/back/large.tar.gz
+    cmp "$BATS_TEST_TMPDIR/fetched/large/records.jsonl.gz" "$WORKSPACE/large/records.jsonl.gz"
+    run -6 --separate-stderr "$ROIBENCH" publish --workspace "$BATS_TEST_TMPDIR/fetched" --fetch s3://results/back/none.tar.gz
+    [[ $stderr == *"HTTP 404"* ]]
+    publish small back
+    run -0 s3 keys results
+    assert_line back/index/large.json
+    assert_line back/index/small.json
+    s3 cat results back/index.json >"$BATS_TEST_TMPDIR/index.json"
+    run -0 jq -c '[.receipts[] | .file] | sort' "$BATS_TEST_TMPDIR/index.json"
+    assert_output '["large.json","small.json"]'
+    s3 cat results back/index.html | grep -F small.tar.gz
 }
 
 @test "one flipped byte of the secret: 403, exit 6, and nothing is there" {
@@ -320,7 +337,7 @@ kill_in_between() { # PREFIX
 }
 
 @test "parts side by side are faster than one after the other when the server is 50 ms away each way" {
-    start_proxy --delay-ms 50
+    start_proxy --delay-ms 50 --window 524288
     begin=$(date +%s%N)
     publish large far-1 --part-size 5 --parallel-parts 1
     middle=$(date +%s%N)
@@ -330,7 +347,7 @@ kill_in_between() { # PREFIX
     assert_whole far-1
     assert_whole far-4
     one=$(((middle - begin) / 1000000)) four=$(((end - middle) / 1000000))
-    echo "# 32 MiB in parts of 5 MiB, 100 ms of round trip: one at a time $one ms, four $four ms, $(jq -n "$one / $four * 100 | round / 100") times as fast" >&3
+    echo "# 32 MiB in parts of 5 MiB, 100 ms of round trip, 512 KiB of window: one at a time $one ms, four $four ms, $(jq -n "$one / $four * 100 | round / 100") times as fast" >&3
     assert [ "$four" -lt "$one" ]
 }
 

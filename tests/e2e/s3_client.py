@@ -5,6 +5,7 @@ The endpoint, region, CA and keys are boto3's own: AWS_ENDPOINT_URL, AWS_DEFAULT
 setup BUCKET        makes the bucket, two users and a role; prints "name id secret" of the users, then moto asks for signatures
 unsigned COUNT      moto takes so many requests without a signature, then none; AssumeRoleWithWebIdentity has none, and moto does not know that
 sha256 BUCKET KEY   of the object's bytes
+cat BUCKET KEY      the object's bytes
 keys BUCKET         one a line
 metadata BUCKET KEY as JSON, with the ETag
 parts BUCKET KEY    numbers of the parts of unfinished uploads, in a line
@@ -56,6 +57,10 @@ def sha256(bucket, key):
     for chunk in boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(1 << 20):
         digest.update(chunk)
     print(digest.hexdigest())
+
+
+def cat(bucket, key):
+    sys.stdout.buffer.write(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def keys(bucket):
