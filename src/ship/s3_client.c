@@ -288,7 +288,7 @@ static void append_advice(struct buf *out, const struct s3_bucket *bucket, const
         append_skew(out, bucket, response);
     else if (is_one_of(code, codes_expired))
         buf_printf(out, ". The session token from %s is over: get new keys", source);
-    else if (is_one_of(code, codes_region) || response->status == 301)
+    else if (is_one_of(code, codes_region) || response->status == 301 || (!*code && *region && strcmp(region, bucket->region) != 0))
         append_region(out, bucket, region);
     else if (strcmp(code, "NoSuchBucket") == 0 || strcmp(code, "InvalidBucketName") == 0)
         buf_printf(out, ". There is no bucket %s at %s", bucket->name, bucket->root);

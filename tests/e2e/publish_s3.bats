@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # publish to a real S3 server: moto, which asks for AWS signatures and permissions here; looked at with boto3, AWS's own client.
-# shellcheck disable=SC2034,SC2154  # used by, or set by, bats and the files loaded here
+# shellcheck disable=SC2030,SC2031,SC2034,SC2103,SC2154  # used by, or set by, bats and the files loaded here
 load support
 
 MIB=1048576
@@ -217,7 +217,7 @@ assert_whole() { # PREFIX
     openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr 2>/dev/null
     openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out server.pem \
         -extfile <(echo 'subjectAltName=DNS:localhost,DNS:results.localhost') 2>/dev/null
-    cd - >/dev/null
+    cd "$OLDPWD"
     export KEYS=$BATS_TEST_TMPDIR/keys AWS_CA_BUNDLE=$BATS_TEST_TMPDIR/ca.pem
     start_moto tls "$port" --ssl-cert "$BATS_TEST_TMPDIR/server.pem" --ssl-key "$BATS_TEST_TMPDIR/server.key"
     use_keys publisher
