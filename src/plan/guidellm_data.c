@@ -23,12 +23,13 @@ static int64_t bounded(double tokens)
 static int take_lengths(struct guidellm_taking *taking, json_t *data, const char *name, const char *option, double more)
 {
     static const char *const suffixes[] = {"", "_stdev", "_min", "_max"};
+    static const double least[] = {1, 0, 0, 1};
     double parts[4];
     for (size_t k = 0; k < 4; k++) {
         const char *key = arena_printf(taking->command->arena, "%s%s", name, suffixes[k]);
         if (guidellm_take_number(taking, data, key, &parts[k]) < 0)
             return error_wrap(taking->err, "--data");
-        if (parts[k] < 0 || parts[k] > (double)PLAN_TOKENS_MAX)
+        if (parts[k] < least[k] || parts[k] > (double)PLAN_TOKENS_MAX)
             return error_set(taking->err, ERROR_USAGE, "--data: %s: %g is not a number of tokens", key, parts[k]);
     }
     double mean = parts[0], stddev = isnan(parts[1]) ? 0 : parts[1];

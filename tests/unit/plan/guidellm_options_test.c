@@ -204,6 +204,8 @@ static void test_what_is_refused(void **state)
         {ALONE "--data prompt_tokens=256", "--data: output_tokens is missing"},
         {ALONE "--data kind=synthetic_image,x=1", "--data: kind 'synthetic_image' is not known"},
         {ALONE "--data prompt_tokens=-5,output_tokens=1", "prompt_tokens: -5 is not a number of tokens"},
+        {ALONE "--data prompt_tokens=0,output_tokens=1", "prompt_tokens: 0 is not a number of tokens"},
+        {ALONE "--data prompt_tokens=5,output_tokens=1,output_tokens_max=0", "output_tokens_max: 0 is not a number of tokens"},
         {TARGET MADE "--rate-type concurrent", "--profile concurrent needs numbers of streams"},
         {TARGET MADE "--rate-type poisson", "--profile poisson needs rates"},
         {TARGET MADE "--profile kind=goodput", "goodput is not looked for here"},
