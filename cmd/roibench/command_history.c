@@ -98,18 +98,32 @@ static const struct history_run *find_previous(const struct command_history *his
     return NULL;
 }
 
-/* From summary.json, where it is there; else from the records. */
-static struct history_run *open_run(const char *folder, struct error *err)
+/* From the records, by these bounds. */
+static struct history_run *judge_run(const char *folder, const struct sla *sla, struct error *err)
 {
-    cleanup_free char *path = file_join(folder, "summary.json");
-    if (file_exists(path))
-        return read_run(folder, err);
     cleanup_free char *plan_path = file_join(folder, "plan.json");
     cleanup_with(plan_free) struct plan *plan = plan_read(plan_path, err);
-    struct run_summary *summary = plan ? run_summary_make(folder, plan, &sla_default, err) : NULL;
+    struct run_summary *summary = plan ? run_summary_make(folder, plan, sla, err) : NULL;
     struct history_run *run = summary ? history_run_of(summary) : NULL;
     run_summary_free(summary);
     return run;
+}
+
+/* From summary.json, where it is there; else from the records. */
+static struct history_run *open_run(const char *folder, const struct sla *sla, struct error *err)
+{
+    cleanup_free char *path = file_join(folder, "summary.json");
+    return file_exists(path) ? read_run(folder, err) : judge_run(folder, sla, err);
+}
+
+/* A run that was judged by other bounds is judged again; where its records are gone, NULL: it stays as it was. */
+static struct history_run *judge_alike(const struct app *app, const char *folder, const struct history_run *was, const struct sla *sla)
+{
+    struct error own = {0};
+    struct history_run *again = sla_equal(was->sla, sla) ? NULL : judge_run(folder, sla, &own);
+    if (own.class != ERROR_NONE)
+        log_info(&app->log, "%s was judged by other SLA classes and cannot be judged again: %s", was->run_id, own.text);
+    return again;
 }
 
 static int check_alike(const struct gate *gate, const struct baseline *baseline, struct error *err)
@@ -124,6 +138,7 @@ int command_baseline(const struct app *app, const struct options *options, const
 {
     const char *workspace = options_text(options, "workspace"), *name = options_text(options, "baseline");
     cleanup_with(history_run_free) struct history_run *opened = NULL;
+    cleanup_free char *folder = NULL;
     const struct history_run *was = NULL;
     *baseline = NULL;
     if (!name)
@@ -135,9 +150,11 @@ int command_baseline(const struct app *app, const struct options *options, const
         if (!was)
             log_info(&app->log, "--baseline previous: %s has no earlier run of %s on this hardware with this workload: it is the first", workspace,
                      is->model);
+        else
+            folder = workspace_run_folder(workspace, was->run_id);
     } else {
-        cleanup_free char *folder = command_find_run_folder(workspace, name, err);
-        opened = folder ? open_run(folder, err) : NULL;
+        folder = command_find_run_folder(workspace, name, err);
+        opened = folder ? open_run(folder, is->sla, err) : NULL;
         if (!opened)
             return error_wrap(err, "--baseline");
         was = opened;
@@ -146,7 +163,8 @@ int command_baseline(const struct app *app, const struct options *options, const
     }
     if (!was)
         return 0;
-    *baseline = baseline_compare(arena, was, is, (const struct history_run *const *)history->runs, history->count);
+    cleanup_with(history_run_free) struct history_run *again = judge_alike(app, folder, was, is->sla);
+    *baseline = baseline_compare(arena, again ? again : was, is, (const struct history_run *const *)history->runs, history->count);
     (*baseline)->previous = !opened;
     for (size_t k = 0; k < (*baseline)->difference_count; k++)
         log_warning(&app->log, "not measured as %s was: %s", (*baseline)->run_id, (*baseline)->differences[k]);

@@ -169,7 +169,7 @@ static int finish(const struct app *app, const struct options *options, const st
     return command_tekton_result(options_text(options, "tekton-results"), "run-id", plan->run_id, err);
 }
 
-static int read_model_file(const struct app *app, struct options *options, struct error *err)
+static int read_model_file(const struct app *app, struct options *options, struct plan *plan, struct error *err)
 {
     const char *folder = options_text(options, "models"), *model = options_text(options, "model");
     if (!folder)
@@ -177,7 +177,7 @@ static int read_model_file(const struct app *app, struct options *options, struc
     if (!model)
         return error_set(err, ERROR_USAGE, "--models needs --model NAME: which of its files shall be read?");
     cleanup_buf struct buf unused = BUF_INIT(UNUSED_KEYS_MAX);
-    int found = model_file_read(folder, model, options, &unused, err);
+    int found = model_file_read(folder, model, options, plan->arena, &plan->sla, &unused, err);
     if (unused.len > 0)
         log_warning(&app->log, "%s/%s.json: this version does not use: %s", folder, model, buf_text(&unused));
     if (found == 0)
@@ -260,7 +260,7 @@ static int prepare_run(struct app *app, struct options *options, struct error *e
     if (options_flag(options, "json") && !options_flag(options, "dry-run"))
         return error_set(err, ERROR_USAGE, "--json says how --dry-run or --check print a plan: give one of them");
     plan->created = clock_realtime(app->clock);
-    if (read_model_file(app, options, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(app, options, plan, err) < 0)
+    if (read_model_file(app, options, plan, err) < 0 || prepare_fill_target(options, plan, err) < 0 || prepare_fill_plan(app, options, plan, err) < 0)
         return -1;
     cleanup_with(prepare_data_free) struct prepare_data *data = NULL;
     if (prepare_data_open(app, options, plan, &data, err) < 0)

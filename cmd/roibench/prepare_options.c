@@ -129,6 +129,8 @@ const struct option_row prepare_options[] = {
     {.type = OPTION_TEXT, .name = "hardware", .argument = "TEXT", .help = "what the model runs on", .from_model_file = true},
     {.type = OPTION_INTEGER, .name = "gpus", .argument = "N", .help = "GPUs of the deployment", .min = 1, .max = 1e6, .from_model_file = true},
     {.type = OPTION_USD, .name = "price-per-hour", .argument = "USD", .help = "of the whole deployment", .from_model_file = true},
+    {.type = OPTION_TEXT, .name = "sla", .argument = "FILE",
+     .help = "the bounds of SLA classes that the run is judged by, instead of the defaults or of those in the model's file: docs/sla.md"},
     {.type = OPTION_TEXT, .name = "slo", .argument = "LIST", .from_model_file = true,
      .help = "what each request has to meet, for goodput: ttft=1000ms,tpot=100ms; also e2e, and the other latencies of docs/metrics.md"},
     {.type = OPTION_TEXT, .name = "price-source", .argument = "TEXT", .help = "where the price comes from, and its date", .from_model_file = true},

@@ -376,6 +376,8 @@ int prepare_fill_plan(const struct app *app, const struct options *options, stru
     deployment->price_micro_usd = options_usd(options, "price-per-hour", -1);
     deployment->price_source = source ? source : "";
     plan->repeat = options_integer(options, "repeat", 1);
+    if (options_text(options, "sla") && sla_open(options_text(options, "sla"), "--sla of prepare", plan->arena, &plan->sla, err) < 0)
+        return error_wrap(err, "--sla");
     if (options_text(options, "slo") && slo_parse(options_text(options, "slo"), &plan->slo, err) < 0)
         return -1;
     for (size_t k = 0; k < options_count(options, "label"); k++)

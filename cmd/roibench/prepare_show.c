@@ -195,6 +195,8 @@ void prepare_show(const struct plan *plan, struct buf *out)
     row(out, plan, "nonce", plan->nonce, "nonce");
     bool timed = plan->limits.max_seconds_ns > 0;
     row(out, plan, "a level", timed ? units_format_duration(plan->limits.max_seconds_ns, text) : "as long as it takes", "max_seconds");
+    if (sla_is_given(&plan->sla))
+        row(out, plan, "classes", sla_title(&plan->sla, plan->arena), "classes");
     if (slo_is_given(&plan->slo)) {
         struct buf objectives = BUF_INIT(SLO_TEXT_MAX);
         slo_describe(&plan->slo, &objectives);

@@ -12,6 +12,7 @@
 #include "cmd/roibench/summarize_history.h"
 #include "cmd/roibench/summarize_import.h"
 #include "cmd/roibench/summarize_prometheus.h"
+#include "cmd/roibench/summarize_sla.h"
 #include "cmd/roibench/summarize_tekton.h"
 #include "record/run_lock.h"
 #include "record/workspace.h"
@@ -28,6 +29,8 @@ struct summarizing {
     char *folders[FOLDERS_MAX];    /* of an import: where its reports go, if it is alone */
     struct plan *plans[FOLDERS_MAX]; /* NULL: imported */
     struct deployed deployed[FOLDERS_MAX];
+    struct arena *arena;
+    struct sla sla;
     struct run_summary *runs[FOLDERS_MAX];
     struct comparison *comparison; /* NULL: one run */
     char *output;                  /* the folder that the files go into */
@@ -45,6 +48,7 @@ static void summarizing_free(struct summarizing *work)
         free(work->folders[k]);
     }
     free(work->output);
+    arena_free(work->arena);
 }
 
 /* ---- which runs ---- */
@@ -107,7 +111,7 @@ static int read_imports(struct summarizing *work, struct error *err)
     for (size_t k = 0; k < work->count; k++)
         taken[k] = work->deployed[k].run_id;
     for (size_t k = 0; k < count; k++) {
-        struct run_summary *run = summarize_import(options_item(work->options, "import", k), workspace, taken, work->count, err);
+        struct run_summary *run = summarize_import(options_item(work->options, "import", k), workspace, &work->sla, taken, work->count, err);
         if (!run)
             return -1;
         struct run_facts *facts = &run->facts;
@@ -136,11 +140,11 @@ static int summarize_runs(struct summarizing *work, struct error *err)
     bool any_ended = false;
     for (size_t k = 0; k < work->count; k++) {
         if (work->plans[k] && tells_of_requests(work))
-            work->runs[k] = run_summary_make_with_endings(work->folders[k], work->plans[k], &sla_default, REQUESTS_KEPT, err);
+            work->runs[k] = run_summary_make_with_endings(work->folders[k], work->plans[k], &work->sla, REQUESTS_KEPT, err);
         else if (work->plans[k])
-            work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &sla_default, err);
+            work->runs[k] = run_summary_make(work->folders[k], work->plans[k], &work->sla, err);
         else
-            run_summary_find_points(work->runs[k], &sla_default); /* its price may be new */
+            run_summary_find_points(work->runs[k], &work->sla); /* its price may be new */
         if (!work->runs[k])
             return error_wrap(err, "summarizing %s", work->folders[k]);
         summarize_facts_add(work->runs[k], &work->deployed[k]);
@@ -166,6 +170,8 @@ static int compare_runs(struct summarizing *work, struct error *err)
         return -1;
     for (size_t k = 0; k < work->comparison->difference_count; k++)
         log_warning(&work->app->log, "not measured alike: %s", work->comparison->differences[k]);
+    if (work->comparison->sla_note)
+        log_warning(&work->app->log, "%s", work->comparison->sla_note);
     return 0;
 }
 
@@ -270,12 +276,12 @@ static int put_results(const struct summarizing *work, struct error *err)
 static int summarize_run(struct app *app, struct options *options, struct error *err)
 {
     __attribute__((cleanup(summarizing_free))) struct summarizing work = {
-        .app = app, .options = options, .started = clock_realtime(app->clock)};
+        .app = app, .options = options, .started = clock_realtime(app->clock), .arena = arena_new()};
     struct gate asked; /* a wrong word is told before the work */
     if (command_gate_read(options, &asked, err) < 0 || summarize_prometheus_check(options, err) < 0 || choose_folders(&work, err) < 0)
         return -1;
     warn_if_running(&work); /* before there are imports, which nobody writes into */
-    if (read_plans(&work, err) < 0 || read_imports(&work, err) < 0 || summarize_facts_read(options, work.deployed, work.count, err) < 0)
+    if (read_plans(&work, err) < 0 || summarize_sla(options, work.plans, work.count, work.arena, &work.sla, err) < 0 || read_imports(&work, err) < 0 || summarize_facts_read(options, work.deployed, work.count, err) < 0)
         return -1;
     if (summarize_prometheus(app, options, work.folders, work.plans, work.count, err) < 0)
         return -1;
@@ -315,6 +321,7 @@ static const struct option_row summarize_options[] = {
     SUMMARIZE_FACTS_OPTIONS,
     {.type = OPTION_TEXT, .name = "slo", .argument = "LIST",
      .help = "what each request has to meet, for goodput, instead of what the plan says: ttft=1000ms,tpot=100ms"},
+    SUMMARIZE_SLA_OPTIONS,
     COMMAND_GATE_OPTIONS,
     {.type = OPTION_FLAG, .name = "strict", .help = "end with exit code 4 when a level is invalid as a measurement"},
     {.type = OPTION_TEXT, .name = "tekton-results", .argument = "DIR", .help = "folder for Tekton's result files; where it failed, `error` says why"},

@@ -25,9 +25,10 @@ static bool is_taken(const char *run_id, const char *workspace, const char *cons
     return file_exists(plan);
 }
 
-struct run_summary *summarize_import(const char *spec, const char *workspace, const char *const *taken, size_t count, struct error *err)
+struct run_summary *summarize_import(const char *spec, const char *workspace, const struct sla *sla, const char *const *taken, size_t count,
+                                     struct error *err)
 {
-    struct run_summary *run = import_read(spec, &sla_default, err);
+    struct run_summary *run = import_read(spec, sla, err);
     const char *run_id = run ? run->facts.run_id : "";
     char suffix[32] = "-imported";
     for (int k = 2; run && is_taken(run->facts.run_id, workspace, taken, count); k++) {

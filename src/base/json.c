@@ -31,7 +31,7 @@ static size_t json_split_version(const char *schema, unsigned long *version)
     return *end ? 0 : (size_t)(slash + 1 - schema);
 }
 
-static int json_check_schema(struct json_reader *reader, const json_t *root, const char *schema)
+int json_check_schema(struct json_reader *reader, const json_t *root, const char *schema)
 {
     const char *found = json_get_text(reader, root, "schema");
     unsigned long found_version = 0, version = 0;

@@ -37,6 +37,9 @@ json_t *json_open(struct json_reader *reader, const char *path, const char *sche
 /* The same for bytes in memory; name is used in messages. */
 json_t *json_parse(struct json_reader *reader, const char *bytes, size_t length, const char *name, const char *schema, struct error *err);
 
+/* Of a document that was read otherwise: is its "schema" this one? Fails. */
+int json_check_schema(struct json_reader *reader, const json_t *root, const char *schema);
+
 /* Enter and leave an element: json_enter(&r, "levels", 2) makes messages begin with levels[2]. Index < 0: an object.
  * Returns the old length, to be given to json_leave. */
 size_t json_enter(struct json_reader *reader, const char *key, int index);

@@ -90,7 +90,7 @@ void oversight_judge(struct oversight *oversight, const struct level_end *end, d
         .grew = end->reason == LEVEL_SATURATED,
         .queue_share_above = queue_share_above,
     };
-    struct level_judgement judgement = level_judge_samples(oversight->samples, oversight->count, &level, &sla_default);
+    struct level_judgement judgement = level_judge_samples(oversight->samples, oversight->count, &level, &oversight->plan->sla);
     result->saturated = judgement.saturation.answer == ANSWER_YES;
     result->broke = judgement.breaking.answer == ANSWER_YES;
 }

@@ -29,16 +29,12 @@ static int set_option(struct options *options, const char *path, const char *key
 /* Keys of the format that other versions use: a file is written for all of them. */
 static bool is_unused(const char *key)
 {
-    static const char *const keys[] = {"sla", "publish"};
-    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-        if (strcmp(key, keys[k]) == 0)
-            return true;
-    return false;
+    return strcmp(key, "publish") == 0;
 }
 
 static int take_key(struct options *options, const char *path, const char *key, const json_t *value, struct buf *unused, struct error *err)
 {
-    if (strcmp(key, "schema") == 0)
+    if (strcmp(key, "schema") == 0 || strcmp(key, "sla") == 0) /* which is no option: read as a whole */
         return 0;
     if (!is_unused(key))
         return set_option(options, path, key, value, err);
@@ -59,7 +55,8 @@ static int find_file(const char *folder, const char *model, char **path, struct 
     return file_exists(*path) ? 1 : 0;
 }
 
-int model_file_read(const char *folder, const char *model, struct options *options, struct buf *unused, struct error *err)
+int model_file_read(const char *folder, const char *model, struct options *options, struct arena *arena, struct sla *sla, struct buf *unused,
+                    struct error *err)
 {
     struct json_reader reader;
     cleanup_free char *path;
@@ -76,8 +73,10 @@ int model_file_read(const char *folder, const char *model, struct options *optio
         if (status > 0 && take_key(options, path, key, value, unused, err) < 0)
             status = -1;
     }
+    if (status > 0)
+        sla_read_of_model(sla, &reader, root, arena);
     json_decref(root);
-    return status;
+    return reader.failed ? -1 : status;
 }
 
 int model_file_publish(const char *folder, const char *model, struct arena *arena, const char *const **destinations, size_t *count, struct error *err)

@@ -65,6 +65,7 @@ struct plan *plan_new(void)
                      .data = {.file = "", .format = "", .block_tokens = PLAN_BLOCK_TOKENS}},
         .limits = {.max_error_rate = 1, .max_micro_usd = -1},
         .deployment = {.hardware = "", .price_micro_usd = -1, .price_source = ""},
+        .sla = sla_default,
         .calibration = {.method = ""},
     };
     return plan;

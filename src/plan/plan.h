@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "plan/arrival_shape.h"
+#include "plan/sla.h"
 #include "plan/slo.h"
 #include "plan/variate.h"
 #include "wire/kubernetes.h"
@@ -197,6 +198,7 @@ struct plan {
     int64_t refine;            /* halvings of the bracket that `find` looks for */
     struct workload workload;
     struct limits limits;
+    struct sla sla;            /* by which its levels are judged; texts are the arena's */
     struct slo slo;            /* what a request has to meet for goodput; all zero: nothing was given */
     struct deployment deployment;
     struct kubernetes_facts *kubernetes; /* NULL: not asked */

@@ -436,6 +436,7 @@ static void read_root(struct json_reader *reader, const json_t *root, struct pla
     plan->refine = integer_within_or(reader, root, "refine", 0, FIND_REFINE_MAX, 0);
     read_workload(reader, root, plan);
     read_limits(reader, root, plan);
+    sla_read(&plan->sla, reader, root, plan->arena);
     slo_read(&plan->slo, reader, root);
     read_deployment(reader, root, plan);
     plan->kubernetes = kubernetes_facts_read(reader, root, plan->arena);

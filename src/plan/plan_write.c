@@ -202,6 +202,7 @@ json_t *plan_to_json(const struct plan *plan)
     json_set_integer(workload, "turns", plan->workload.turns);
     json_set_text(workload, "language", plan->workload.language);
     write_limits(root, &plan->limits);
+    sla_write(&plan->sla, root);
     slo_write(&plan->slo, root);
     write_deployment(root, &plan->deployment);
     kubernetes_facts_write(root, plan->kubernetes);

@@ -58,6 +58,8 @@ json_t *baseline_to_json(const struct baseline *baseline)
     json_set_text(object, "run_id", baseline->run_id);
     set_date(object, "started", baseline->started);
     json_set_text(object, "text", baseline->text);
+    if (baseline->sla_note)
+        json_set_text(object, "sla_note", baseline->sla_note);
     json_set_texts(object, "differences", baseline->differences, baseline->difference_count);
     json_set_texts(object, "deployment_differences", baseline->deployments, baseline->deployment_count);
     json_set_integer(object, "worse", (int64_t)baseline->worse);

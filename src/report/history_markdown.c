@@ -130,6 +130,10 @@ void markdown_baseline(struct buf *out, const struct baseline *baseline, const c
     markdown_text(out, baseline->run_id);
     buf_printf(out, " of %.10s\n\n", clock_format_rfc3339(baseline->started, 0, date));
     markdown_list(out, "**The two were not measured alike: take every change below with care.**", baseline->differences, baseline->difference_count);
+    if (baseline->sla_note) {
+        markdown_text(out, baseline->sla_note);
+        buf_append_text(out, ".\n\n");
+    }
     markdown_list(out, "What is served is not the same:", baseline->deployments, baseline->deployment_count);
     add_changes(out, baseline);
     add_details(out, baseline);

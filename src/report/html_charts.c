@@ -75,16 +75,16 @@ static void add_levels(struct chart *chart, const char *name, const struct run_s
 }
 
 /* The bounds of a metric's classes. scale: of a share to %. */
-static void add_limits(struct chart *chart, enum sla_metric metric, double scale)
+static void add_limits(struct chart *chart, const struct sla *sla, enum sla_metric metric, double scale)
 {
-    const struct sla_row *row = &sla_default.row[metric];
-    for (int bound = 0; bound < 3; bound++)
-        chart_add_limit(chart, row->bound[bound].limit * scale, bound == 2 ? "breaking" : bound == 1 ? "degraded" : "acceptable");
+    const struct sla_row *row = &sla->row[metric];
+    for (int bound = 0; bound < SLA_BOUNDS; bound++)
+        chart_add_limit(chart, row->bound[bound].limit * scale, sla_class_name((enum sla_class)(SLA_ACCEPTABLE + bound)));
 }
 
-static void add_ttft_limits(struct chart *chart)
+static void add_ttft_limits(struct chart *chart, const struct sla *sla)
 {
-    add_limits(chart, SLA_TTFT, 1);
+    add_limits(chart, sla, SLA_TTFT, 1);
 }
 
 static void add_breaking(struct chart *chart, const struct point *breaking)
@@ -155,7 +155,7 @@ static void write_time_charts(const struct run_summary *summary, struct buf *out
     struct chart power = {.title = "Over time: the GPUs' power, all together", .y_title = "W", .y_unit = "W"};
     add_course(&ttft, "p95", summary, COURSE_TTFT_P95, 1);
     add_course(&ttft, "median", summary, COURSE_TTFT_P50, 1);
-    add_ttft_limits(&ttft);
+    add_ttft_limits(&ttft, summary->sla);
     add_course(&queue, "running", summary, COURSE_RUNNING, 1);
     add_course(&queue, "waiting", summary, COURSE_QUEUE_DEPTH, 1);
     add_course(&queue, "under way here", summary, COURSE_CONCURRENCY, 1);
@@ -187,10 +187,10 @@ static void write_run_charts(const struct run_summary *summary, const char *unit
     add_levels(&throughput, "output", summary, unit, value_output);
     add_levels(&ttft, "p95", summary, unit, value_ttft_p95);
     add_levels(&ttft, "median", summary, unit, value_ttft_p50);
-    add_ttft_limits(&ttft);
+    add_ttft_limits(&ttft, summary->sla);
     add_levels(&speed, "user tok/s", summary, unit, value_user_tps);
-    add_limits(&speed, SLA_USER_TPS, 1);
-    add_limits(&cache, SLA_KV_CACHE, 100);
+    add_limits(&speed, summary->sla, SLA_USER_TPS, 1);
+    add_limits(&cache, summary->sla, SLA_KV_CACHE, 100);
     add_breaking(&throughput, &summary->points[0].breaking);
     add_breaking(&ttft, &summary->points[0].breaking);
     add_levels(&server, "running", summary, unit, value_running);
@@ -236,8 +236,8 @@ void html_comparison_charts(const struct comparison *comparison, struct buf *out
         sort_points(dollars);
         sort_points(gpus);
     }
-    add_ttft_limits(&ttft);
-    add_limits(&speed, SLA_USER_TPS, 1);
+    add_ttft_limits(&ttft, comparison->runs[0]->sla);
+    add_limits(&speed, comparison->runs[0]->sla, SLA_USER_TPS, 1);
     const struct chart *const charts[] = {&pareto, &per_gpu, &throughput, &ttft, &speed};
     for (size_t k = 0; k < sizeof charts / sizeof charts[0]; k++)
         chart_write(charts[k], out);

@@ -210,6 +210,8 @@ json_t *report_json_of_comparison(const struct comparison *comparison)
     json_set_texts(root, "differences", comparison->differences, comparison->difference_count);
     if (comparison->deployment_difference_count > 0)
         json_set_texts(root, "deployment_differences", comparison->deployment_differences, comparison->deployment_difference_count);
+    if (comparison->sla_note)
+        json_set_text(root, "sla_note", comparison->sla_note);
     write_validity(root, comparison);
     if (!comparison->unit) {
         json_set_null(root, "roi");

@@ -216,6 +216,13 @@ void markdown_facts(struct buf *out, const struct run_summary *summary)
     load_fact(out, summary);
     if (facts->objectives)
         fact(out, "Goals:", facts->objectives);
+    struct arena *arena = arena_new();
+    const struct sla *planned = facts->planned_sla;
+    const char *classes = sla_title(summary->sla, arena);
+    bool others = planned && !sla_equal(planned, summary->sla);
+    fact(out, "Classes:", others ? arena_printf(arena, "by %s, not the plan's: %s", classes, sla_title(planned, arena))
+                                 : arena_printf(arena, "by %s", classes));
+    arena_free(arena);
     buf_append_text(out, "- Run:      ");
     markdown_text(out, facts->run_id);
     if (facts->anchor_realtime_ns)
@@ -340,96 +347,6 @@ void markdown_windows(struct buf *out, const struct run_summary *summary)
     }
     if (any)
         buf_append_char(out, '\n');
-}
-
-/* ---- points ---- */
-
-static const char *metric_title(const char *metric)
-{
-    static const struct {
-        const char *name, *title;
-    } titles[] = {{"ttft_p50", "median TTFT > 1 s"},
-                  {"growing_queue", "the queue grew without end"},
-                  {"ttft_slices", "TTFT p95 > 1 s in most slices"},
-                  {"queue_depth", "requests wait at the server"},
-                  {"ttft", "TTFT p95 > 2 s"},
-                  {"error_rate", "errors > 5 %"},
-                  {"user_tps", "user speed < 10 tok/s"},
-                  {"kv_cache", "KV cache > 95 %"}};
-    for (size_t k = 0; k < sizeof titles / sizeof titles[0]; k++)
-        if (strcmp(titles[k].name, metric) == 0)
-            return titles[k].title;
-    return metric;
-}
-
-static void end_of_point(struct buf *out, int decided, int64_t needs_requests)
-{
-    if (decided == 0 && needs_requests > 0)
-        buf_printf(out, " (the 95 %% intervals do not decide it: about %lld requests a level would)", (long long)needs_requests);
-    else if (decided == 0)
-        buf_append_text(out, " (the 95 % intervals do not decide it)");
-    buf_append_char(out, '\n');
-}
-
-static void add_point(struct buf *out, const char *title, const struct point *point)
-{
-    buf_printf(out, "- %-22s %s", title, point->text);
-    if (point->broke_level && point->metric)
-        buf_printf(out, ": %s", metric_title(point->metric));
-    end_of_point(out, point->decided, point->needs_requests);
-}
-
-static void add_capacity(struct buf *out, const struct points *points, const char *title, const struct capacity *capacity)
-{
-    const struct level_summary *level = capacity->level;
-    char load[UNITS_TEXT_SIZE], total[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE];
-    if (!level) {
-        buf_printf(out, "- %-22s %s\n", title, capacity->none);
-        return;
-    }
-    buf_printf(out, "- %-22s %s %s: %s tok/s in and out", title, units_format_load(level->load, load), level->unit,
-               units_format_number(points_figure(points, level, FIGURE_TOTAL_TPS), 0, total));
-    double output_tps = points_figure(points, level, FIGURE_OUTPUT_TPS);
-    if (isfinite(output_tps))
-        buf_printf(out, ", %s out", units_format_number(output_tps, 0, output));
-    end_of_point(out, capacity->decided, capacity->needs_requests);
-}
-
-/* The other metrics' breaking points, where they have one. */
-static void add_other_breaking(struct buf *out, const struct points *points)
-{
-    static const enum sla_metric others[] = {SLA_USER_TPS, SLA_KV_CACHE, SLA_QUEUE_DEPTH};
-    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
-        const struct point *point = &points->breaking_by[others[k]];
-        if (point->broke_level)
-            buf_printf(out, "- %-22s %s\n", others[k] == SLA_USER_TPS ? "Breaking by speed:" : others[k] == SLA_KV_CACHE ? "Breaking by KV cache:" : "Breaking by queue:",
-                       point->text);
-    }
-}
-
-void markdown_points(struct buf *out, const struct points *points)
-{
-    char low[UNITS_TEXT_SIZE], high[UNITS_TEXT_SIZE];
-    const struct sweet_spot *spot = &points->sweet_spot;
-    add_point(out, "Saturation point:", &points->saturation);
-    add_point(out, "Breaking point:", &points->breaking);
-    add_other_breaking(out, points);
-    buf_printf(out, "- %-22s %s", "Knee:", points->knee.text);
-    end_of_point(out, points->knee.decided, -1);
-    if (isnan(spot->low))
-        buf_printf(out, "- %-22s %s\n", "Sweet spot:", spot->none);
-    else if (spot->low == spot->high)
-        buf_printf(out, "- %-22s %s %s\n", "Sweet spot:", units_format_load(spot->low, low), points->unit);
-    else
-        buf_printf(out, "- %-22s %s to %s %s\n", "Sweet spot:", units_format_load(spot->low, low),
-                   units_format_load(spot->high, high), points->unit);
-    add_capacity(out, points, "TTFT p95 < 1 s up to:", &points->capacity[CAPACITY_TTFT]);
-    add_capacity(out, points, "TTFT p95 <= 2 s up to:", &points->capacity[CAPACITY_TTFT_2S]);
-    add_capacity(out, points, "All acceptable up to:", &points->capacity[CAPACITY_ALL]);
-    if (points->has_objectives)
-        add_capacity(out, points, "Goals met up to:", &points->capacity[CAPACITY_SLO]);
-    add_capacity(out, points, "Peak throughput:", &(struct capacity){points->max_throughput, "none: no throughput is known", -1, -1});
-    buf_append_char(out, '\n');
 }
 
 /* ---- failures ---- */

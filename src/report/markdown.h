@@ -12,6 +12,8 @@ void markdown_levels(struct buf *out, const struct run_summary *summary);
 /* Where warm-up or cool-down were looked for: what was found, a line a level. Nothing where they were not. */
 void markdown_windows(struct buf *out, const struct run_summary *summary);
 void markdown_points(struct buf *out, const struct points *points);
+/* The bounds that loads were judged by, and where they come from. */
+void markdown_classes(struct buf *out, const struct sla *sla);
 /* Failures of members by class and level; nothing where there are none. */
 void markdown_failures(struct buf *out, const struct run_summary *summary, const char *heading);
 /* What the server said beside what the client saw, and why the two differ; nothing when its metrics were not recorded. */

@@ -76,6 +76,10 @@ void markdown_comparison_before(struct buf *out, const struct comparison *compar
                          : "**Not all is known of how these runs were measured:**",
                   comparison->differences, comparison->difference_count);
     markdown_list(out, "The deployments differ in:", comparison->deployment_differences, comparison->deployment_difference_count);
+    if (comparison->sla_note) {
+        markdown_text(out, comparison->sla_note);
+        buf_append_text(out, ".\n\n");
+    }
     add_validity(out, comparison);
     add_turns(out, comparison);
     add_quality(out, comparison);
@@ -124,7 +128,7 @@ static void add_roi_row(struct table *table, const struct comparison *comparison
 {
     char text[MARKDOWN_TTFT_SIZE];
     const struct roi_cell *cell = &comparison->roi.rows[row].at[at];
-    table_printf(table, "%s", operating_point_title(at));
+    table_printf(table, "%s", comparison->roi.title[at]);
     table_text(table, name_of(comparison, row));
     if (!cell->level) {
         table_text(table, cell->missing);
@@ -201,7 +205,7 @@ static void add_pair(struct buf *out, const struct comparison *comparison, const
     buf_append_text(out, ":\n\n");
     table_begin(&table, columns);
     for (int at = 0; at < OPERATING_COUNT; at++) {
-        table_printf(&table, "%s", operating_point_title((enum operating_point)at));
+        table_printf(&table, "%s", comparison->roi.title[at]);
         load_cell(&table, pair->cheap_load[at], pair->cheap_at_least[at], comparison->unit);
         load_cell(&table, pair->dear_load[at], pair->dear_at_least[at], comparison->unit);
         table_text(&table, pair->break_even[at].text);
@@ -333,7 +337,7 @@ static void add_conversations(struct buf *out, const struct comparison *comparis
             const struct roi_row *row = &comparison->roi.rows[k];
             if (!row->at[at].level)
                 continue;
-            table_printf(&table, "%s", operating_point_title((enum operating_point)at));
+            table_printf(&table, "%s", comparison->roi.title[at]);
             table_text(&table, name_of(comparison, k));
             markdown_conversation_cells(&table, row->at[at].level, calls, row->deployment->price_micro_usd);
         }

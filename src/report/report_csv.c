@@ -225,6 +225,22 @@ static void classes(struct sheet *sheet, const struct verdict *verdict)
     }
 }
 
+/* "< 500 ms, < 1 s, <= 2 s": the ends of excellent, acceptable and degraded. sla NULL: columns are named. */
+static void bounds(struct sheet *sheet, const struct sla *sla)
+{
+    char name[NAME_SIZE];
+    struct arena *arena = arena_new();
+    text(sheet, "sla", sla ? sla_title(sla, arena) : NULL);
+    for (int k = 0; k < SLA_METRIC_COUNT; k++) {
+        cleanup_buf struct buf all = BUF_INIT(REPORT_MAX);
+        for (int class = SLA_EXCELLENT; sla && class <= SLA_DEGRADED; class++)
+            buf_printf(&all, "%s%s", all.len > 0 ? ", " : "", sla_bound_text(&sla->row[k], (enum sla_class)class, arena));
+        snprintf(name, sizeof name, "bounds_%s", sla_default.row[k].name);
+        text(sheet, name, buf_text(&all));
+    }
+    arena_free(arena);
+}
+
 static void reasons(struct sheet *sheet, const struct validity_summary *validity)
 {
     cleanup_buf struct buf all = BUF_INIT(REPORT_MAX);
@@ -350,7 +366,7 @@ static void against_dearest(struct sheet *sheet, const struct level_summary *lev
     }
 }
 
-static void other_columns(struct sheet *sheet, const struct level_summary *level)
+static void other_columns(struct sheet *sheet, const struct sla *sla, const struct level_summary *level)
 {
     text(sheet, "ended", level->ended ? "true" : "false");
     text(sheet, "end_reason", level->reason);
@@ -378,11 +394,12 @@ static void other_columns(struct sheet *sheet, const struct level_summary *level
     reconciled(sheet, &level->server.sums);
     gpus(sheet, &level->gpu);
     classes(sheet, &level->verdict);
+    bounds(sheet, sla);
     reasons(sheet, &level->validity);
     derived(sheet, level);
 }
 
-static void add_level(struct sheet *sheet, const struct run_facts *facts, const struct level_summary *level)
+static void add_level(struct sheet *sheet, const struct run_facts *facts, const struct sla *sla, const struct level_summary *level)
 {
     sheet->calls = 0;
     first_columns(sheet, facts, level);
@@ -392,7 +409,7 @@ static void add_level(struct sheet *sheet, const struct run_facts *facts, const 
         frontier(sheet, level);
         against_dearest(sheet, level);
     }
-    other_columns(sheet, level);
+    other_columns(sheet, sla, level);
 }
 
 /* ---- documents ---- */
@@ -403,7 +420,7 @@ static void name_columns(struct sheet *sheet, struct csv *csv, struct buf *out)
     const char *columns[COLUMNS_MAX + 1];
     struct level_summary nothing;
     level_summary_init(&nothing);
-    add_level(sheet, &nobody, &nothing);
+    add_level(sheet, &nobody, NULL, &nothing);
     for (size_t k = 0; k < sheet->count; k++)
         columns[k] = sheet->names[k];
     columns[sheet->count] = NULL;
@@ -420,7 +437,7 @@ static void write_rows(const struct run_summary *const *runs, size_t count, cons
     for (size_t run = 0; run < count; run++)
         for (size_t k = 0; k < runs[run]->level_count; k++) {
             sheet->row = run;
-            add_level(sheet, &runs[run]->facts, &runs[run]->levels[k]);
+            add_level(sheet, &runs[run]->facts, runs[run]->sla, &runs[run]->levels[k]);
             csv_end_row(&csv);
         }
 }

@@ -189,6 +189,7 @@ json_t *report_json_of_run(const struct run_summary *summary)
     json_t *root = json_object();
     json_set_text(root, "schema", SUMMARY_SCHEMA);
     write_facts(root, &summary->facts);
+    json_object_set_new(root, "sla", sla_to_json(summary->sla));
     json_t *levels = json_add_array(root, "levels");
     for (size_t k = 0; k < summary->level_count; k++)
         json_array_append_new(levels, json_level_new(&summary->levels[k]));

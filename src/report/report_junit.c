@@ -103,7 +103,11 @@ static void end_suite(struct suite *suite, struct totals *totals, struct buf *ou
     buf_printf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\"", suite->tests, suite->failures, suite->skipped);
     if (facts->anchor_realtime_ns)
         attribute(out, "timestamp", clock_format_rfc3339(facts->anchor_realtime_ns, 0, date));
-    buf_append_text(out, ">\n");
+    struct arena *arena = arena_new();
+    buf_append_text(out, ">\n    <properties>\n      <property name=\"sla\"");
+    attribute(out, "value", sla_title(suite->summary->sla, arena));
+    buf_append_text(out, "/>\n    </properties>\n");
+    arena_free(arena);
     buf_append(out, buf_text(&suite->cases), suite->cases.len);
     buf_append_text(out, "  </testsuite>\n");
     totals->tests += suite->tests;
@@ -114,53 +118,67 @@ static void end_suite(struct suite *suite, struct totals *totals, struct buf *ou
 
 /* ---- objectives ---- */
 
+static const char *objective_title(enum capacity_set set, const struct sla_row *ttft, struct arena *arena)
+{
+    const char *name = capacity_name(set);
+    if (set == CAPACITY_ALL)
+        return arena_printf(arena, "%s: some load has nothing worse than acceptable", name);
+    if (set == CAPACITY_SLO)
+        return arena_printf(arena, "%s: at some load 95 %% of the requests meet every goal", name);
+    const struct sla_bound *bound = &ttft->bound[(set == CAPACITY_TTFT ? SLA_ACCEPTABLE : SLA_DEGRADED) - SLA_EXCELLENT];
+    return arena_printf(arena, "%s: some load has a TTFT p95 %s %s", name, bound->included ? "of at most" : "below",
+                        sla_limit_text(ttft, bound->limit, arena));
+}
+
 static void add_objectives(struct suite *suite, const struct points *points)
 {
-    static const char *const titles[CAPACITY_COUNT] = {[CAPACITY_TTFT] = "ttft: some load has a TTFT p95 below 1 s",
-                                                       [CAPACITY_TTFT_2S] = "ttft_2s: some load has a TTFT p95 of at most 2 s",
-                                                       [CAPACITY_ALL] = "all: some load has nothing worse than acceptable",
-                                                       [CAPACITY_SLO] = "slo: at some load 95 % of the requests meet every goal"};
     char load[UNITS_TEXT_SIZE], tps[UNITS_TEXT_SIZE];
+    struct arena *arena = arena_new();
     for (int k = 0; k < CAPACITY_COUNT; k++) {
         const struct level_summary *level = points->capacity[k].level;
         if (k == CAPACITY_SLO && !points->has_objectives)
             continue; /* nobody asked */
-        const char *title = titles[k] ? titles[k] : capacity_name((enum capacity_set)k);
+        const char *title = objective_title((enum capacity_set)k, &points->sla->row[SLA_TTFT], arena);
         if (!level) {
             add_case(suite, title, FAILED, 0, points->capacity[k].none);
             continue;
         }
-        cleanup_free char *said = mem_printf("up to %s %s: %s tok/s in and out", units_format_load(level->load, load), points->unit,
-                                             units_format_number(points_figure(points, level, FIGURE_TOTAL_TPS), 1, tps));
+        const char *said = arena_printf(arena, "up to %s %s: %s tok/s in and out", units_format_load(level->load, load), points->unit,
+                                        units_format_number(points_figure(points, level, FIGURE_TOTAL_TPS), 1, tps));
         add_case(suite, title, PASSED, level->window_end_s - level->window_start_s, said);
     }
+    arena_free(arena);
 }
 
-static char *value_text(const struct sla_row *row, const struct level_summary *level, double value, enum sla_class class)
+/* "degraded: 1234 ms; acceptable is < 1 s" */
+static const char *value_text(struct arena *arena, const struct sla_row *row, const struct level_summary *level, double value, enum sla_class class)
 {
-    const char *name = sla_class_name(class);
+    const char *name = sla_class_name(class), *bound = sla_bound_text(row, SLA_ACCEPTABLE, arena);
     if (isinf(value))
-        return mem_printf("%s: above %.0f ms, since requests never got a first token or the queue grew without end", name, level->ttft_p95_at_least_ms);
+        return arena_printf(arena, "%s: above %.0f ms, since requests never got a first token or the queue grew without end; acceptable is %s", name,
+                            level->ttft_p95_at_least_ms, bound);
     if (row->unit[0] == '%')
-        return mem_printf("%s: %.4g %%", name, 100 * value);
-    return mem_printf("%s: %.4g%s%s", name, value, row->unit[0] ? " " : "", row->unit);
+        return arena_printf(arena, "%s: %.4g %%; acceptable is %s", name, 100 * value, bound);
+    return arena_printf(arena, "%s: %.4g%s%s; acceptable is %s", name, value, row->unit[0] ? " " : "", row->unit, bound);
 }
 
 static void add_metrics(struct suite *suite, const struct level_summary *level)
 {
+    struct arena *arena = arena_new();
     double values[SLA_METRIC_COUNT];
     double seconds = level->window_end_s - level->window_start_s;
     level_sla_values(level, values);
     for (int k = 0; k < SLA_METRIC_COUNT; k++) {
-        const struct sla_row *row = &sla_default.row[k];
+        const struct sla_row *row = &suite->summary->sla->row[k];
         enum sla_class class = level->verdict.metric[k];
         cleanup_free char *name = mem_printf("%s: the %s is acceptable", row->name, row->title);
-        cleanup_free char *said = value_text(row, level, values[k], class);
+        const char *said = value_text(arena, row, level, values[k], class);
         if (class == SLA_UNKNOWN)
             add_case(suite, name, SKIPPED, 0, "it is not known: summary.json tells why");
         else
             add_case(suite, name, class > SLA_ACCEPTABLE ? FAILED : PASSED, seconds, said);
     }
+    arena_free(arena);
 }
 
 /* ---- validity ---- */

@@ -51,6 +51,7 @@ void report_markdown_run(const struct run_summary *summary, struct buf *out)
     markdown_server(out, summary, "##");
     markdown_gpus(out, summary, "##");
     markdown_validity(out, summary, "##");
+    markdown_classes(out, summary->sla);
     markdown_footnotes(out);
 }
 
@@ -88,6 +89,7 @@ void report_markdown_comparison(const struct comparison *comparison, struct buf 
     markdown_comparison_before(out, comparison);
     for (size_t k = 0; k < comparison->count; k++)
         add_run(out, comparison, k);
+    markdown_classes(out, comparison->runs[0]->sla);
     markdown_comparison_roi(out, comparison);
     markdown_footnotes(out);
 }

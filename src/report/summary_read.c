@@ -192,12 +192,20 @@ static void read_facts(struct json_reader *reader, const json_t *root, struct hi
     json_leave(reader, mark);
 }
 
+static void read_sla(struct json_reader *reader, const json_t *root, struct history_run *run)
+{
+    struct sla sla;
+    sla_read(&sla, reader, root, run->arena);
+    run->sla = sla_copy(&sla, run->arena);
+}
+
 static struct history_run *read_root(struct json_reader *reader, json_t *root, const struct plan *plan)
 {
     if (!root)
         return NULL;
     struct history_run *run = history_run_new(plan);
     read_facts(reader, root, run);
+    read_sla(reader, root, run);
     read_levels(reader, root, run);
     read_points(reader, root, run);
     json_decref(root);

@@ -7,8 +7,6 @@
 #include "base/units.h"
 #include "stats/roi.h"
 
-#define QUEUE_LONG 1.0 /* requests that wait on average: they are why a first token is late */
-
 static const char *value_text(struct arena *arena, const struct level_summary *level, const struct sla *sla, int metric)
 {
     double values[SLA_METRIC_COUNT];
@@ -59,9 +57,9 @@ static const char *first_reason(const struct level_summary *level)
 static const char *cause_text(struct arena *arena, const struct level_summary *level, const struct sla *sla)
 {
     double full = level->server.kv_cache.mean, waiting = level->server.queue_depth.mean;
-    if (full > sla->row[SLA_KV_CACHE].bound[2].limit)
+    if (full > sla->row[SLA_KV_CACHE].bound[SLA_BOUNDS - 1].limit)
         return arena_printf(arena, ", with the KV cache %.0f %% full", 100 * full);
-    if (waiting > QUEUE_LONG)
+    if (waiting > sla->row[SLA_QUEUE_DEPTH].bound[SLA_ACCEPTABLE - SLA_EXCELLENT].limit)
         return arena_printf(arena, ", with %.3g requests waiting at the server", waiting);
     return waiting <= sla->row[SLA_QUEUE_DEPTH].bound[0].limit ? ", though none waits in the server's queue" : "";
 }
@@ -137,15 +135,22 @@ static const char *mean_text(struct arena *arena, const struct points *points, c
     return repeats ? arena_printf(arena, " (mean of %zu repeats)", repeats->count) : "";
 }
 
+/* "95 % of the requests wait less than 1 s for their first token" */
+static const char *promise_text(struct arena *arena, const struct sla *sla, enum capacity_set set)
+{
+    const struct sla_row *row = &sla->row[SLA_TTFT];
+    const struct sla_bound *bound = &row->bound[(set == CAPACITY_TTFT ? SLA_ACCEPTABLE : SLA_DEGRADED) - SLA_EXCELLENT];
+    if (set == CAPACITY_ALL)
+        return "every metric stays acceptable";
+    if (set == CAPACITY_SLO)
+        return "95 % of the requests meet all objectives";
+    return arena_printf(arena, "95 %% of the requests wait %s %s for their first token", bound->included ? "at most" : "less than",
+                        sla_limit_text(row, bound->limit, arena));
+}
+
 void advice_give(struct points *points, struct arena *arena, const struct level_summary *const *levels, size_t count,
                  const struct sla *sla)
 {
-    static const char *const promise[CAPACITY_COUNT] = {
-        [CAPACITY_ALL] = "every metric stays acceptable",
-        [CAPACITY_TTFT] = "95 % of the requests wait less than 1 s for their first token",
-        [CAPACITY_TTFT_2S] = "95 % of the requests wait at most 2 s for their first token",
-        [CAPACITY_SLO] = "95 % of the requests meet all objectives",
-    };
     enum capacity_set set = CAPACITY_ALL;
     const struct level_summary **valid = ARENA_ARRAY(arena, count + 1, const struct level_summary *);
     size_t valid_count = keep_valid(levels, count, valid);
@@ -162,7 +167,7 @@ void advice_give(struct points *points, struct arena *arena, const struct level_
     const struct level_summary *next = next_above(levels, count, chosen->load);
     points->advised = chosen;
     points->advice = arena_printf(arena, "Run %s in production: there %s, at %.0f tok/s in and out%s; %s.",
-                                  points_load_text(arena, chosen->load, chosen->unit), promise[set],
+                                  points_load_text(arena, chosen->load, chosen->unit), promise_text(arena, sla, set),
                                   points_figure(points, chosen, FIGURE_TOTAL_TPS), mean_text(arena, points, chosen), limit_text(arena, chosen, next, sla, set));
 }
 

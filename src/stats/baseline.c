@@ -299,7 +299,7 @@ static struct baseline_point compare_point(const struct comparing *comparing, co
     bool known = comparing->was->unit && comparing->is->unit;
     point.was = comparing->was->unit ? arena_strdup(comparing->arena, was->text) : none;
     point.is = comparing->is->unit ? arena_strdup(comparing->arena, is->text) : none;
-    if (!known || strcmp(comparing->was->unit, comparing->is->unit) != 0)
+    if (!known || baseline->sla_note || strcmp(comparing->was->unit, comparing->is->unit) != 0)
         point.verdict = CHANGE_UNKNOWN;
     else if (fell(was, is))
         point.verdict = is_confirmed(baseline, comparing->is->unit, is->broke, CHANGE_WORSE) ? CHANGE_WORSE : CHANGE_UNKNOWN;
@@ -333,6 +333,10 @@ struct baseline *baseline_compare(struct arena *arena, const struct history_run 
     struct baseline *baseline = ARENA_NEW(arena, struct baseline);
     baseline->run_id = arena_strdup(arena, was->run_id);
     baseline->started = was->started;
+    baseline->sla = sla_copy(is->sla, arena);
+    if (!sla_equal(is->sla, was->sla))
+        baseline->sla_note = arena_printf(arena, "%s was judged by other SLA classes (%s; this run by %s): points are not compared", was->run_id,
+                                          sla_title(was->sla, arena), sla_title(is->sla, arena));
     choose_earlier(&comparing, earlier, earlier_count);
     baseline->earlier_runs = comparing.earlier_count >= NOISE_RUNS_MIN ? comparing.earlier_count : 0;
     list_rows(&comparing, baseline);

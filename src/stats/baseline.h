@@ -68,6 +68,8 @@ struct baseline {
     size_t within_run_only, beyond_within_run; /* of the unknown */
     size_t earlier_runs;             /* that noise was taken from; 0: fewer than NOISE_RUNS_MIN */
     bool previous;                   /* it is no fixed one, but the newest run before: with every run more is known of noise */
+    const struct sla *sla;           /* by which `is` was judged */
+    const char *sla_note;            /* the other was judged by other bounds: points are not compared; NULL: by the same */
     const char *text;                /* a sentence of what is worse, what better */
 };
 

@@ -246,6 +246,31 @@ static void fill_roi(struct comparison *comparison)
                                              &comparison->same_load_left_out);
 }
 
+/* Imports have no plan. */
+static const struct run_summary *other_planned(const struct comparison *comparison, const struct run_summary *first)
+{
+    for (size_t k = 0; k < comparison->count; k++) {
+        const struct sla *planned = comparison->runs[k]->facts.planned_sla;
+        if (planned && !sla_equal(planned, first->facts.planned_sla))
+            return comparison->runs[k];
+    }
+    return NULL;
+}
+
+static void note_sla(struct comparison *comparison)
+{
+    struct arena *arena = comparison->arena;
+    const struct run_summary *first = NULL;
+    for (size_t k = 0; k < comparison->count && !first; k++)
+        if (comparison->runs[k]->facts.planned_sla)
+            first = comparison->runs[k];
+    const struct run_summary *other = first ? other_planned(comparison, first) : NULL;
+    if (other)
+        comparison->sla_note = arena_printf(arena, "The plans have different SLA classes: %s by %s, %s by %s. Here all runs are judged by the same: %s",
+                                            first->facts.run_id, sla_title(first->facts.planned_sla, arena), other->facts.run_id,
+                                            sla_title(other->facts.planned_sla, arena), sla_title(comparison->runs[0]->sla, arena));
+}
+
 static void judge_validity(struct comparison *comparison)
 {
     const char **validity = ARENA_ARRAY(comparison->arena, comparison->count, const char *);
@@ -264,6 +289,7 @@ struct comparison *comparison_make(const struct run_summary *const *runs, size_t
     comparison->names = make_names(comparison->arena, runs, count);
     find_differences(comparison);
     find_deployment_differences(comparison);
+    note_sla(comparison);
     judge_validity(comparison);
     fill_roi(comparison);
     comparison->conclusion = conclusion_make(comparison);

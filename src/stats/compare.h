@@ -22,6 +22,7 @@ struct comparison {
     size_t difference_count, unknown_count; /* unknown: those of them that only say what is not known to be alike */
     const char *const *deployment_differences; /* servers; and of what Kubernetes told of both images, arguments, hardware: that is often what is compared */
     size_t deployment_difference_count;
+    const char *sla_note;        /* that the plans have different SLA classes, and by which all are judged; NULL: they have the same */
     const char *const *validity; /* of each run what is wrong with its measurements, NULL: every level is valid */
     const char *conclusion;      /* two sentences: stats/conclusion.h */
     const char *unit;            /* of load; NULL: the runs have none in common, and there is no roi */

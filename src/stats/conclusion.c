@@ -149,9 +149,9 @@ static const char *money_text(const struct comparison *comparison, enum operatin
     units_format_number(cell->yield[YIELD_TOTAL_PER_USD], 0, less);
     if (interval_is_known(&cell->ratio.interval) && !uncertain_ratio_is_clear(&cell->ratio))
         return arena_printf(arena, "%s, %s and %s are not distinguishable by the tokens that a dollar buys: %s and %s tok/s per $/hour, a ratio of %.3g%s",
-                            operating_point_phrase(at), first, other, more, less, cell->ratio.value, interval_text(arena, cell));
+                            roi->phrase[at], first, other, more, less, cell->ratio.value, interval_text(arena, cell));
     bool fine = interval_is_known(&cell->ratio.interval) || cell->ratio.value < 1.05;
-    return arena_printf(arena, "%s, %s gives %.*f times as many tokens a dollar as %s%s%s: %s against %s tok/s per $/hour", operating_point_phrase(at), first,
+    return arena_printf(arena, "%s, %s gives %.*f times as many tokens a dollar as %s%s%s: %s against %s tok/s per $/hour", roi->phrase[at], first,
                         fine ? 2 : 1, cell->ratio.value, other, interval_text(arena, cell),
                         of_others_text(arena, roi, at, best, second), more, less);
 }
@@ -163,7 +163,7 @@ static const char *gpus_text(const struct comparison *comparison, enum operating
     double more = roi->rows[best].at[at].yield[YIELD_TOTAL_PER_GPU], less = roi->rows[second].at[at].yield[YIELD_TOTAL_PER_GPU];
     char most[UNITS_TEXT_SIZE], other[UNITS_TEXT_SIZE];
     return arena_printf(comparison->arena, "%s, %s gives %.2g times as many tokens a GPU as %s: %s against %s tok/s per GPU (no two have a price above 0)",
-                        operating_point_phrase(at), comparison->names[best], more / less, comparison->names[second],
+                        roi->phrase[at], comparison->names[best], more / less, comparison->names[second],
                         units_format_number(more, 0, most), units_format_number(less, 0, other));
 }
 

@@ -47,9 +47,8 @@ static void tell_mixed(struct roi *roi, struct arena *arena, const struct roi_ro
     add(roi, arena_printf(arena,
                           "Figures of two operating points make no ratio: tokens a dollar of %s against those of %s would be anything from %.1f (%s against "
                           "%s) to %.1f times (%s against %s)",
-                          a->deployment->name, b->deployment->name, least.ratio, operating_point_title((enum operating_point)least.of_a),
-                          operating_point_title((enum operating_point)least.of_b), most.ratio,
-                          operating_point_title((enum operating_point)most.of_a), operating_point_title((enum operating_point)most.of_b)));
+                          a->deployment->name, b->deployment->name, least.ratio, roi->title[least.of_a], roi->title[least.of_b], most.ratio,
+                          roi->title[most.of_a], roi->title[most.of_b]));
 }
 
 /* ---- published figures ---- */
@@ -64,12 +63,12 @@ static unsigned points_with(const struct roi_row *row)
     return points;
 }
 
-static const char *names_of(struct arena *arena, unsigned points)
+static const char *names_of(const struct roi *roi, struct arena *arena, unsigned points)
 {
     const char *names = "";
     for (int at = 0; at < OPERATING_COUNT; at++)
         if (points & (1U << at))
-            names = arena_printf(arena, "%s%s%s", names, names[0] ? ", " : "", operating_point_title((enum operating_point)at));
+            names = arena_printf(arena, "%s%s%s", names, names[0] ? ", " : "", roi->title[at]);
     return names;
 }
 
@@ -117,7 +116,7 @@ static void tell_claim(struct roi *roi, struct arena *arena, const struct roi_ro
     }
     double total = deployment->claim * units_usd(deployment->price_micro_usd);
     unsigned points = points_with(row);
-    const char *where = points ? arena_printf(arena, "which is that of: %s", names_of(arena, points)) : place_text(arena, deployment, total);
+    const char *where = points ? arena_printf(arena, "which is that of: %s", names_of(roi, arena, points)) : place_text(arena, deployment, total);
     add(roi, arena_printf(arena, "%s tok/s per $/h, as published for %s, is %s tok/s at %s, %s", claim, deployment->name,
                           units_format_number(total, 0, tps), units_format_usd(deployment->price_micro_usd, price), where));
 }
@@ -129,10 +128,10 @@ static void tell_claims(struct roi *roi, struct arena *arena, const struct roi_r
     for (int at = 0; at < OPERATING_COUNT; at++) {
         double ratio = per_usd(a, at) / per_usd(b, at);
         if (isfinite(ratio))
-            ratios = arena_printf(arena, "%s%s%.1f (%s)", ratios, ratios[0] ? ", " : "", ratio, operating_point_title((enum operating_point)at));
+            ratios = arena_printf(arena, "%s%s%.1f (%s)", ratios, ratios[0] ? ", " : "", ratio, roi->title[at]);
     }
     unsigned common = points_with(a) & points_with(b);
-    const char *how = common ? arena_printf(arena, "both are of one operating point: %s", names_of(arena, common))
+    const char *how = common ? arena_printf(arena, "both are of one operating point: %s", names_of(roi, arena, common))
                              : "they are not of one operating point";
     add(roi, arena_printf(arena, "The published figures of %s and %s make a ratio of %.1f, and %s; at one operating point it is %s", a->deployment->name,
                           b->deployment->name, a->deployment->claim / b->deployment->claim, how,

@@ -74,13 +74,13 @@ static struct gate_answer judge_class(struct arena *arena, const struct history_
     return answer;
 }
 
-static bool is_regression(const struct baseline_row *row, double share)
+static bool is_regression(const struct baseline *baseline, const struct baseline_row *row, double share)
 {
     if (row->verdict != CHANGE_WORSE)
         return false;
     if (row->metric != HISTORY_ERROR_RATE)
         return baseline_row_loss(row) >= share;
-    const struct sla_row *class = &sla_default.row[SLA_ERROR_RATE];
+    const struct sla_row *class = &baseline->sla->row[SLA_ERROR_RATE];
     return sla_classify(class, row->is) > sla_classify(class, row->was);
 }
 
@@ -106,7 +106,7 @@ static struct gate_answer judge_regression(struct arena *arena, const struct bas
         return answer;
     cleanup_buf struct buf text = BUF_INIT(TEXT_MAX);
     for (size_t k = 0; k < baseline->row_count; k++)
-        if (is_regression(&baseline->rows[k], share))
+        if (is_regression(baseline, &baseline->rows[k], share))
             buf_printf(&text, "%s%s", text.len > 0 ? "; " : "", baseline_row_text(arena, &baseline->rows[k]));
     for (size_t k = 0; k < BASELINE_POINTS; k++)
         if (baseline->points[k].verdict == CHANGE_WORSE)

@@ -75,6 +75,7 @@ static struct history_run *make(const struct run_facts *facts)
     run->server = arena_strdup(run->arena, facts->server);
     run->hardware = arena_strdup(run->arena, facts->hardware);
     run->gpus = facts->gpus;
+    run->sla = sla_copy(facts->planned_sla ? facts->planned_sla : &sla_default, run->arena);
     run->workload = arena_printf(run->arena, "%s%s%s, %s", facts->scenario, facts->scenario[0] ? ", " : "", facts->tokens, facts->limits);
     fill_workload(run, facts);
     run->series = series_text(run);
@@ -192,6 +193,7 @@ static void fill_points(struct history_run *run, const struct points *points)
 struct history_run *history_run_of(const struct run_summary *summary)
 {
     struct history_run *run = make(&summary->facts);
+    run->sla = sla_copy(summary->sla, run->arena);
     run->levels = ARENA_ARRAY(run->arena, summary->level_count + 1, struct history_level);
     run->level_count = summary->level_count;
     for (size_t k = 0; k < summary->level_count; k++)

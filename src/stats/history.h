@@ -59,6 +59,7 @@ struct history_run {
     int64_t gpus;           /* 0: not told */
     const char *workload;   /* in a few words */
     struct workload_fact facts[WORKLOAD_FACTS]; /* stats/workload.h */
+    const struct sla *sla;  /* by which it was judged; its own */
     const char *series;     /* equal for runs of one series */
     int64_t started;        /* realtime ns */
     struct history_level *levels;

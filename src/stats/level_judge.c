@@ -13,7 +13,7 @@ static int compare_waits(const void *a, const void *b)
     return x->sent != y->sent ? (x->sent > y->sent) - (x->sent < y->sent) : (x->ttft_ms > y->ttft_ms) - (x->ttft_ms < y->ttft_ms);
 }
 
-static void describe_waits(struct level_summary *out, struct level_wait *waits, size_t count)
+static void describe_waits(struct level_summary *out, struct level_wait *waits, size_t count, const struct sla *sla)
 {
     struct series series = {0};
     if (count > 1)
@@ -23,7 +23,7 @@ static void describe_waits(struct level_summary *out, struct level_wait *waits, 
         values[k] = waits[k].ttft_ms;
         series_add(&series, waits[k].ttft_ms);
     }
-    out->ttft_slices_above = saturation_slices_above(values, count);
+    out->ttft_slices_above = saturation_slices_above(values, count, saturation_limit_ms(sla));
     out->latency[LATENCY_TTFT_CENSORED] = series_describe(&series);
     series_free(&series);
     free(values);
@@ -31,7 +31,7 @@ static void describe_waits(struct level_summary *out, struct level_wait *waits, 
 
 /* What conditions look at, of the members. */
 static void summarize(struct level_summary *out, const struct level_sample *samples, size_t count, const struct steady_window *window,
-                      const struct level_to_judge *level)
+                      const struct level_to_judge *level, const struct sla *sla)
 {
     struct level_wait *waits = mem_calloc(count + 1, sizeof *waits);
     size_t wait_count = 0;
@@ -46,7 +46,7 @@ static void summarize(struct level_summary *out, const struct level_sample *samp
         by_server += failure_by_server(samples[k].failure);
         wait_count += level_sample_wait(&samples[k], level->end, &waits[wait_count]);
     }
-    describe_waits(out, waits, wait_count);
+    describe_waits(out, waits, wait_count, sla);
     if (ended > 0)
         out->rate[RATE_ERROR_RATE] = by_server / ended;
     free(waits);
@@ -59,10 +59,10 @@ struct level_judgement level_judge_samples(const struct level_sample *samples, s
     struct level_summary *summary = mem_alloc(sizeof *summary); /* large for a stack */
     level_summary_init(summary);
     steady_find(&window, samples, count, &level->steady);
-    summarize(summary, samples, count, &window, level);
+    summarize(summary, samples, count, &window, level, sla);
     summary->grew = level->grew;
     summary->server.queue_depth.share_above = level->queue_share_above;
-    struct level_judgement judgement = {saturation_judge(summary), breaking_judge(summary, sla)};
+    struct level_judgement judgement = {saturation_judge(summary, sla), breaking_judge(summary, sla)};
     free(summary);
     return judgement;
 }

@@ -64,7 +64,7 @@ static void add_to_window(struct sums *sums, const struct record *record)
 static bool was_cut_early(const struct sums *sums, const struct record *record, double waited_ms)
 {
     return run_data_was_stopped(sums->data, sums->level, record) && record->failure == FAILURE_CANCELLED &&
-           waited_ms <= sums->sla->row[SLA_TTFT].bound[2].limit;
+           waited_ms <= sums->sla->row[SLA_TTFT].bound[SLA_BOUNDS - 1].limit;
 }
 
 static void add_ttft(struct sums *sums, const struct record *record)
@@ -191,7 +191,7 @@ static void finish_ttft(struct sums *sums)
     double *values = mem_calloc(count, sizeof *values);
     for (size_t k = 0; k < count; k++)
         values[k] = sums->waits[k].ttft_ms;
-    sums->out->ttft_slices_above = saturation_slices_above(values, count);
+    sums->out->ttft_slices_above = saturation_slices_above(values, count, saturation_limit_ms(sums->sla));
     for (size_t k = 0; k < count; k++)
         values[k] = sums->waits[k].at_least_ms;
     sums->out->ttft_p95_at_least_ms = series_select(values, count, percentile_per_mille(P95));
@@ -400,7 +400,7 @@ static void finish_server(const struct sums *sums)
     struct arena *arena = sums->arena;
     struct server_summary *server = &sums->out->server;
     find_gauge(sums, &server->queue_depth, SERVER_QUEUE, 0, "server.queue_depth", arena);
-    find_gauge(sums, &server->kv_cache, SERVER_KV_CACHE, sums->sla->row[SLA_KV_CACHE].bound[2].limit, "server.kv_cache", arena);
+    find_gauge(sums, &server->kv_cache, SERVER_KV_CACHE, sums->sla->row[SLA_KV_CACHE].bound[SLA_BOUNDS - 1].limit, "server.kv_cache", arena);
     find_gauge(sums, &server->running, SERVER_RUNNING, NAN, "server.running", arena);
     reconcile_level(sums->out, sums->data, sums->level, arena);
 }

@@ -100,8 +100,7 @@ struct search {
 
 static struct condition judge_saturation(const struct search *search, const struct level_summary *level)
 {
-    (void)search;
-    return saturation_judge(level);
+    return saturation_judge(level, search->sla);
 }
 
 static struct condition judge_breaking(const struct search *search, const struct level_summary *level)
@@ -509,7 +508,7 @@ void points_find(struct points *points, struct arena *arena, const struct level_
                  const struct sla *sla)
 {
     struct sweep sweep = make_sweep(arena, levels, count, unit, sla);
-    *points = (struct points){.unit = unit, .load_count = sweep.load_count, .loads = sweep.loads, .assurance = ""};
+    *points = (struct points){.unit = unit, .sla = sla, .load_count = sweep.load_count, .loads = sweep.loads, .assurance = ""};
     points->repeated = repeats_find(arena, levels, count, &points->repeated_count);
     find_points(points, &sweep);
     points->knee = find_knee(&sweep);

@@ -59,6 +59,7 @@ struct sweet_spot {
 
 struct points {
     const char *unit;
+    const struct sla *sla; /* by which they were found: borrowed */
     size_t load_count; /* different loads of this unit that were tested: below 2 it is no sweep */
     const struct level_summary *const *loads; /* ascending, of each the level that stands for it */
     const struct repeated_load *repeated; /* of all units: what points_figure averages */
@@ -77,7 +78,7 @@ struct points {
     const char *advice, *assurance;
 };
 
-/* Of the levels with this unit, whatever their order. levels must outlive the points. */
+/* Of the levels with this unit, whatever their order. levels and sla must outlive the points. */
 void points_find(struct points *points, struct arena *arena, const struct level_summary *levels, size_t count, const char *unit,
                  const struct sla *sla);
 

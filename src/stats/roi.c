@@ -24,16 +24,6 @@ const char *operating_point_name(enum operating_point at)
     return operating_points[at].name;
 }
 
-const char *operating_point_title(enum operating_point at)
-{
-    return operating_points[at].title;
-}
-
-const char *operating_point_phrase(enum operating_point at)
-{
-    return operating_points[at].phrase;
-}
-
 const char *yield_name(enum yield yield)
 {
     static const char *const names[] = {
@@ -278,7 +268,7 @@ static const char *make_statement(const struct roi *roi, struct arena *arena, co
         return arena_printf(arena, "%lld x %s for the price of one %s serve%s %s%s against %s%s %s (%s%s)", (long long)pair->replicas,
                             cheap, dear, pair->replicas == 1 ? "s" : "", at_least_text(pair->cheap_at_least[order[k]]), units_format_load(x, many),
                             at_least_text(pair->dear_at_least[order[k]]), units_format_load(y, few), roi->unit,
-                            operating_point_phrase(order[k]), untested_text(arena, pair, order[k], cheap, dear));
+                            roi->phrase[order[k]], untested_text(arena, pair, order[k], cheap, dear));
     }
     return arena_printf(arena, "%lld x %s for the price of one %s; they have no operating point in common", (long long)pair->replicas,
                         cheap, dear);
@@ -314,9 +304,19 @@ static void fill_pairs(struct roi *roi, struct arena *arena)
         }
 }
 
+static void fill_texts(struct roi *roi, struct arena *arena, const struct sla *sla)
+{
+    for (int at = 0; at < OPERATING_COUNT; at++) {
+        const char *bound = at == OPERATING_UNDER_1S ? sla_bound_text(&sla->row[SLA_TTFT], SLA_ACCEPTABLE, arena) : "";
+        roi->title[at] = arena_printf(arena, "%s%s", operating_points[at].title, bound);
+        roi->phrase[at] = arena_printf(arena, "%s%s", operating_points[at].phrase, bound);
+    }
+}
+
 void roi_find(struct roi *roi, struct arena *arena, const struct roi_deployment *deployments, size_t count, const char *unit)
 {
     *roi = (struct roi){.unit = unit, .rows = ARENA_ARRAY(arena, count + 1, struct roi_row), .row_count = count};
+    fill_texts(roi, arena, count > 0 ? deployments[0].points->sla : &sla_default);
     fill_rows(roi, arena, deployments);
     fill_ratios(roi);
     fill_pairs(roi, arena);

@@ -5,14 +5,19 @@
 #define Z_95 1.959963984540054 /* the 97.5 % point of the normal distribution */
 #define NEEDS_MAX 1e7          /* beyond that the estimate says nothing */
 
-double saturation_slices_above(double *ttft_ms, size_t count)
+double saturation_limit_ms(const struct sla *sla)
+{
+    return sla->row[SLA_TTFT].bound[SLA_ACCEPTABLE - SLA_EXCELLENT].limit;
+}
+
+double saturation_slices_above(double *ttft_ms, size_t count, double limit_ms)
 {
     if (count < (size_t)SLICES * SLICE_MIN)
         return NAN;
     int above = 0;
     for (size_t k = 0; k < SLICES; k++) {
         size_t from = count * k / SLICES, to = count * (k + 1) / SLICES;
-        above += series_select(ttft_ms + from, to - from, percentile_per_mille(P95)) > SATURATION_TTFT_MS;
+        above += series_select(ttft_ms + from, to - from, percentile_per_mille(P95)) > limit_ms;
     }
     return (double)above / SLICES;
 }
@@ -50,8 +55,9 @@ static void decide_by_interval(struct condition *condition, const struct distrib
         condition->needs_requests = estimate_needed(samples, interval, limit);
 }
 
-struct condition saturation_judge(const struct level_summary *level)
+struct condition saturation_judge(const struct level_summary *level, const struct sla *sla)
 {
+    const double limit_ms = saturation_limit_ms(sla);
     const struct distribution *ttft = &level->latency[LATENCY_TTFT_CENSORED];
     double median = ttft->percentile[P50], queue = level->server.queue_depth.share_above;
     struct condition condition = {ANSWER_UNKNOWN, NULL, -1, -1};
@@ -60,7 +66,7 @@ struct condition saturation_judge(const struct level_summary *level)
         return (struct condition){ANSWER_YES, "growing_queue", 1, -1};
     if (by_median || !isnan(queue))
         condition.answer = ANSWER_NO;
-    if (by_median && median > SATURATION_TTFT_MS) {
+    if (by_median && median > limit_ms) {
         condition.answer = ANSWER_YES;
     } else if (level->ttft_slices_above >= SATURATION_SLICES_SHARE) {
         condition = (struct condition){ANSWER_YES, "ttft_slices", -1, -1};
@@ -72,7 +78,7 @@ struct condition saturation_judge(const struct level_summary *level)
     if (condition.answer != ANSWER_UNKNOWN)
         condition.metric = by_median ? "ttft_p50" : "queue_depth";
     if (by_median)
-        decide_by_interval(&condition, ttft, INTERVAL_P50, SATURATION_TTFT_MS);
+        decide_by_interval(&condition, ttft, INTERVAL_P50, limit_ms);
     return condition;
 }
 
@@ -111,7 +117,7 @@ struct condition breaking_judge_metric(const struct level_summary *level, const 
         return condition;
     condition.answer = class == SLA_BREAKING ? ANSWER_YES : ANSWER_NO;
     condition.metric = sla->row[metric].name;
-    double limit = sla->row[metric].bound[2].limit;
+    double limit = sla->row[metric].bound[SLA_BOUNDS - 1].limit;
     if (metric == SLA_TTFT && level->grew)
         return (struct condition){ANSWER_YES, level_ttft_p95(level) > limit ? condition.metric : "growing_queue", 1, -1};
     if (metric == SLA_TTFT)

@@ -131,6 +131,7 @@ void run_facts_fill(struct run_facts *facts, struct arena *arena, const struct p
         .cooldown = trim_text(arena, &plan->limits.cooldown),
         .drain = duration_text(arena, plan->limits.drain_ns),
         .objectives = objectives_text(arena, &plan->slo),
+        .planned_sla = sla_copy(&plan->sla, arena),
         .max_concurrency = plan->limits.max_concurrency,
         .prompt_tokens = plan->workload.prompt.mean,
         .output_tokens = plan->workload.output.mean,
@@ -374,6 +375,7 @@ static void find_places(struct run_summary *summary)
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
 {
     find_places(summary);
+    summary->sla = sla;
     add_up(&summary->totals, summary->levels, summary->level_count);
     summary->repeated = repeats_find(summary->arena, summary->levels, summary->level_count, &summary->repeated_count);
     const char *const units[SUMMARY_UNITS_MAX] = {load_unit_name(LOAD_STREAMS), load_unit_name(LOAD_REQUESTS_PER_S)};

@@ -51,6 +51,7 @@ struct run_facts {
     const char *warmup, *cooldown; /* "10 %", "5 s", "none" */
     const char *drain;         /* "60 s" */
     const char *objectives;    /* of a request: "ttft at most 1000 ms and tpot at most 100 ms"; "": none */
+    const struct sla *planned_sla; /* by which the plan would have it judged; NULL: imported */
     int64_t max_concurrency;
     struct mean_tokens {
         uint64_t requests;     /* members that ended ok and whose tokens the server counted; 0: the others are NAN */
@@ -82,6 +83,7 @@ struct trend;    /* stats/trend.h */
 struct run_summary {
     struct arena *arena;
     struct run_facts facts;
+    const struct sla *sla; /* by which it was judged: borrowed */
     struct level_summary *levels; /* in the order of the run */
     size_t level_count;
     const struct level_endings **endings; /* of each level (stats/endings.h); NULL: nobody asked, or there are no records */
@@ -103,7 +105,7 @@ struct run_summary {
 /* What a plan tells: all but what was measured. Texts are the arena's; facts->plan is a reference that the caller lets go. */
 void run_facts_fill(struct run_facts *facts, struct arena *arena, const struct plan *plan);
 
-/* Reads the records beside the plan. NULL with *err: no records, or files that cannot be read. */
+/* Reads the records beside the plan; sla must outlive the summary, and is usually the plan's. NULL with *err: no records, or files that cannot be read. */
 struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err);
 /* The same with `endings`, and so many requests of each ending and level kept. */
 struct run_summary *run_summary_make_with_endings(const char *folder, const struct plan *plan, const struct sla *sla, size_t keep,
@@ -112,7 +114,7 @@ void run_summary_free(struct run_summary *summary); /* NULL is fine */
 
 /* As many as are made in this layer fit; one more is a mistake in the program. note: of the summary's arena. */
 void run_summary_add_note(struct run_summary *summary, const char *note);
-/* Finds the points, repeats and totals anew from summary->levels: for summaries that were put together by hand (imports, tests). */
+/* Finds the points, repeats and totals anew from summary->levels, and sets summary->sla: for summaries that were put together by hand (imports, tests). */
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla);
 /* The points of a unit; NULL: no level has it. */
 const struct points *run_summary_points(const struct run_summary *summary, const char *unit);

@@ -296,7 +296,7 @@ static void judge_end(struct level_summary *out, const struct run_level *level, 
     unsigned long long left_out = out->requests.left_out;
     if (left_out > 0)
         text = arena_printf(arena, "%s; %llu request%s without a first token %s left out, having waited no longer than %.3g s", text,
-                            left_out, left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are", sla->row[SLA_TTFT].bound[2].limit / 1000);
+                            left_out, left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are", sla->row[SLA_TTFT].bound[SLA_BOUNDS - 1].limit / 1000);
     level_add_reason(out, VALIDITY_SUSPECT, "cut off", text);
 }
 

@@ -23,6 +23,8 @@ static const struct option_row rows[] = {
 struct bench {
     char *folder;
     struct options *options;
+    struct arena *arena;
+    struct sla sla;
     struct error err;
     struct buf unused;
 };
@@ -31,7 +33,8 @@ static int setup(void **state)
 {
     static struct bench bench;
     const struct option_row *tables[] = {rows};
-    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1), .unused = BUF_INIT(100)};
+    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1), .arena = arena_new(), .sla = sla_default,
+                           .unused = BUF_INIT(100)};
     *state = &bench;
     return 0;
 }
@@ -40,6 +43,7 @@ static int teardown(void **state)
 {
     struct bench *bench = *state;
     options_free(bench->options);
+    arena_free(bench->arena);
     buf_free(&bench->unused);
     temp_folder_remove(bench->folder);
     return 0;
@@ -49,7 +53,7 @@ static int read_text(struct bench *bench, const char *text)
 {
     temp_file_write(bench->folder, "tiny.json", text, strlen(text));
     buf_reset(&bench->unused);
-    return model_file_read(bench->folder, "tiny", bench->options, &bench->unused, &bench->err);
+    return model_file_read(bench->folder, "tiny", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err);
 }
 
 static void test_keys_become_options(void **state)
@@ -106,10 +110,10 @@ static void test_what_is_wrong_is_named(void **state)
 static void test_a_model_without_a_file_is_none(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(model_file_read(bench->folder, "other", bench->options, &bench->unused, &bench->err), 0);
-    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, &bench->unused, &bench->err), 0);
-    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, &bench->unused, &bench->err), 0);
-    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, &bench->unused, &bench->err), -1);
+    assert_int_equal(model_file_read(bench->folder, "other", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), 0);
+    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), -1);
     assert_non_null(strstr(bench->err.text, "there is no folder /nowhere/at/all"));
 }
 

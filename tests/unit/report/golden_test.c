@@ -151,7 +151,7 @@ static void check_judgement(const struct run_data *data, const struct run_level 
         .queue_share_above = summary->server.queue_depth.share_above,
     };
     struct level_judgement judgement = level_judge_samples(samples, level->record_count, &known, &sla_default);
-    struct condition saturation = saturation_judge(summary), breaking = breaking_judge(summary, &sla_default);
+    struct condition saturation = saturation_judge(summary, &sla_default), breaking = breaking_judge(summary, &sla_default);
     check_condition(&judgement.saturation, &saturation);
     check_condition(&judgement.breaking, &breaking);
     free(samples);

@@ -238,8 +238,8 @@ static void test_slices_need_a_hundred_requests(void **state)
     double waits[200];
     for (int k = 0; k < 200; k++)
         waits[k] = k < 40 ? 100 : 1500; /* the first two of ten slices are quick */
-    assert_true(isnan(saturation_slices_above(waits, 99)));
-    assert_true(saturation_slices_above(waits, 200) == 0.8);
+    assert_true(isnan(saturation_slices_above(waits, 99, saturation_limit_ms(&sla_default))));
+    assert_true(saturation_slices_above(waits, 200, saturation_limit_ms(&sla_default)) == 0.8);
 }
 
 static void set_interval(struct level_summary *level, uint64_t count, double low, double high)
