@@ -68,6 +68,22 @@ static int put_ranges(const char *dir, const struct points *points, struct error
     return command_tekton_result(dir, "sweet-spot", sweet_spot, err);
 }
 
+/* By which classes the verdict was found, and their bounds: "TTFT p95 < 500 ms, < 1 s, <= 2 s; user speed > 50 tok/s, ..." */
+static int put_sla(const char *dir, const struct sla *sla, struct error *err)
+{
+    struct arena *arena = arena_new();
+    const char *bounds = "", *title = sla_title(sla, arena);
+    for (int k = 0; k < SLA_METRIC_COUNT; k++)
+        bounds = arena_printf(arena, "%s%s%s %s", bounds, k > 0 ? "; " : "", sla->row[k].title, sla_bounds_text(&sla->row[k], arena));
+    bool fits = strlen(title) <= TEKTON_RESULT_MAX && strlen(bounds) <= TEKTON_RESULT_MAX;
+    int status = command_tekton_result(dir, "sla", fits ? title : "too long for a result: the report has it", err) < 0 ||
+                         command_tekton_result(dir, "sla-bounds", fits ? bounds : "too long for a result: the report has them", err) < 0
+                     ? -1
+                     : 0;
+    arena_free(arena);
+    return status;
+}
+
 int summarize_put_results(const char *dir, const struct run_summary *run, struct error *err)
 {
     const struct points *points = run->points_count > 0 ? &run->points[0] : NULL;
@@ -77,7 +93,7 @@ int summarize_put_results(const char *dir, const struct run_summary *run, struct
     if (put_ranges(dir, points, err) < 0 || put_number(dir, "max-throughput", most ? points_figure(points, most, FIGURE_TOTAL_TPS) : NAN, 1, err) < 0 ||
         put_number(dir, "throughput-at-sla", within ? points_figure(points, within, FIGURE_TOTAL_TPS) : NAN, 1, err) < 0 ||
         put_number(dir, "ttft-p95-ms", advised ? level_ttft_p95(advised) : NAN, 0, err) < 0 ||
-        put_number(dir, "usd-per-million-tokens", usd, 4, err) < 0)
+        put_number(dir, "usd-per-million-tokens", usd, 4, err) < 0 || put_sla(dir, run->sla, err) < 0)
         return -1;
     return command_tekton_result(dir, "verdict", verdict_text(run, advised), err);
 }

@@ -1,6 +1,7 @@
 #include "plan/sla.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -67,6 +68,14 @@ bool sla_equal(const struct sla *a, const struct sla *b)
     return true;
 }
 
+const struct sla *sla_common(const struct sla *const *all, size_t count)
+{
+    for (size_t k = 1; k < count; k++)
+        if (!sla_equal(all[0], all[k]))
+            return &sla_default;
+    return count > 0 ? all[0] : &sla_default;
+}
+
 /* ---- reading ---- */
 
 static const char *operator_of(bool higher_is_better, bool included)
@@ -123,6 +132,7 @@ static int parse_bound(const struct sla_row *row, const char *text, struct sla_b
     return 0;
 }
 
+/* row: the default. */
 static void read_bound(struct json_reader *reader, const json_t *object, const char *key, const struct sla_row *row, struct sla_bound *bound)
 {
     const json_t *value = json_object_get(object, key);
@@ -154,7 +164,7 @@ static void check_order(struct json_reader *reader, const struct sla_row *row)
         json_fail(reader, bound_name(SLA_BOUNDS - 1), "no value is below 0: nothing would be breaking");
 }
 
-static void read_metric(struct json_reader *reader, const json_t *root, struct sla_row *row)
+static void read_metric(struct json_reader *reader, const json_t *root, const struct sla_row *usual, struct sla_row *row)
 {
     const json_t *object = json_object_get(root, row->key);
     const char *key;
@@ -176,7 +186,7 @@ static void read_metric(struct json_reader *reader, const json_t *root, struct s
             json_fail(reader, key, "there is no such class: expected excellent, acceptable, degraded");
     }
     for (int k = 0; k < SLA_BOUNDS && !reader->failed; k++)
-        read_bound(reader, object, bound_name(k), row, &row->bound[k]);
+        read_bound(reader, object, bound_name(k), usual, &row->bound[k]);
     if (!reader->failed)
         check_order(reader, row);
     json_leave(reader, mark);
@@ -225,7 +235,7 @@ static void read_object(struct json_reader *reader, const json_t *object, const 
     *sla = sla_default;
     sla->name = read_text(reader, object, "name", SLA_NAME_MAX, arena);
     for (int k = 0; k < SLA_METRIC_COUNT && !reader->failed; k++)
-        read_metric(reader, object, &sla->row[k]);
+        read_metric(reader, object, &sla_default.row[k], &sla->row[k]);
 }
 
 static const char *file_name(const char *path)
@@ -234,14 +244,11 @@ static const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-int sla_open(const char *path, const char *purpose, struct arena *arena, struct sla *sla, struct error *err)
+int sla_parse(const char *text, size_t length, const char *path, const char *purpose, struct arena *arena, struct sla *sla, struct error *err)
 {
     static const char *const also[] = {"schema", "name", NULL};
-    cleanup_buf struct buf text = BUF_INIT(SLA_FILE_MAX);
     struct json_reader reader = {.file = path, .err = err};
-    if (file_read(path, &text, ERROR_USAGE, err) < 0)
-        return -1;
-    cleanup_with(json_decref) json_t *root = yaml_parse(buf_text(&text), text.len, path, err);
+    cleanup_with(json_decref) json_t *root = yaml_parse(text, length, path, err);
     if (!root)
         return -1;
     if (!json_is_object(root))
@@ -252,6 +259,12 @@ int sla_open(const char *path, const char *purpose, struct arena *arena, struct 
     read_object(&reader, root, also, arena, sla);
     sla->source = arena_printf(arena, "%.200s (%s)", file_name(path), purpose);
     return reader.failed ? -1 : 0;
+}
+
+int sla_open(const char *path, const char *purpose, struct arena *arena, struct sla *sla, struct error *err)
+{
+    cleanup_buf struct buf text = BUF_INIT(SLA_FILE_MAX);
+    return file_read(path, &text, ERROR_USAGE, err) < 0 ? -1 : sla_parse(buf_text(&text), text.len, path, purpose, arena, sla, err);
 }
 
 void sla_read_of_model(struct sla *sla, struct json_reader *reader, const json_t *root, struct arena *arena)
@@ -290,7 +303,10 @@ json_t *sla_to_json(const struct sla *sla)
         const struct sla_row *row = &sla->row[metric];
         json_t *bounds = json_add_object(object, row->key);
         for (int k = 0; k < SLA_BOUNDS; k++) {
-            cleanup_free char *text = mem_printf("%s %.12g", operator_of(row->higher_is_better, row->bound[k].included), row->bound[k].limit);
+            double limit = row->bound[k].limit;
+            cleanup_free char *few = mem_printf("%.15g", limit), *all = mem_printf("%.17g", limit);
+            const char *number = strtod(few, NULL) == limit ? few : all;
+            cleanup_free char *text = mem_printf("%s %s", operator_of(row->higher_is_better, row->bound[k].included), number);
             json_set_text(bounds, bound_name(k), text);
         }
     }
@@ -328,6 +344,12 @@ const char *sla_bound_text(const struct sla_row *row, enum sla_class class, stru
     bool beyond = class == SLA_BREAKING;
     const struct sla_bound *bound = &row->bound[beyond ? SLA_BOUNDS - 1 : class - SLA_EXCELLENT];
     return arena_printf(arena, "%s %s", operator_of(row->higher_is_better != beyond, bound->included != beyond), sla_limit_text(row, bound->limit, arena));
+}
+
+const char *sla_bounds_text(const struct sla_row *row, struct arena *arena)
+{
+    return arena_printf(arena, "%s, %s, %s", sla_bound_text(row, SLA_EXCELLENT, arena), sla_bound_text(row, SLA_ACCEPTABLE, arena),
+                        sla_bound_text(row, SLA_DEGRADED, arena));
 }
 
 const char *sla_interval_text(const struct sla_row *row, enum sla_class class, struct arena *arena)

@@ -63,8 +63,13 @@ bool sla_is_given(const struct sla *sla);
 /* The same bounds, wherever they come from. */
 bool sla_equal(const struct sla *a, const struct sla *b);
 
+/* The bounds that all have; the defaults where they do not agree, or there are none. */
+const struct sla *sla_common(const struct sla *const *all, size_t count);
+
 /* Reads a file. purpose: what it was given to, for `source`. Its texts are the arena's. -1 with *err (ERROR_USAGE), that names the line. */
 int sla_open(const char *path, const char *purpose, struct arena *arena, struct sla *sla, struct error *err);
+/* The same of bytes in memory; whatever they are. */
+int sla_parse(const char *text, size_t length, const char *path, const char *purpose, struct arena *arena, struct sla *sla, struct error *err);
 /* Member "sla" of a model file, which the reader knows by its path; without one *sla is left alone. */
 void sla_read_of_model(struct sla *sla, struct json_reader *reader, const json_t *root, struct arena *arena);
 /* Member "sla" of plan.json, of summary.json; null or none: the defaults. */
@@ -82,6 +87,8 @@ const char *sla_title(const struct sla *sla, struct arena *arena);
 const char *sla_limit_text(const struct sla_row *row, double limit, struct arena *arena);
 /* What a value of this class or a better one is: "< 1 s", "> 20 tok/s"; of breaking what is of no better one: "> 2 s", "< 10 tok/s". */
 const char *sla_bound_text(const struct sla_row *row, enum sla_class class, struct arena *arena);
+/* "< 500 ms, < 1 s, <= 2 s": the ends of excellent, acceptable and degraded */
+const char *sla_bounds_text(const struct sla_row *row, struct arena *arena);
 /* The interval of a class alone: "[500 ms, 1 s)", "> 50 tok/s", "0 %" */
 const char *sla_interval_text(const struct sla_row *row, enum sla_class class, struct arena *arena);
 

@@ -225,18 +225,15 @@ static void classes(struct sheet *sheet, const struct verdict *verdict)
     }
 }
 
-/* "< 500 ms, < 1 s, <= 2 s": the ends of excellent, acceptable and degraded. sla NULL: columns are named. */
+/* sla NULL: columns are named. */
 static void bounds(struct sheet *sheet, const struct sla *sla)
 {
     char name[NAME_SIZE];
     struct arena *arena = arena_new();
     text(sheet, "sla", sla ? sla_title(sla, arena) : NULL);
     for (int k = 0; k < SLA_METRIC_COUNT; k++) {
-        cleanup_buf struct buf all = BUF_INIT(REPORT_MAX);
-        for (int class = SLA_EXCELLENT; sla && class <= SLA_DEGRADED; class++)
-            buf_printf(&all, "%s%s", all.len > 0 ? ", " : "", sla_bound_text(&sla->row[k], (enum sla_class)class, arena));
         snprintf(name, sizeof name, "bounds_%s", sla_default.row[k].name);
-        text(sheet, name, buf_text(&all));
+        text(sheet, name, sla ? sla_bounds_text(&sla->row[k], arena) : NULL);
     }
     arena_free(arena);
 }

@@ -375,7 +375,7 @@ static void find_places(struct run_summary *summary)
 void run_summary_find_points(struct run_summary *summary, const struct sla *sla)
 {
     find_places(summary);
-    summary->sla = sla;
+    summary->sla = sla = sla_copy(sla, summary->arena);
     add_up(&summary->totals, summary->levels, summary->level_count);
     summary->repeated = repeats_find(summary->arena, summary->levels, summary->level_count, &summary->repeated_count);
     const char *const units[SUMMARY_UNITS_MAX] = {load_unit_name(LOAD_STREAMS), load_unit_name(LOAD_REQUESTS_PER_S)};

@@ -83,7 +83,7 @@ struct trend;    /* stats/trend.h */
 struct run_summary {
     struct arena *arena;
     struct run_facts facts;
-    const struct sla *sla; /* by which it was judged: borrowed */
+    const struct sla *sla; /* by which it was judged */
     struct level_summary *levels; /* in the order of the run */
     size_t level_count;
     const struct level_endings **endings; /* of each level (stats/endings.h); NULL: nobody asked, or there are no records */
@@ -105,7 +105,7 @@ struct run_summary {
 /* What a plan tells: all but what was measured. Texts are the arena's; facts->plan is a reference that the caller lets go. */
 void run_facts_fill(struct run_facts *facts, struct arena *arena, const struct plan *plan);
 
-/* Reads the records beside the plan; sla must outlive the summary, and is usually the plan's. NULL with *err: no records, or files that cannot be read. */
+/* Reads the records beside the plan; sla: usually the plan's. NULL with *err: no records, or files that cannot be read. */
 struct run_summary *run_summary_make(const char *folder, const struct plan *plan, const struct sla *sla, struct error *err);
 /* The same with `endings`, and so many requests of each ending and level kept. */
 struct run_summary *run_summary_make_with_endings(const char *folder, const struct plan *plan, const struct sla *sla, size_t keep,

@@ -39,6 +39,8 @@ formats() {
         MODEL=m DATE=$(printf '2026-11-%02d' "$n") make_run "night-$n" $((n <= 5 ? 100 : 200)) 0.85
         "$ROIBENCH" summarize --workspace "$W" --quiet --baseline previous "$W/night-$n" >/dev/null
     done
+    rm "$W/night-9/records.jsonl.gz" # judged by other classes, and cannot be judged again
+    "$ROIBENCH" summarize --workspace "$W" --quiet --baseline night-9 --sla "$BATS_TEST_DIRNAME/../../docs/sla-example.yaml" "$W/night-10" >/dev/null
     run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json" "$OUT/comparison.json" "$W"/night-*/summary.json
     assert_output ''
 }
@@ -51,7 +53,7 @@ formats() {
         "$ROIBENCH" summarize --workspace "$W" --quiet --format json --output-dir "$OUT" --tekton-results "$OUT/results" "${runs[@]/#/$W/}" >/dev/null
         if ((${#runs[@]} == 1)); then
             assert_equal "$(find "$OUT/results" -type f -printf '%f\n' | sort | tr '\n' ' ')" \
-                'breaking-point max-throughput report-path saturation-point sweet-spot throughput-at-sla ttft-p95-ms usd-per-million-tokens verdict '
+                'breaking-point max-throughput report-path saturation-point sla sla-bounds sweet-spot throughput-at-sla ttft-p95-ms usd-per-million-tokens verdict '
         fi
         for result in "$OUT/results"/*; do
             (($(stat -c %s "$result") <= 256 && $(stat -c %s "$result") > 0))

@@ -307,11 +307,11 @@ JSON
     start_simulator --preset instant --model tiny
     mkdir models
     cat >models/tiny.json <<JSON
-{"schema": "roibench/model/v1", "target": "$SIM/v1", "sla": {"ttft_p95_ms": 1000}, "slo": "ttft=1s", "publish": ["s3://bucket/x"]}
+{"schema": "roibench/model/v1", "target": "$SIM/v1", "slo": "ttft=1s", "publish": ["s3://bucket/x"]}
 JSON
     prepare --models models --model tiny --max-seconds 5
     assert_success
-    [[ $stderr == *"models/tiny.json: this version does not use: sla, publish"* ]]
+    [[ $stderr == *"models/tiny.json: this version does not use: publish"* ]]
     assert_equal "$(jq .slo ws/*/plan.json --compact-output)" '{"ttft_ms":1000}'
 }
 

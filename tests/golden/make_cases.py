@@ -421,6 +421,15 @@ def main():
                 gpus=4, deployment__price_per_hour=3.4, deployment__gpus=4, deployment__hardware="4 x L4", workload__scenario="stress")
     closed_loop("comparison-free", "free", "free", (1, 2), lambda load, k: 300 * load, lambda load: 20 + load, deployment__price_per_hour=0)
     closed_loop("comparison-free", "paid", "paid", (1, 2), lambda load, k: 100 * load, lambda load: 15 + load)
+    classes = {"name": "interactive chat", "source": "sla.yaml (--sla of prepare)",
+               "ttft_ms": {"excellent": "< 200", "acceptable": "<= 400", "degraded": "< 700"},
+               "user_tps": {"excellent": "> 45", "acceptable": ">= 40", "degraded": ">= 37.5"},
+               "kv_cache": {"excellent": "< 0.05", "acceptable": "< 0.15", "degraded": "<= 0.25"},
+               "queue_depth": {"excellent": "<= 0", "acceptable": "<= 2", "degraded": "<= 3"},
+               "error_rate": {"excellent": "<= 0", "acceptable": "<= 0.01", "degraded": "<= 0.02"}}
+    closed_loop("own-classes", "strict", "model-strict", (1, 2, 4, 8), lambda load, k: 150 * load, lambda load: 20 + load, sla=classes)
+    closed_loop("comparison-classes", "demanding", "demanding", (1, 2, 4), lambda load, k: 150 * load, lambda load: 20 + load, sla=classes)
+    closed_loop("comparison-classes", "usual", "usual", (1, 2, 4), lambda load, k: 200 * load, lambda load: 15 + load)
     open_loop()
     cut_off()
     all_failed()

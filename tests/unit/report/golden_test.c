@@ -133,7 +133,7 @@ static void check_condition(const struct condition *got, const struct condition 
     assert_string_equal(got->metric ? got->metric : "", wanted->metric ? wanted->metric : "");
 }
 
-static void check_judgement(const struct run_data *data, const struct run_level *level, const struct plan *plan,
+static void check_judgement(const struct run_data *data, const struct run_level *level, const struct plan *plan, const struct sla *sla,
                             const struct level_summary *summary)
 {
     const struct limits *limits = &plan->limits;
@@ -150,8 +150,8 @@ static void check_judgement(const struct run_data *data, const struct run_level 
         .grew = run_level_grew(level),
         .queue_share_above = summary->server.queue_depth.share_above,
     };
-    struct level_judgement judgement = level_judge_samples(samples, level->record_count, &known, &sla_default);
-    struct condition saturation = saturation_judge(summary, &sla_default), breaking = breaking_judge(summary, &sla_default);
+    struct level_judgement judgement = level_judge_samples(samples, level->record_count, &known, sla);
+    struct condition saturation = saturation_judge(summary, sla), breaking = breaking_judge(summary, sla);
     check_condition(&judgement.saturation, &saturation);
     check_condition(&judgement.breaking, &breaking);
     free(samples);
@@ -167,7 +167,7 @@ static void check_judgements(const char *folder, const struct plan *plan, const 
         const struct run_level *read = run_data_find_level(&data, level->index, level->repeat);
         assert_non_null(read);
         if (read->bounds.ended && !run_level_was_stopped(read)) {
-            check_judgement(&data, read, plan, level);
+            check_judgement(&data, read, plan, summary->sla, level);
             judged++;
         }
     }
@@ -189,7 +189,7 @@ static void pack_part(const char *folder, int shard, const char *packed, const u
     copy(folder, packed, run_file_name(RUN_JOURNAL, shard, name));
 }
 
-static struct run_summary *summarize(const char *folder, const uint64_t *seed)
+static struct run_summary *summarize(const char *folder, const uint64_t *seed, bool alone)
 {
     char *packed = temp_folder_make();
     struct error err = {0};
@@ -201,7 +201,8 @@ static struct run_summary *summarize(const char *folder, const uint64_t *seed)
     struct plan *plan = plan_read(path, &err);
     if (!plan)
         fail_msg("%s: %s", folder, err.text);
-    struct run_summary *summary = run_summary_make_with_endings(packed, plan, &sla_default, KEPT, &err);
+    const struct sla *sla = alone ? &plan->sla : &sla_default; /* plans of the cases that are compared do not agree, or have none */
+    struct run_summary *summary = run_summary_make_with_endings(packed, plan, sla, KEPT, &err);
     if (!summary)
         fail_msg("%s: %s", folder, err.text);
     else
@@ -234,7 +235,7 @@ static void open_case(struct golden *golden, const char *name, const uint64_t *s
     assert_in_range(count, 1, RUNS_MAX);
     for (int k = 0; k < count; k++) {
         cleanup_free char *run = file_join(golden->folder, entries[k]->d_name);
-        golden->runs[golden->count++] = summarize(run, seed);
+        golden->runs[golden->count++] = summarize(run, seed, count == 1);
         free(entries[k]);
     }
     free(entries);
