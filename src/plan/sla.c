@@ -297,8 +297,10 @@ void sla_read(struct sla *sla, struct json_reader *reader, const json_t *root, s
 json_t *sla_to_json(const struct sla *sla)
 {
     json_t *object = json_object();
-    json_set_text_if_any(object, "name", sla->name);
-    json_set_text_if_any(object, "source", sla->source);
+    if (sla->name[0])
+        json_set_text(object, "name", sla->name);
+    if (sla->source[0])
+        json_set_text(object, "source", sla->source);
     for (int metric = 0; metric < SLA_METRIC_COUNT; metric++) {
         const struct sla_row *row = &sla->row[metric];
         json_t *bounds = json_add_object(object, row->key);

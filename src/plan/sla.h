@@ -11,7 +11,7 @@
  *
  * A metric that is not named keeps its default bounds; one that is has all three, each stricter than the next. A bound is a number in the unit
  * of its key, or a text with an operator before it and perhaps a unit behind it; without an operator the limit belongs where it does by
- * default. plan.json and summary.json have the same members, all five metrics of them, and `source`. */
+ * default. plan.json and summary.json have the same members, all five metrics of them, and `source` (none: the defaults). */
 #ifndef ROIBENCH_PLAN_SLA_H
 #define ROIBENCH_PLAN_SLA_H
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/random.h"
-#include "base/units.h"
 #include "support/properties_sla.h"
 
 #define HEAD "schema: roibench/sla/v1\n"
@@ -188,13 +188,11 @@ static void test_random_files(void **state)
     struct random random;
     random_seed(&random, 7);
     for (int k = 0; k < 20000; k++) {
-        char text[512] = HEAD;
-        for (uint64_t count = random_below(&random, 12); count > 0; count--) {
-            const char *word = words[random_below(&random, sizeof words / sizeof words[0])];
-            if (strlen(text) + strlen(word) < sizeof text)
-                strcat(text, word);
-        }
-        property_sla((const uint8_t *)text, strlen(text));
+        cleanup_buf struct buf text = BUF_INIT(1024);
+        buf_append_text(&text, HEAD);
+        for (uint64_t count = random_below(&random, 12); count > 0; count--)
+            buf_append_text(&text, words[random_below(&random, sizeof words / sizeof words[0])]);
+        property_sla((const uint8_t *)text.data, text.len);
     }
 }
 
