@@ -102,6 +102,7 @@ static struct bench *bench_new(const char *kind)
     bench->fake.context = bench;
     bench->service = NS_PER_S;
     bench->plan = (struct plan){
+        .sla = sla_default,
         .run_id = "test", .target = "http://server/v1", .model = "m", .profile = kind, .sweep_arrivals = "poisson",
         .server = {.kind = "vllm", .version = "", .preset = "", .time_scale = 1, .usage = true},
         .levels = bench->levels, .stream_start = STREAM_START_TOGETHER,

@@ -70,9 +70,20 @@ static void test_keys_become_options(void **state)
 static void test_keys_for_other_versions_are_told(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"sla\":{\"ttft\":1},\"gpus\":4,\"publish\":[\"s3://b/p\"]}"), 1);
-    assert_string_equal(buf_text(&bench->unused), "sla, publish");
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":4,\"publish\":[\"s3://b/p\"]}"), 1);
+    assert_string_equal(buf_text(&bench->unused), "publish");
     assert_int_equal(options_integer(bench->options, "gpus", 0), 4);
+}
+
+static void test_classes(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":4}"), 1);
+    assert_false(sla_is_given(&bench->sla));
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"sla\":{\"ttft_ms\":{\"excellent\":1,\"acceptable\":2,\"degraded\":3}}}"), 1);
+    assert_string_equal(bench->sla.source, "tiny.json (the model's file)");
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"sla\":{\"ttft\":1}}"), -1);
+    assert_non_null(strstr(bench->err.text, "tiny.json: sla.ttft: there is no such member"));
 }
 
 static void test_an_option_that_was_given_stays(void **state)
@@ -146,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keys_become_options, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys_for_other_versions_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_option_that_was_given_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_model_without_a_file_is_none, setup, teardown),

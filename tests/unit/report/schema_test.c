@@ -4,6 +4,7 @@
  * documents in tests/cli/formats.bats. */
 #include <fnmatch.h>
 #include <glob.h>
+#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -168,7 +169,7 @@ static bool any_fits(const json_t *root, const json_t *list, json_t *value)
 static void check_keywords(const json_t *schema)
 {
     static const char *const known[] = {"$schema", "title", "$defs", "$ref", "anyOf", "type", "enum", "const", "properties", "required",
-                                        "additionalProperties", "items", "minItems", "maxItems", "minimum", "description"};
+                                        "additionalProperties", "items", "minItems", "maxItems", "minimum", "pattern", "description"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)schema, key, value)
@@ -181,13 +182,27 @@ static void check_keywords(const json_t *schema)
     }
 }
 
+static bool has_form(const char *text, const char *pattern)
+{
+    regex_t compiled;
+    assert_int_equal(regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    bool found = regexec(&compiled, text, 0, NULL, 0) == 0;
+    regfree(&compiled);
+    return found;
+}
+
 static bool fits(const json_t *root, const json_t *schema, json_t *value, char *where)
 {
     check_keywords(schema);
     const char *reference = json_string_value(json_object_get(schema, "$ref"));
     if (reference && reference[0] != '#') {
-        const json_t *other = load_schema_file(reference);
-        return fits(other, other, value, where);
+        char file[64]; /* "summary.schema.json", "sla.schema.json#/$defs/recorded" */
+        size_t length = strcspn(reference, "#");
+        snprintf(file, sizeof file, "%.*s", (int)length, reference);
+        json_t *other = load_schema_file(file);
+        const json_t *part = reference[length] ? json_object_get(json_object_get(other, "$defs"), reference + length + strlen("#/$defs/")) : other;
+        assert_non_null(part);
+        return fits(other, part, value, where);
     }
     if (reference) {
         const json_t *target = json_object_get(json_object_get(root, "$defs"), reference + strlen("#/$defs/"));
@@ -196,7 +211,7 @@ static bool fits(const json_t *root, const json_t *schema, json_t *value, char *
     }
     const json_t *any = json_object_get(schema, "anyOf"), *types = json_object_get(schema, "type");
     const json_t *list = json_object_get(schema, "enum"), *only = json_object_get(schema, "const");
-    const json_t *least = json_object_get(schema, "minimum");
+    const json_t *least = json_object_get(schema, "minimum"), *pattern = json_object_get(schema, "pattern");
     if (any && !any_fits(root, any, value))
         return note(where, "anyOf");
     if (types && !type_fits(value, types))
@@ -205,6 +220,8 @@ static bool fits(const json_t *root, const json_t *schema, json_t *value, char *
         return note(where, "value");
     if (least && json_is_number(value) && json_number_value(value) < json_number_value(least))
         return note(where, "minimum");
+    if (pattern && json_is_string(value) && !has_form(json_string_value(value), json_string_value(pattern)))
+        return note(where, "pattern");
     if (json_is_object(value))
         return members_fit(root, schema, value, where);
     return !json_is_array(value) || items_fit(root, schema, value, where);

@@ -110,6 +110,7 @@ struct bench *bench_new(const char *kind, double load)
     bench->levels[0].load = load;
     bench->levels[0].unit = profile_find(kind)->open_loop ? LOAD_REQUESTS_PER_S : LOAD_STREAMS;
     bench->plan = (struct plan){
+        .sla = sla_default,
         .run_id = "test", .target = "http://server/v1", .model = "m", .profile = kind, .sweep_arrivals = "poisson",
         .server = {.kind = "vllm", .version = "", .preset = "", .time_scale = 1, .usage = true},
         .levels = bench->levels, .level_count = 1, .repeat = 1, .stream_start = STREAM_START_TOGETHER,
