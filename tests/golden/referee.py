@@ -185,9 +185,20 @@ def class_of(value, more_is_better, limits, included):
     return CLASSES[3]
 
 
-def check_classes(where, got, values):
+def rows_by(got, plan):
+    """As SLA: the plan's own bounds, such as "<= 400", if it has any. Compared runs whose bounds differ are judged by the defaults, which have no source."""
+    if not plan.get("sla") or not got["sla"].get("source"):
+        return SLA
+    rows = []
+    for metric, more_is_better, *_ in SLA:
+        texts = [plan["sla"][metric + "_ms" * (metric == "ttft")][name].split() for name in CLASSES[:3]]
+        rows.append((metric, more_is_better, tuple(float(limit) for _, limit in texts), tuple("=" in sign for sign, _ in texts)))
+    return tuple(rows)
+
+
+def check_classes(where, got, values, rows):
     worst_class, decided_by = None, None
-    for metric, *row in SLA:
+    for metric, *row in rows:
         name = class_of(values[metric], *row)
         compare(f"{where}.classes.{metric}", got["classes"][metric], name)
         if name and (worst_class is None or CLASSES.index(name) > CLASSES.index(worst_class)):
@@ -418,6 +429,7 @@ def check_level(where, got, bounds, records, run):
         ttft_p95 = math.inf  # how long the level lasted says how large it became
     values = {"ttft": ttft_p95, "user_tps": user_tps, "error_rate": error_rate}
     for name, series, limit in GAUGES:
+        limit = next((limits[2] for metric, _, limits, _ in run["sla"] if metric == name), None) if limit else limit
         told = gauge(run["scrapes"], series, start, end, limit) if run["scrapes"] else None
         values[name] = told[0] if told else None
         if told is None:
@@ -425,7 +437,7 @@ def check_level(where, got, bounds, records, run):
             continue
         for key, value in zip(("mean", "max", "share_above", "covered"), told):
             compare(f"{where}.server.{name}.{key}", got["server"][name][key], value)
-    check_classes(where, got, values)
+    check_classes(where, got, values, run["sla"])
     check_server_sums(where, got, bounds, records, run)
     check_counts(where, got, bounds, records, run)
     check_gpu(where, got, bounds, run)
@@ -525,7 +537,8 @@ def check_run(where, folder, got):
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         plan = json.load(file)
     records, journal, scrapes = read_parts(folder)
-    run = {"scale": plan["server"]["time_scale"], "slo": plan.get("slo"), "tokens": None, "scrapes": scrapes, "gpu": lines(folder, "gpu.jsonl")[1:],
+    run = {"scale": plan["server"]["time_scale"], "sla": rows_by(got, plan), "slo": plan.get("slo"),
+           "tokens": None, "scrapes": scrapes, "gpu": lines(folder, "gpu.jsonl")[1:],
            "ticks": [line["tick"] for line in journal if "tick" in line],
            "reasons": {which(line["level_end"]): line["level_end"]["reason"] for line in journal if "level_end" in line}}
     for path in glob.glob(os.path.join(folder, "tokens*.tsv")):
