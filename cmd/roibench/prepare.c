@@ -21,7 +21,7 @@
 #include "record/workspace.h"
 
 #define DURATION_TOLD_MAX_S 1e9 /* some thirty years: nobody waits for more */
-#define UNUSED_KEYS_MAX ((size_t)1024)
+#define UNKNOWN_TEXT_MAX ((size_t)1024)
 #define DESCRIPTION_MAX ((size_t)64 << 10)
 
 CLEANUP_DEFINE(struct plan, plan_free)
@@ -101,7 +101,7 @@ static void find_unknown(const json_t *given, const json_t *ours, const char *pa
 
 static int tell_unknown(const struct app *app, const char *path, const struct plan *plan, struct error *err)
 {
-    cleanup_buf struct buf unknown = BUF_INIT(UNUSED_KEYS_MAX);
+    cleanup_buf struct buf unknown = BUF_INIT(UNKNOWN_TEXT_MAX);
     struct json_reader reader;
     json_t *given = json_open(&reader, path, NULL, err), *ours = plan_to_json(plan);
     if (given)
@@ -176,10 +176,7 @@ static int read_model_file(const struct app *app, struct options *options, struc
         return 0;
     if (!model)
         return error_set(err, ERROR_USAGE, "--models needs --model NAME: which of its files shall be read?");
-    cleanup_buf struct buf unused = BUF_INIT(UNUSED_KEYS_MAX);
-    int found = model_file_read(folder, model, options, plan->arena, &plan->sla, &unused, err);
-    if (unused.len > 0)
-        log_warning(&app->log, "%s/%s.json: this version does not use: %s", folder, model, buf_text(&unused));
+    int found = model_file_read(folder, model, options, plan->arena, &plan->sla, err);
     if (found == 0)
         log_info(&app->log, "%s has no file for the model %s: what is not given by an option has its default", folder, model);
     return found < 0 ? -1 : 0;

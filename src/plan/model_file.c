@@ -26,20 +26,13 @@ static int set_option(struct options *options, const char *path, const char *key
     return options_set_from_model(options, name, text, where, err);
 }
 
-/* Keys of the format that other versions use: a file is written for all of them. */
-static bool is_unused(const char *key)
+static int take_key(struct options *options, const char *path, const char *key, const json_t *value, struct error *err)
 {
-    return strcmp(key, "publish") == 0;
-}
-
-static int take_key(struct options *options, const char *path, const char *key, const json_t *value, struct buf *unused, struct error *err)
-{
-    if (strcmp(key, "schema") == 0 || strcmp(key, "sla") == 0) /* which is no option: read as a whole */
-        return 0;
-    if (!is_unused(key))
-        return set_option(options, path, key, value, err);
-    buf_printf(unused, "%s%s", unused->len ? ", " : "", key);
-    return 0;
+    static const char *const no_options[] = {"schema", "sla", "publish"}; /* read as a whole, elsewhere */
+    for (size_t k = 0; k < sizeof no_options / sizeof no_options[0]; k++)
+        if (strcmp(key, no_options[k]) == 0)
+            return 0;
+    return set_option(options, path, key, value, err);
 }
 
 /* 1: *path is the model's file; free() it. 0: it has none; a name like org/model cannot be a file's. */
@@ -55,8 +48,7 @@ static int find_file(const char *folder, const char *model, char **path, struct 
     return file_exists(*path) ? 1 : 0;
 }
 
-int model_file_read(const char *folder, const char *model, struct options *options, struct arena *arena, struct sla *sla, struct buf *unused,
-                    struct error *err)
+int model_file_read(const char *folder, const char *model, struct options *options, struct arena *arena, struct sla *sla, struct error *err)
 {
     struct json_reader reader;
     cleanup_free char *path;
@@ -70,7 +62,7 @@ int model_file_read(const char *folder, const char *model, struct options *optio
     json_t *value;
     int status = 1;
     json_object_foreach(root, key, value) {
-        if (status > 0 && take_key(options, path, key, value, unused, err) < 0)
+        if (status > 0 && take_key(options, path, key, value, err) < 0)
             status = -1;
     }
     if (status > 0)

@@ -4,22 +4,20 @@
  *      "hardware":"1 x L4", "gpus":1, "price_per_hour":0.85, "price_source":"…", "sla":{"ttft_ms":{…}}}
  *
  * Each key is an option's name with '_' for '-'; which options may stand there is said by their rows (from_model_file); and `sla` holds the
- * bounds of its classes (plan/sla.h). A file is written for all versions: publish may stand there too, of any form. */
+ * bounds of its classes (plan/sla.h). `publish` lists where results go, which model_file_publish reads. */
 #ifndef ROIBENCH_PLAN_MODEL_FILE_H
 #define ROIBENCH_PLAN_MODEL_FILE_H
 
 #include <stdbool.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "plan/sla.h"
 
 /* 1: read; 0: there is no such file (the template is used); -1 with *err. *sla is left alone where the file has none; its texts are the
- * arena's. Keys that a model file may have and that this version does not use (publish) are appended to *unused, comma-separated. */
-int model_file_read(const char *folder, const char *model, struct options *options, struct arena *arena, struct sla *sla, struct buf *unused,
-                    struct error *err);
+ * arena's. */
+int model_file_read(const char *folder, const char *model, struct options *options, struct arena *arena, struct sla *sla, struct error *err);
 
 /* Where the model's results go ("publish": ["s3://bucket/prefix", ...]), in *destinations, which are the arena's; none where the file or the key is
  * missing. */

@@ -26,15 +26,13 @@ struct bench {
     struct arena *arena;
     struct sla sla;
     struct error err;
-    struct buf unused;
 };
 
 static int setup(void **state)
 {
     static struct bench bench;
     const struct option_row *tables[] = {rows};
-    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1), .arena = arena_new(), .sla = sla_default,
-                           .unused = BUF_INIT(100)};
+    bench = (struct bench){.folder = temp_folder_make(), .options = options_new(tables, 1), .arena = arena_new(), .sla = sla_default};
     *state = &bench;
     return 0;
 }
@@ -44,7 +42,6 @@ static int teardown(void **state)
     struct bench *bench = *state;
     options_free(bench->options);
     arena_free(bench->arena);
-    buf_free(&bench->unused);
     temp_folder_remove(bench->folder);
     return 0;
 }
@@ -52,8 +49,7 @@ static int teardown(void **state)
 static int read_text(struct bench *bench, const char *text)
 {
     temp_file_write(bench->folder, "tiny.json", text, strlen(text));
-    buf_reset(&bench->unused);
-    return model_file_read(bench->folder, "tiny", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err);
+    return model_file_read(bench->folder, "tiny", bench->options, bench->arena, &bench->sla, &bench->err);
 }
 
 static void test_keys_become_options(void **state)
@@ -67,12 +63,20 @@ static void test_keys_become_options(void **state)
     assert_false(options_given(bench->options, "levels"));
 }
 
-static void test_keys_for_other_versions_are_told(void **state)
+static void test_where_results_go(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":4,\"publish\":[\"s3://b/p\"]}"), 1);
-    assert_string_equal(buf_text(&bench->unused), "publish");
-    assert_int_equal(options_integer(bench->options, "gpus", 0), 4);
+    const char *const *destinations;
+    size_t count;
+    assert_int_equal(read_text(bench, "{\"schema\":\"roibench/model/v1\",\"gpus\":4,\"publish\":[\"s3://b/p\",\"/folder\"]}"), 1);
+    assert_int_equal(model_file_publish(bench->folder, "tiny", bench->arena, &destinations, &count, &bench->err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(destinations[1], "/folder");
+    assert_int_equal(model_file_publish(bench->folder, "other", bench->arena, &destinations, &count, &bench->err), 0);
+    assert_int_equal(count, 0);
+    read_text(bench, "{\"schema\":\"roibench/model/v1\",\"publish\":[1]}");
+    assert_int_equal(model_file_publish(bench->folder, "tiny", bench->arena, &destinations, &count, &bench->err), -1);
+    assert_non_null(strstr(bench->err.text, "tiny.json: publish: expected an array of destinations"));
 }
 
 static void test_classes(void **state)
@@ -121,10 +125,10 @@ static void test_what_is_wrong_is_named(void **state)
 static void test_a_model_without_a_file_is_none(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(model_file_read(bench->folder, "other", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), 0);
-    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), 0);
-    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), 0);
-    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, bench->arena, &bench->sla, &bench->unused, &bench->err), -1);
+    assert_int_equal(model_file_read(bench->folder, "other", bench->options, bench->arena, &bench->sla, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "org/model", bench->options, bench->arena, &bench->sla, &bench->err), 0);
+    assert_int_equal(model_file_read(bench->folder, "../tiny", bench->options, bench->arena, &bench->sla, &bench->err), 0);
+    assert_int_equal(model_file_read("/nowhere/at/all", "tiny", bench->options, bench->arena, &bench->sla, &bench->err), -1);
     assert_non_null(strstr(bench->err.text, "there is no folder /nowhere/at/all"));
 }
 
@@ -156,7 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keys_become_options, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_keys_for_other_versions_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_where_results_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_option_that_was_given_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, setup, teardown),
