@@ -58,7 +58,7 @@ ALL_CPPFLAGS := -D_GNU_SOURCE -Isrc -I. -isystem $(DEPS)/include $(CPPFLAGS)
 # Of what a debugger knows, reports of the sanitizers need only the lines.
 ALL_CFLAGS := -std=gnu17 $(if $(SAN),-g1,-g) -fPIE $(WARNINGS) $(OPTIMIZE) $(CFLAGS)
 
-LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson -lexpat \
+LIBS := $(DEPS)/lib/libcurl.a $(DEPS)/lib/libarchive.a -lssl -lcrypto -ljansson -lexpat -lyaml \
         -levent_extra -levent_core -lz -lpthread -lm
 STATIC := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)

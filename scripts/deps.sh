@@ -22,11 +22,11 @@ declare -rA oldest=([curl]=7.88.1-10+deb12u15 [libarchive]=3.6.2-1+deb12u4)
 
 packages_of() {
     case $1 in
-    build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev libexpat1-dev zlib1g-dev libssl-dev libevent-dev ;;
+    build) echo gcc libc6-dev make cmake dpkg-dev libjansson-dev libexpat1-dev libyaml-dev zlib1g-dev libssl-dev libevent-dev ;;
     test) echo libcmocka-dev bats bats-assert bats-support curl jq python3 python3-jsonschema python3-yaml ;;
     bench) echo gcc curl python3 ;;
     lint) echo clang clang-tidy cppcheck shellcheck python3 ;;
-    fuzz) echo clang libclang-rt-14-dev libjansson-dev libexpat1-dev libssl-dev zlib1g-dev ;;
+    fuzz) echo clang libclang-rt-14-dev libjansson-dev libexpat1-dev libyaml-dev libssl-dev zlib1g-dev ;;
     *) fail "unknown set '$1': build, test, bench, lint and fuzz are known" ;;
     esac
 }
@@ -226,7 +226,7 @@ build_libraries() {
     rm -rf "$deps/apt" "$deps/unpacked"
     {
         sed -s -n 1p "$deps/curl.version" "$deps/libarchive.version"
-        dpkg-query -W -f '${Package} ${Version}\n' libjansson-dev libexpat1-dev zlib1g-dev libssl-dev libevent-dev libc6-dev gcc
+        dpkg-query -W -f '${Package} ${Version}\n' libjansson-dev libexpat1-dev libyaml-dev zlib1g-dev libssl-dev libevent-dev libc6-dev gcc
     } >"$deps/versions.txt"
 }
 

@@ -30,6 +30,7 @@ curl/:    net
 archive:  ship
 event2/:  serve
 expat.h:  wire
+yaml.h:   wire
 zlib.h:   base record ship
 cmocka.h:
 '

@@ -250,7 +250,7 @@ static int conclude(const struct dispatch *dispatch, struct error *err)
 static json_t *read_template(const char *path, struct error *err)
 {
     cleanup_buf struct buf text = BUF_INIT(TEMPLATE_MAX);
-    return file_read(path, &text, ERROR_USAGE, err) < 0 ? NULL : yaml_parse(buf_text(&text), text.len, path, err);
+    return file_read(path, &text, ERROR_USAGE, err) < 0 ? NULL : yaml_parse(buf_text(&text), text.len, YAML_1_1, path, NULL, err);
 }
 
 /* The namespace that the pod is in, else prepare's default. */

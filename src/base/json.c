@@ -17,6 +17,38 @@
 #define JSON_WHOLE_MIN 1e11 /* from here on what is behind the point is rounded off */
 #define JSON_EXACT_MAX 9007199254740992.0 /* 2^53 */
 
+/* ---- lines ---- */
+
+void json_lines_add(struct json_lines *lines, const char *path, size_t line)
+{
+    MEM_GROW(lines->items, lines->capacity, lines->count + 1);
+    lines->items[lines->count++] = (struct json_line){mem_strdup(path), line};
+}
+
+void json_lines_free(struct json_lines *lines)
+{
+    for (size_t k = 0; k < lines->count; k++)
+        free(lines->items[k].path);
+    free(lines->items);
+    *lines = (struct json_lines){0};
+}
+
+/* Of a member; where it is missing, of what it is missing in. 0: not known. */
+static size_t json_find_line(const struct json_lines *lines, const char *path)
+{
+    size_t best = 0, line = 0;
+
+    for (size_t k = 0; lines && k < lines->count; k++) {
+        const size_t length = strlen(lines->items[k].path);
+
+        if (length > best && strncmp(path, lines->items[k].path, length) == 0 && strchr(".[", path[length])) { /* or its end */
+            best = length;
+            line = lines->items[k].line;
+        }
+    }
+    return line;
+}
+
 /* ---- opening ---- */
 
 /* "roibench/plan/v1" -> its length without "v1" and the 1; 0 when it does not end so. */
@@ -115,8 +147,16 @@ int json_fail(struct json_reader *reader, const char *key, const char *format, .
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return error_set(reader->err, ERROR_USAGE, "%s: %s%s%s%s", reader->file, reader->path, key,
-                     *key || *reader->path ? ": " : "", text);
+
+    char path[2 * JSON_PATH_MAX], where[32] = "";
+
+    snprintf(path, sizeof path, "%s%s", reader->path, key);
+
+    const size_t line = json_find_line(reader->lines, path);
+
+    if (line > 0)
+        snprintf(where, sizeof where, "line %zu: ", line);
+    return error_set(reader->err, ERROR_USAGE, "%s: %s%s%s%s", reader->file, where, path, *path ? ": " : "", text);
 }
 
 /* ---- reading ---- */

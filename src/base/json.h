@@ -24,8 +24,20 @@
 #define JSON_FILE_MAX ((size_t)256 << 20)
 #define JSON_PATH_MAX 256
 
+/* In which line each member of a document stands, by its path ("levels[2].load"): known where it was read by something else than jansson. */
+struct json_lines {
+    struct json_line {
+        char *path;
+        size_t line;
+    } *items;
+    size_t count, capacity;
+};
+void json_lines_add(struct json_lines *lines, const char *path, size_t line);
+void json_lines_free(struct json_lines *lines);
+
 struct json_reader {
     const char *file;   /* for messages; borrowed */
+    const struct json_lines *lines; /* for messages: "<file>: line 4: <path>: ..."; NULL: not known */
     struct error *err;
     bool failed;
     char path[JSON_PATH_MAX]; /* prefix put before keys: "levels[2]." */

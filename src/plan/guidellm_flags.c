@@ -235,7 +235,7 @@ static int take_setting(struct guidellm_command *command, json_t *spec, const ch
         guidellm_ignore(&command->ignored, where);
         return 0;
     }
-    json_t *parsed = strchr("[{", *value) ? yaml_parse(value, strlen(value), where, err) : yaml_scalar(value, strlen(value));
+    json_t *parsed = strchr("[{", *value) ? yaml_parse(value, strlen(value), YAML_1_1, where, NULL, err) : yaml_scalar(value, strlen(value), YAML_1_1);
     return parsed ? guidellm_arguments_set(spec, path, parsed, where, err) : error_set(err, ERROR_USAGE, "%s: it cannot be read", where);
 }
 
@@ -249,7 +249,7 @@ static int take_option_variable(struct guidellm_command *command, json_t *spec, 
         *c = (char)(*c == '_' ? '-' : tolower((unsigned char)*c));
     const struct guidellm_flag *flag = find_flag(name, length);
     if (flag && flag->value == GUIDELLM_TRUE) {
-        cleanup_with(json_decref) json_t *truth = yaml_scalar(value, strlen(value));
+        cleanup_with(json_decref) json_t *truth = yaml_scalar(value, strlen(value), YAML_1_1);
         return json_is_true(truth) || (json_is_integer(truth) && json_integer_value(truth) != 0) ? apply(command, spec, flag, value, where, err) : 0;
     }
     if (flag && flag->value != GUIDELLM_OVERRIDE)
@@ -366,7 +366,7 @@ static int read_scenario(struct guidellm_command *command, json_t *spec, const c
     cleanup_buf struct buf text = BUF_INIT(GUIDELLM_SCENARIO_MAX);
     if (file_read(name, &text, ERROR_USAGE, err) < 0)
         return -1;
-    cleanup_with(json_decref) json_t *document = yaml_parse(buf_text(&text), text.len, name, err);
+    cleanup_with(json_decref) json_t *document = yaml_parse(buf_text(&text), text.len, YAML_1_1, name, NULL, err);
     if (!document)
         return -1;
     return json_is_object(document) ? take_document(command, spec, document, name, err)

@@ -247,8 +247,9 @@ static const char *file_name(const char *path)
 int sla_parse(const char *text, size_t length, const char *path, const char *purpose, struct arena *arena, struct sla *sla, struct error *err)
 {
     static const char *const also[] = {"schema", "name", NULL};
-    struct json_reader reader = {.file = path, .err = err};
-    cleanup_with(json_decref) json_t *root = yaml_parse(text, length, path, err);
+    __attribute__((cleanup(json_lines_free))) struct json_lines lines = {0};
+    struct json_reader reader = {.file = path, .lines = &lines, .err = err};
+    cleanup_with(json_decref) json_t *root = yaml_parse(text, length, YAML_1_2, path, &lines, err);
     if (!root)
         return -1;
     if (!json_is_object(root))

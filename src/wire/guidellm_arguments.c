@@ -135,8 +135,8 @@ static json_t *pair_value(const char *text, size_t length, const char *where, st
 {
     text = trim(text, &length);
     if (length > 0 && strchr("[{\"'", *text))
-        return yaml_parse(text, length, where, err);
-    json_t *value = yaml_scalar(text, length);
+        return yaml_parse(text, length, YAML_1_1, where, NULL, err);
+    json_t *value = yaml_scalar(text, length, YAML_1_1);
     if (!value)
         error_set(err, ERROR_USAGE, "%s: this is no UTF-8", where);
     return value;
@@ -183,5 +183,5 @@ json_t *guidellm_arguments_parse(const char *text, const char *where, struct err
     bool one_line = !strchr(begin, '\n');
     if (*begin != '{' && one_line && !strstr(begin, ": "))
         return pair_value(begin, strlen(begin), where, err);
-    return yaml_parse(text, strlen(text), where, err);
+    return yaml_parse(text, strlen(text), YAML_1_1, where, NULL, err);
 }

@@ -2,105 +2,52 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <yaml.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
 
-#define DOCUMENT (-1) /* the column that a document's content is right of */
-#define KEY_MAX 1024  /* bytes of a line in which a key's colon is looked for, as YAML has it */
-
 CLEANUP_DEFINE(json_t, json_decref)
+#define cleanup_event __attribute__((cleanup(yaml_event_delete)))
 
-struct yaml {
+static const char not_read[] = "anchors, aliases and tags (& * !) are not read here; write the value out";
+
+struct reader {
+    yaml_parser_t parser;
+    enum yaml_version version;
+    const char *text;
+    size_t length;
     const char *name;
-    const char *begin, *at, *end;
+    struct json_lines *lines; /* NULL: nobody asks */
     struct error *err;
     int depth;
 };
 
-static json_t *parse_node(struct yaml *yaml, long parent);
-static json_t *parse_flow(struct yaml *yaml);
+static json_t *read_value(struct reader *reader, const yaml_event_t *event, const char *path);
 
-/* --- where we are ------------------------------------------------------------------------- */
-
-static json_t *fail(const struct yaml *yaml, const char *what)
+static json_t *fail(const struct reader *reader, const yaml_mark_t *mark, const char *what)
 {
-    size_t line = 1;
-    for (const char *c = yaml->begin; c < yaml->at && c < yaml->end; c++)
-        line += *c == '\n';
-    error_set(yaml->err, ERROR_USAGE, "%s: line %zu: %s", yaml->name, line, what);
+    size_t line = 1; /* the end of a text is a line of its own to libyaml */
+    for (size_t k = 0; k + 1 < reader->length && line < mark->line + 1; k++)
+        line += reader->text[k] == '\n';
+    error_set(reader->err, ERROR_USAGE, "%s: line %zu: %s", reader->name, line, what);
     return NULL;
 }
 
-static char peek(const struct yaml *yaml, size_t ahead)
+/* The next event is to be deleted, also where there is none: -1, and *err says why. */
+static int next(struct reader *reader, yaml_event_t *event)
 {
-    return (size_t)(yaml->end - yaml->at) > ahead ? yaml->at[ahead] : '\n';
+    const yaml_parser_t *parser = &reader->parser;
+    if (yaml_parser_parse(&reader->parser, event))
+        return 0;
+    if (parser->error == YAML_READER_ERROR) /* it has no mark: bytes that are no character */
+        return error_set(reader->err, ERROR_USAGE, "%s: byte %zu: %s", reader->name, parser->problem_offset, parser->problem);
+    const char *problem = parser->problem ? parser->problem : "it cannot be read";
+    cleanup_free char *text = parser->context ? mem_printf("%s %s", parser->context, problem) : mem_strdup(problem);
+    fail(reader, &parser->problem_mark, text);
+    return -1;
 }
-
-static long column(const struct yaml *yaml)
-{
-    const char *line = yaml->at;
-    while (line > yaml->begin && line[-1] != '\n')
-        line--;
-    return yaml->at - line;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static void skip_spaces(struct yaml *yaml)
-{
-    while (yaml->at < yaml->end && is_space(*yaml->at))
-        yaml->at++;
-}
-
-/* Spaces and a comment; a # begins one only behind a space or at a line's beginning. */
-static void skip_to_line_end(struct yaml *yaml)
-{
-    skip_spaces(yaml);
-    bool comment = peek(yaml, 0) == '#' && (yaml->at == yaml->begin || yaml->at[-1] == '\n' || is_space(yaml->at[-1]));
-    while (comment && yaml->at < yaml->end && *yaml->at != '\n')
-        yaml->at++;
-}
-
-/* To the next character that says something, over lines. */
-static void skip_blank(struct yaml *yaml)
-{
-    for (skip_to_line_end(yaml); yaml->at < yaml->end && *yaml->at == '\n'; skip_to_line_end(yaml))
-        yaml->at++;
-}
-
-static bool ends_word(char c)
-{
-    return is_space(c) || c == '\n';
-}
-
-static bool is_sequence_entry(const struct yaml *yaml)
-{
-    return peek(yaml, 0) == '-' && ends_word(peek(yaml, 1));
-}
-
-/* A line that begins with --- or ... */
-static bool is_document_mark(const struct yaml *yaml)
-{
-    bool marks = yaml->end - yaml->at >= 3 && (memcmp(yaml->at, "---", 3) == 0 || memcmp(yaml->at, "...", 3) == 0);
-    return marks && column(yaml) == 0 && ends_word(peek(yaml, 3));
-}
-
-static bool is_indented_by_tab(const struct yaml *yaml)
-{
-    for (const char *c = yaml->at - column(yaml); c < yaml->at && is_space(*c); c++)
-        if (*c == '\t')
-            return true;
-    return false;
-}
-
-/* --- scalars ------------------------------------------------------------------------------- */
 
 static bool is_one_of(const char *text, const char *const *words)
 {
@@ -110,11 +57,11 @@ static bool is_one_of(const char *text, const char *const *words)
     return false;
 }
 
-json_t *yaml_scalar(const char *text, size_t length)
+json_t *yaml_scalar(const char *text, size_t length, enum yaml_version version)
 {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-    static const char *const trues[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", NULL};
-    static const char *const falses[] = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", NULL};
+    static const char *const trues[] = {"true", "True", "TRUE", NULL}, *const more_trues[] = {"yes", "Yes", "YES", "on", "On", "ON", NULL};
+    static const char *const falses[] = {"false", "False", "FALSE", NULL}, *const more_falses[] = {"no", "No", "NO", "off", "Off", "OFF", NULL};
     cleanup_free char *copy = mem_strndup(text, length);
     int64_t integer;
     double number;
@@ -122,9 +69,9 @@ json_t *yaml_scalar(const char *text, size_t length)
         return NULL;
     if (is_one_of(copy, nulls))
         return json_null();
-    if (is_one_of(copy, trues))
+    if (is_one_of(copy, trues) || (version == YAML_1_1 && is_one_of(copy, more_trues)))
         return json_true();
-    if (is_one_of(copy, falses))
+    if (is_one_of(copy, falses) || (version == YAML_1_1 && is_one_of(copy, more_falses)))
         return json_false();
     if (units_parse_integer(copy, &integer) == 0)
         return json_integer(integer);
@@ -133,295 +80,132 @@ json_t *yaml_scalar(const char *text, size_t length)
     return json_stringn(text, length);
 }
 
-static json_t *text_or_fail(const struct yaml *yaml, const char *text, size_t length)
+static json_t *read_scalar(const struct reader *reader, const yaml_event_t *event)
 {
-    json_t *value = json_stringn(text, length);
-    return value ? value : fail(yaml, "this is no UTF-8");
+    const char *text = (const char *)event->data.scalar.value;
+    size_t length = event->data.scalar.length;
+    if (memchr(text, '\0', length))
+        return fail(reader, &event->start_mark, "a text has a NUL");
+    return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? yaml_scalar(text, length, reader->version) : json_stringn(text, length);
 }
 
-static json_t *parse_single_quoted(struct yaml *yaml)
+static json_t *read_sequence(struct reader *reader, const char *path)
 {
-    cleanup_buf struct buf text = BUF_INIT((size_t)(yaml->end - yaml->begin) + 1);
-    for (yaml->at++; yaml->at < yaml->end; yaml->at++) {
-        if (*yaml->at == '\'' && peek(yaml, 1) != '\'') {
-            yaml->at++;
-            return text_or_fail(yaml, buf_text(&text), text.len);
-        }
-        yaml->at += *yaml->at == '\'';
-        buf_append_char(&text, *yaml->at);
-    }
-    return fail(yaml, "a ' is not closed");
-}
-
-static json_t *parse_double_quoted(struct yaml *yaml)
-{
-    const char *from = yaml->at;
-    json_error_t trouble;
-    for (yaml->at++; yaml->at < yaml->end && *yaml->at != '"'; yaml->at++)
-        yaml->at += *yaml->at == '\\' && yaml->at + 1 < yaml->end;
-    if (yaml->at >= yaml->end)
-        return fail(yaml, "a \" is not closed");
-    yaml->at++;
-    json_t *value = json_loadb(from, (size_t)(yaml->at - from), JSON_DECODE_ANY, &trouble);
-    return value ? value : fail(yaml, "a quoted text has an escape or a character that JSON does not know");
-}
-
-static json_t *parse_quoted(struct yaml *yaml)
-{
-    return *yaml->at == '"' ? parse_double_quoted(yaml) : parse_single_quoted(yaml);
-}
-
-static json_t *plain_value(const struct yaml *yaml, const char *from, const char *to)
-{
-    while (to > from && is_space(to[-1]))
-        to--;
-    json_t *value = yaml_scalar(from, (size_t)(to - from));
-    return value ? value : fail(yaml, "this is no UTF-8");
-}
-
-/* To the end of the line, or to a comment. */
-static json_t *parse_plain(struct yaml *yaml)
-{
-    const char *from = yaml->at;
-    for (; yaml->at < yaml->end && *yaml->at != '\n'; yaml->at++) {
-        if (*yaml->at == '#' && yaml->at > from && is_space(yaml->at[-1]))
-            break;
-        if (*yaml->at == ':' && ends_word(peek(yaml, 1)))
-            return fail(yaml, "a value holds ': '; put it into quotes");
-    }
-    return plain_value(yaml, from, yaml->at);
-}
-
-/* --- flow: { } and [ ] ----------------------------------------------------------------------- */
-
-/* A plain scalar between commas and brackets. */
-static json_t *parse_flow_plain(struct yaml *yaml)
-{
-    const char *from = yaml->at;
-    for (; yaml->at < yaml->end && !strchr(",[]{}\n", *yaml->at); yaml->at++)
-        if ((*yaml->at == ':' && (ends_word(peek(yaml, 1)) || strchr(",[]{}", peek(yaml, 1)))) ||
-            (*yaml->at == '#' && yaml->at > from && is_space(yaml->at[-1])))
-            break;
-    return yaml->at == from ? fail(yaml, "a value is missing") : plain_value(yaml, from, yaml->at);
-}
-
-static json_t *parse_flow_value(struct yaml *yaml)
-{
-    char c = peek(yaml, 0);
-    if (c == '{' || c == '[')
-        return parse_flow(yaml);
-    return c == '"' || c == '\'' ? parse_quoted(yaml) : parse_flow_plain(yaml);
-}
-
-/* The colon behind a key; behind a quoted one it needs no space. */
-static int take_colon(struct yaml *yaml)
-{
-    skip_blank(yaml);
-    if (peek(yaml, 0) != ':')
-        return -1;
-    yaml->at++;
-    skip_blank(yaml);
-    return 0;
-}
-
-/* Takes value over; NULL: it could not be read, which was said. */
-static int set_member(const struct yaml *yaml, json_t *mapping, const json_t *key, json_t *value)
-{
-    if (!value)
-        return -1;
-    cleanup_free char *text = json_scalar_text(key);
-    const char *wrong = !text ? "a key is no text" : json_object_get(mapping, text) ? "a key stands twice in one mapping" : NULL;
-    if (!wrong)
-        return json_object_set_new(mapping, text, value);
-    json_decref(value);
-    fail(yaml, wrong);
-    return -1;
-}
-
-static int parse_flow_pair(struct yaml *yaml, json_t *mapping)
-{
-    char c = peek(yaml, 0);
-    cleanup_with(json_decref) json_t *key = c == '"' || c == '\'' ? parse_quoted(yaml) : parse_flow_plain(yaml);
-    if (!key)
-        return -1;
-    if (take_colon(yaml) < 0) {
-        fail(yaml, "a key without a colon and a value");
-        return -1;
-    }
-    return set_member(yaml, mapping, key, parse_flow_value(yaml));
-}
-
-static int parse_flow_item(struct yaml *yaml, json_t *sequence)
-{
-    json_t *value = parse_flow_value(yaml);
-    return value ? json_array_append_new(sequence, value) : -1;
-}
-
-static json_t *parse_flow_items(struct yaml *yaml, char close)
-{
-    cleanup_with(json_decref) json_t *all = close == '}' ? json_object() : json_array();
+    cleanup_with(json_decref) json_t *all = json_array();
     for (;;) {
-        skip_blank(yaml);
-        if (peek(yaml, 0) == close)
-            break;
-        if ((close == '}' ? parse_flow_pair(yaml, all) : parse_flow_item(yaml, all)) < 0)
+        cleanup_event yaml_event_t event = {0};
+        if (next(reader, &event) < 0)
             return NULL;
-        skip_blank(yaml);
-        if (peek(yaml, 0) == ',')
-            yaml->at++;
-        else if (peek(yaml, 0) != close)
-            return fail(yaml, close == '}' ? "expected , or }" : "expected , or ]");
-    }
-    yaml->at++;
-    return steal_pointer(&all);
-}
-
-static json_t *parse_flow(struct yaml *yaml)
-{
-    char close = *yaml->at == '{' ? '}' : ']';
-    if (yaml->depth == YAML_DEPTH_MAX)
-        return fail(yaml, "nested too deep");
-    yaml->depth++;
-    yaml->at++;
-    json_t *value = parse_flow_items(yaml, close);
-    yaml->depth--;
-    return value;
-}
-
-/* --- blocks: by indentation -------------------------------------------------------------------- */
-
-/* Is there a key, and behind it a colon, on this line? */
-static bool is_mapping_entry(const struct yaml *yaml)
-{
-    if (peek(yaml, 0) == '{' || peek(yaml, 0) == '[')
-        return false;
-    char quote = peek(yaml, 0) == '"' || peek(yaml, 0) == '\'' ? peek(yaml, 0) : '\0';
-    bool inside = quote != '\0';
-    for (size_t k = inside ? 1 : 0; k < KEY_MAX; k++) {
-        char c = peek(yaml, k);
-        if (c == '\n' || (!inside && c == '#' && k > 0 && is_space(peek(yaml, k - 1))))
-            return false;
-        if (!inside && c == ':' && ends_word(peek(yaml, k + 1)))
-            return true;
-        if (inside && c == '\\' && quote == '"')
-            k++;
-        else if (inside && c == quote)
-            inside = false;
-    }
-    return false;
-}
-
-static json_t *parse_key(struct yaml *yaml)
-{
-    if (*yaml->at == '"' || *yaml->at == '\'')
-        return parse_quoted(yaml);
-    const char *from = yaml->at;
-    while (yaml->at < yaml->end && !(*yaml->at == ':' && ends_word(peek(yaml, 1))))
-        yaml->at++;
-    return plain_value(yaml, from, yaml->at);
-}
-
-/* Behind a colon or a dash, on the same line. */
-static json_t *parse_inline(struct yaml *yaml)
-{
-    char c = peek(yaml, 0);
-    json_t *value = NULL;
-    if (strchr("&*!|>%@`", c))
-        return fail(yaml, "anchors, aliases, tags and texts of several lines (& * ! | >) are not read here; write the value out");
-    if (c == '{' || c == '[')
-        value = parse_flow(yaml);
-    else
-        value = c == '"' || c == '\'' ? parse_quoted(yaml) : parse_plain(yaml);
-    skip_to_line_end(yaml);
-    if (!value || yaml->at == yaml->end || *yaml->at == '\n')
-        return value;
-    json_decref(value);
-    return fail(yaml, "something stands behind a value");
-}
-
-/* The value of a key: on its line, or in the lines below, right of the key. A sequence may be in the key's own column. */
-static json_t *parse_member(struct yaml *yaml, long column_of_key)
-{
-    skip_to_line_end(yaml);
-    if (yaml->at < yaml->end && *yaml->at != '\n')
-        return parse_inline(yaml);
-    skip_blank(yaml);
-    bool same_column = yaml->at < yaml->end && column(yaml) == column_of_key && is_sequence_entry(yaml);
-    return parse_node(yaml, same_column ? column_of_key - 1 : column_of_key);
-}
-
-static int parse_mapping_entry(struct yaml *yaml, json_t *mapping, long own)
-{
-    cleanup_with(json_decref) json_t *key = parse_key(yaml);
-    if (!key)
-        return -1;
-    skip_spaces(yaml);
-    if (peek(yaml, 0) != ':') {
-        fail(yaml, "a key without a colon");
-        return -1;
-    }
-    yaml->at++;
-    return set_member(yaml, mapping, key, parse_member(yaml, own));
-}
-
-static int parse_sequence_entry(struct yaml *yaml, json_t *sequence, long own)
-{
-    yaml->at++;
-    json_t *value = parse_node(yaml, own);
-    return value ? json_array_append_new(sequence, value) : -1;
-}
-
-/* All entries in one column. */
-static json_t *parse_block(struct yaml *yaml, bool is_sequence)
-{
-    const long own = column(yaml);
-    cleanup_with(json_decref) json_t *all = is_sequence ? json_array() : json_object();
-    do {
-        if ((is_sequence ? parse_sequence_entry(yaml, all, own) : parse_mapping_entry(yaml, all, own)) < 0)
-            return NULL;
-        skip_blank(yaml);
-        if (yaml->at == yaml->end || column(yaml) < own || is_document_mark(yaml))
+        if (event.type == YAML_SEQUENCE_END_EVENT)
             return steal_pointer(&all);
-        if (is_indented_by_tab(yaml))
-            return fail(yaml, "a tab stands before its first character; YAML indents by spaces");
-    } while (column(yaml) == own && (is_sequence ? is_sequence_entry(yaml) : !is_sequence_entry(yaml) && is_mapping_entry(yaml)));
-    /* A sequence in the column of its key ends where the next key begins. */
-    if (column(yaml) == own && is_sequence && is_mapping_entry(yaml))
-        return steal_pointer(&all);
-    return fail(yaml, "it is not indented like the lines before it, or has no key");
+        cleanup_free char *below = mem_printf("%s[%zu]", path, json_array_size(all));
+        json_t *value = read_value(reader, &event, below);
+        if (!value)
+            return NULL;
+        json_array_append_new(all, value);
+    }
 }
 
-/* What comes next, if it stands right of the column `parent`; else null. */
-static json_t *parse_node(struct yaml *yaml, long parent)
+/* NULL: *err. */
+static const char *key_text(const struct reader *reader, const yaml_event_t *key, const json_t *mapping)
 {
-    skip_blank(yaml);
-    if (yaml->at == yaml->end || column(yaml) <= parent || is_document_mark(yaml))
-        return json_null();
-    if (is_indented_by_tab(yaml))
-        return fail(yaml, "a tab stands before its first character; YAML indents by spaces");
-    bool is_sequence = is_sequence_entry(yaml);
-    if (!is_sequence && !is_mapping_entry(yaml))
-        return parse_inline(yaml);
-    if (strchr("&*!?|>%@`", *yaml->at))
-        return fail(yaml, "anchors, aliases, tags and keys that are no texts (& * ! ?) are not read here; write the value out");
-    if (yaml->depth == YAML_DEPTH_MAX)
-        return fail(yaml, "nested too deep");
-    yaml->depth++;
-    json_t *value = parse_block(yaml, is_sequence);
-    yaml->depth--;
+    const char *text = (const char *)key->data.scalar.value, *wrong = NULL;
+    size_t length = key->data.scalar.length;
+    if (key->type != YAML_SCALAR_EVENT || memchr(text, '\0', length))
+        wrong = "a key is no text";
+    else if (key->data.scalar.anchor || key->data.scalar.tag)
+        wrong = not_read;
+    else if (length > YAML_KEY_MAX)
+        wrong = "a key is too long";
+    else if (json_object_get(mapping, text))
+        wrong = "a key stands twice in one mapping";
+    if (wrong)
+        fail(reader, &key->start_mark, wrong);
+    return wrong ? NULL : text;
+}
+
+static int read_member(struct reader *reader, const yaml_event_t *key, json_t *mapping, const char *path)
+{
+    cleanup_event yaml_event_t event = {0};
+    const char *text = key_text(reader, key, mapping);
+    if (!text)
+        return -1;
+    cleanup_free char *below = mem_printf("%s%s%s", path, path[0] ? "." : "", text);
+    if (reader->lines)
+        json_lines_add(reader->lines, below, key->start_mark.line + 1);
+    json_t *value = next(reader, &event) < 0 ? NULL : read_value(reader, &event, below);
+    return value ? json_object_set_new(mapping, text, value) : -1;
+}
+
+static json_t *read_mapping(struct reader *reader, const char *path)
+{
+    cleanup_with(json_decref) json_t *all = json_object();
+    for (;;) {
+        cleanup_event yaml_event_t event = {0};
+        if (next(reader, &event) < 0)
+            return NULL;
+        if (event.type == YAML_MAPPING_END_EVENT)
+            return steal_pointer(&all);
+        if (read_member(reader, &event, all, path) < 0)
+            return NULL;
+    }
+}
+
+/* An anchor stands in each kind of node at another place. */
+static bool is_plain_node(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SCALAR_EVENT: return !event->data.scalar.anchor && !event->data.scalar.tag;
+    case YAML_SEQUENCE_START_EVENT: return !event->data.sequence_start.anchor && !event->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT: return !event->data.mapping_start.anchor && !event->data.mapping_start.tag;
+    default: return false;
+    }
+}
+
+/* That begins with this event. */
+static json_t *read_value(struct reader *reader, const yaml_event_t *event, const char *path)
+{
+    if (!is_plain_node(event))
+        return fail(reader, &event->start_mark, not_read);
+    if (event->type == YAML_SCALAR_EVENT)
+        return read_scalar(reader, event);
+    if (reader->depth == YAML_DEPTH_MAX)
+        return fail(reader, &event->start_mark, "nested too deep");
+    reader->depth++;
+    json_t *value = event->type == YAML_SEQUENCE_START_EVENT ? read_sequence(reader, path) : read_mapping(reader, path);
+    reader->depth--;
     return value;
 }
 
-json_t *yaml_parse(const char *text, size_t length, const char *name, struct error *err)
+/* The stream's beginning, a document's, or the end; NULL: *err. Of nothing but comments there is no document: null. */
+static json_t *read_stream(struct reader *reader)
 {
-    struct yaml yaml = {.name = name, .begin = text, .at = text, .end = text + length, .err = err};
-    skip_blank(&yaml);
-    if (is_document_mark(&yaml))
-        yaml.at += strlen("---");
-    json_t *value = parse_node(&yaml, DOCUMENT);
-    skip_blank(&yaml);
-    if (!value || yaml.at == yaml.end)
-        return value;
-    json_decref(value);
-    return fail(&yaml, "something stands behind the document's end");
+    cleanup_with(json_decref) json_t *value = NULL;
+    for (;;) {
+        cleanup_event yaml_event_t event = {0};
+        if (next(reader, &event) < 0)
+            return NULL;
+        if (event.type == YAML_STREAM_END_EVENT)
+            return value ? steal_pointer(&value) : json_null();
+        if (event.type == YAML_STREAM_START_EVENT || event.type == YAML_DOCUMENT_END_EVENT)
+            continue;
+        if (event.type == YAML_DOCUMENT_START_EVENT && value)
+            return fail(reader, &event.start_mark, "a second document begins, and one is read");
+        if (event.type != YAML_DOCUMENT_START_EVENT && !(value = read_value(reader, &event, "")))
+            return NULL;
+    }
+}
+
+json_t *yaml_parse(const char *text, size_t length, enum yaml_version version, const char *name, struct json_lines *lines, struct error *err)
+{
+    struct reader reader = {.version = version, .text = text, .length = length, .name = name, .lines = lines, .err = err};
+    if (!yaml_parser_initialize(&reader.parser)) {
+        error_set(err, ERROR_INTERNAL, "%s: there is no memory to read it", name);
+        return NULL;
+    }
+    yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
+    json_t *value = read_stream(&reader);
+    yaml_parser_delete(&reader.parser);
+    return value;
 }

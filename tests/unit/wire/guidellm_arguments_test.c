@@ -56,7 +56,7 @@ static void test_what_is_refused(void **state)
         {"a[1000]=1", "expected [N] with N below 1000"},
         {"a[0]b=1", "is no name"},
         {"a..b=1", "is no name"},
-        {"a=[1,2", "expected , or ]"},
+        {"a=[1,2", "did not find expected ',' or ']'"},
         {"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=1", "a name of more than 16 parts"},
         {"{\"a\": ", "--data: line 1"},
         {"a=\xFF", "no UTF-8"},
