@@ -6,7 +6,7 @@ load ../cli/support/run_folder
 
 setup_file() {
     local registry=$E2E_CACHE/registry/usr/bin/docker-registry tokens
-    export PASSWORD=pass-word-1 USER=u BASIC BEARER FAULTY STATE=$BATS_FILE_TMPDIR PATH=$PATH:$E2E_CACHE/registry/bin
+    export PASSWORD=pass-word-1 USER=u BASIC BEARER FAULTY OPENSHIFT STATE=$BATS_FILE_TMPDIR PATH=$PATH:$E2E_CACHE/registry/bin
     BASIC=$(free_port) && start_registry basic "$BASIC" "htpasswd: {realm: tests, path: $STATE/htpasswd}"
     # shellcheck disable=SC2016
     perl -e 'print "$ENV{USER}:", crypt($ENV{PASSWORD}, q($2y$05$abcdefghijklmnopqrstuv)), "\n"' >"$STATE/htpasswd"
@@ -17,6 +17,7 @@ setup_file() {
         "token: {realm: 'http://127.0.0.1:$tokens/token', service: tests, issuer: tests, rootcertbundle: $STATE/certificate.pem}"
     FAULTY=$(free_port)
     start_process faulty "$BATS_TEST_DIRNAME/faulty_proxy.py" "$FAULTY" "$BASIC" "$STATE"
+    OPENSHIFT=$(free_port) && start_openshift
     wait_for basic 20 refuses "$BASIC"
     wait_for bearer 20 refuses "$BEARER"
     wait_for faulty 20 refuses "$FAULTY"
@@ -27,12 +28,31 @@ teardown_file() {
     stop_process bearer
     stop_process tokens
     stop_process faulty
+    stop_process openshift
 }
 
-start_registry() { # NAME PORT AUTH
-    printf 'version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:%s"}\nauth: {%s}\n' \
-        "$STATE/$1-data" "$2" "$3" >"$STATE/$1.yml"
+start_registry() { # NAME PORT AUTH [TLS]
+    printf 'version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:%s"%s}\nauth: {%s}\n' \
+        "$STATE/$1-data" "$2" "${4:-}" "$3" >"$STATE/$1.yml"
     start_process "$1" "$registry" serve "$STATE/$1.yml"
+}
+
+# By the name, the certificate and the one user of OpenShift's own: an account with its token.
+start_openshift() {
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$STATE/openshift-key.pem" -out "$STATE/service-ca.crt" -days 2 -subj /CN=tests \
+        -addext subjectAltName=DNS:image-registry.openshift-image-registry.svc 2>/dev/null
+    # shellcheck disable=SC2016
+    perl -e 'print "serviceaccount:", crypt("account-token-3", q($2y$05$abcdefghijklmnopqrstuv)), "\n"' >"$STATE/accounts"
+    start_registry openshift "$OPENSHIFT" "htpasswd: {realm: tests, path: $STATE/accounts}" \
+        ", tls: {certificate: $STATE/service-ca.crt, key: $STATE/openshift-key.pem}"
+    printf '127.0.0.1 localhost image-registry.openshift-image-registry.svc other.svc\n' >"$STATE/hosts"
+}
+
+# In a pod, as far as files go.
+in_pod() {
+    # shellcheck disable=SC2016  # for the inner shell
+    unshare --mount sh -c 'mount --bind "$0/hosts" /etc/hosts && mount -t tmpfs none /run && cd /run && mkdir -p secrets/kubernetes.io/serviceaccount &&
+        cd secrets/kubernetes.io/serviceaccount && cp "$0/service-ca.crt" . && echo account-token-3 >token && exec "$@"' "$STATE" "$@"
 }
 
 refuses() { [[ $(curl --silent --output /dev/null --write-out '%{http_code}' "http://127.0.0.1:$1/v2/") == 401 ]]; }
@@ -124,6 +144,18 @@ assert_artifact() { # PORT/REPOSITORY:TAG: crane sees the artifact, and its laye
     assert_output --partial 'HTTP 401'
     run -0 publish --to "oci://127.0.0.1:$BEARER/team/none"
     assert_no_secrets
+}
+
+@test "OpenShift's own registry gets the account's token, and trusts by the pod's CA; another host and plain http do not get it" {
+    wait_for openshift 20 curl --silent --insecure "https://127.0.0.1:$OPENSHIFT/v2/"
+    rm "$DOCKER_CONFIG/config.json"
+    run -0 in_pod "$ROIBENCH" publish --workspace "$W" --run-id r1 --to "oci://image-registry.openshift-image-registry.svc:$OPENSHIFT/benchmarks/results"
+    assert_output --partial "published oci://image-registry.openshift-image-registry.svc:$OPENSHIFT/benchmarks/results:r1"
+    run -6 in_pod "$ROIBENCH" publish --workspace "$W" --run-id r1 --to "oci+http://image-registry.openshift-image-registry.svc:$BASIC/benchmarks/results"
+    assert_output --partial 'No credentials for'
+    run -6 in_pod "$ROIBENCH" publish --workspace "$W" --run-id r1 --to "oci+http://other.svc:$BASIC/benchmarks/results"
+    assert_output --partial 'No credentials for'
+    run -1 grep -raF account-token-3 "$W"
 }
 
 @test "503 with Retry-After and a cut connection: tried again; without tries exit 6, and the next publish finishes it" {
