@@ -2,7 +2,7 @@
 # make demo       builds it and shows the whole path on two simulated deployments
 # make test       unit tests and command tests; SAN=1 runs them with ASan and UBSan; make tests only builds them
 # make lint       layers, golden numbers, clang-tidy, cppcheck, shellcheck
-# make bench      speed and memory;  make fuzz  hostile input;  make e2e  real servers;  make install  PREFIX, DESTDIR
+# make bench      speed and memory;  make fuzz  hostile input;  make e2e  real servers;  make image  containers;  make install  PREFIX, DESTDIR
 # Whatever a target needs is brought by scripts/deps.sh the first time (as root; otherwise it
 # names what is missing).
 
@@ -65,7 +65,7 @@ SHARED := -pie $(if $(SAN),$(SANITIZE),-Wl$(comma)-z$(comma)relro$(comma)-z$(com
 
 # --- programs --------------------------------------------------------------------------
 
-.PHONY: all deps demo test tests lint bench fuzz e2e install clean distclean
+.PHONY: all deps demo test tests lint bench fuzz e2e image install clean distclean
 all: $(BIN)
 
 build/roibench: build/roibench.debug scripts/check-static.sh
@@ -124,6 +124,10 @@ e2e: $(BIN)
 
 demo: $(BIN)
 	@ROIBENCH=$(abspath $(BIN)) scripts/demo.sh
+
+# scripts/image.sh says what can be set: IMAGE, BUILDER, BASE, PLATFORM.
+image:
+	@$(foreach name,IMAGE BUILDER BASE PLATFORM IMAGE_STAGE,$(if $($(name)),$(name)='$($(name))')) scripts/image.sh '$(VERSION)'
 
 # --- the rest --------------------------------------------------------------------------
 

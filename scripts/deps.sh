@@ -26,8 +26,9 @@ packages_of() {
     test) echo libcmocka-dev bats bats-assert bats-support curl jq python3 python3-jsonschema python3-yaml ;;
     bench) echo gcc curl python3 ;;
     lint) echo clang clang-tidy cppcheck shellcheck python3 ;;
+    image) echo ca-certificates ;;
     fuzz) echo clang libclang-rt-14-dev libjansson-dev libexpat1-dev libyaml-dev libssl-dev zlib1g-dev ;;
-    *) fail "unknown set '$1': build, test, bench, lint and fuzz are known" ;;
+    *) fail "unknown set '$1': build, test, bench, lint, image and fuzz are known" ;;
     esac
 }
 
@@ -206,6 +207,7 @@ build_library() { # SOURCE CMAKE-TARGET ARCHIVE HEADERS CMAKE-FLAG...
     } >>"$log" 2>&1 || { tail -n 25 "$log" >&2; fail "building $source $version failed, see $log"; }
     find "$work/out" -name "$archive" -exec cp {} "$deps/lib/" \;
     cp -r "${headers[@]/#/"$(echo "$work/$source"-*/)"}" "$deps/include/"
+    install -D -m 644 "$(echo "$work/$source"-*/)debian/copyright" "$deps/licenses/$source"
     printf '%s %s (%s)\n%s\n' "$source" "$version" "$suite" "$(recipe "$@")" >"$deps/$source.version"
     rm -rf "$work"
 }
