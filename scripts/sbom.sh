@@ -13,6 +13,7 @@ readonly version=$1 created=$2 status=${3:-}
 components() {
     awk '$1 == "curl" || $1 == "libarchive" { print "STATIC_LINK", $1, $2 }' build/deps/versions.txt
     # The compiler's own library is linked in, too.
+    # shellcheck disable=SC2016  # dpkg-query's variables
     awk '$1 ~ /-dev$/ { print $1 } END { print "libgcc-12-dev" }' build/deps/versions.txt |
         xargs dpkg-query -W -f 'STATIC_LINK ${source:Package} ${source:Version}\n'
     dpkg-query -W -f 'CONTAINS ${source:Package} ${source:Version}\n' ca-certificates
