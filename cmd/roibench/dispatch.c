@@ -20,7 +20,6 @@
 #define STAMP_SIZE 32
 #define LOOK_EVERY_NS (5 * NS_PER_S)
 
-CLEANUP_DEFINE(struct kube_client, kube_client_free)
 CLEANUP_DEFINE(struct options, options_free)
 CLEANUP_DEFINE(json_t, json_decref)
 

@@ -158,10 +158,9 @@ static void fill_job(json_t *job, const struct launch_settings *settings, const 
     json_object_set_new(spec, "ttlSecondsAfterFinished", json_integer(settings->ttl_s));
     put_labels(member(member(spec, "template"), "metadata"), settings, launched);
     for (size_t list = 0; list < LISTS; list++) {
-        json_t *container;
-        size_t k;
-        json_array_foreach(json_object_get(pod, container_lists[list]), k, container)
-            fill_container(container, settings, launched);
+        const json_t *containers = json_object_get(pod, container_lists[list]);
+        for (size_t k = 0; k < json_array_size(containers); k++)
+            fill_container(json_array_get(containers, k), settings, launched);
     }
 }
 

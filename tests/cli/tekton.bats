@@ -44,7 +44,7 @@ params_of() { # TASK-OR-PIPELINE.yaml
 @test "prepare reads each model of the ConfigMap" {
     mkdir models
     awk '/^  [a-z0-9.-]+\.json: \|/ { file = "models/" substr($1, 1, length($1) - 1); next } /^    / && file { print > file }' "$TEKTON/config/models.yaml"
-    assert_equal "$(ls models | wc -l)" 5
+    assert_equal "$(find models -type f | wc -l)" 5
     for file in models/*.json; do
         model=$(basename "$file" .json)
         [[ -f $TEKTON/pipelinerun/$model.yaml ]]

@@ -53,7 +53,6 @@ static int remove_scene(void **state)
 static int unpack_first(const struct scene *scene, const char *bytes, size_t length, bool *whole, struct error *err)
 {
     cleanup_free char *into = temp_folder_make();
-    cleanup_free char *path = file_join(into, "r/content");
     struct unpacked unpacked;
     size_t got = 0;
 
