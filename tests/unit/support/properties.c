@@ -296,6 +296,21 @@ static bool is_printable(const char *text)
     return true;
 }
 
+/* GuideLLM's pairs may have keys of any length. */
+static bool has_long_key(const json_t *value)
+{
+    const char *key;
+    json_t *member;
+    size_t index;
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+        if (strlen(key) > YAML_KEY_MAX || has_long_key(member))
+            return true;
+    json_array_foreach(value, index, member)
+        if (has_long_key(member))
+            return true;
+    return false;
+}
+
 /* Its JSON is YAML, too. Takes the value. */
 static void must_survive(json_t *value, const struct error *err)
 {
@@ -307,7 +322,7 @@ static void must_survive(json_t *value, const struct error *err)
     char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     must(json);
     json_t *again = yaml_parse(json, strlen(json), YAML_1_1, "again", NULL, &trouble);
-    must(again ? json_equal(value, again) : !is_printable(json));
+    must(again ? json_equal(value, again) : !is_printable(json) || has_long_key(value));
     json_decref(again);
     json_decref(value);
     free(json);
