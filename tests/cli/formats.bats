@@ -41,7 +41,11 @@ formats() {
     done
     rm "$W/night-9/records.jsonl.gz" # judged by other classes, and cannot be judged again
     "$ROIBENCH" summarize --workspace "$W" --quiet --baseline night-9 --sla "$BATS_TEST_DIRNAME/../../docs/sla-example.yaml" "$W/night-10" >/dev/null
-    run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json" "$OUT/comparison.json" "$W"/night-*/summary.json
+    make_run turns 100 0.85
+    zcat "$W/turns/records.jsonl.gz" | sed -E 's/"i":([0-9]+),/&"conversation":0,"turn":\1,/' | gzip -n >"$W/turns/new"
+    mv "$W/turns/new" "$W/turns/records.jsonl.gz"
+    "$ROIBENCH" summarize --workspace "$W" --quiet "$W/turns" >/dev/null
+    run -0 formats schemas "$GOLDEN"/*/ "$OUT/summary.json" "$OUT/comparison.json" "$W"/night-*/summary.json "$W/turns/summary.json"
     assert_output ''
 }
 
