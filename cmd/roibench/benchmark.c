@@ -158,8 +158,7 @@ static void line_add_option(struct line *line, const struct benchmark *benchmark
 
 static int parse_line(struct benchmark *benchmark, int step, const struct line *line, struct error *err)
 {
-    const struct option_row *tables[] = {steps[step]->options, common_options, workspace_options, run_id_options};
-    benchmark->options[step] = options_new(tables, sizeof tables / sizeof tables[0]);
+    benchmark->options[step] = command_options_new(steps[step]);
     if (options_parse_argv(benchmark->options[step], line->count, line->arguments, err) < 0 ||
         options_parse_environment(benchmark->options[step], environ, err) < 0)
         return error_wrap(err, "%s", steps[step]->name);

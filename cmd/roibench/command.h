@@ -53,6 +53,9 @@ extern const struct option_row common_options[];
 /* Common too, but for commands that work without_workspace: --workspace (default "."); and but for those that are without_run_id: --run-id. */
 extern const struct option_row workspace_options[], run_id_options[];
 
+/* Its own rows and those of the tables above that it has; options_free() it. Whoever runs a command inside another makes them so too. */
+struct options *command_options_new(const struct command *command);
+
 /* The API key of --api-key-file, or of ROIBENCH_API_KEY; *key is NULL when there is neither, and else free()d by the caller.
  * For commands that have the key but no net/ settings; the others take command_net_read. */
 int command_api_key(const struct options *options, char **key, struct error *err);

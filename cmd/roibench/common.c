@@ -50,6 +50,12 @@ static int key_check(const char *key, const char *where, struct error *err)
     return 0;
 }
 
+struct options *command_options_new(const struct command *command)
+{
+    const struct option_row *tables[] = {command->options, common_options, workspace_options, run_id_options};
+    return options_new(tables, command->without_workspace ? 2 : command->without_run_id ? 3 : 4);
+}
+
 int command_api_key(const struct options *options, char **key, struct error *err)
 {
     *key = NULL;

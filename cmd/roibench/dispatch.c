@@ -210,8 +210,7 @@ static bool was_measured(const char *workspace, const struct launched *launched)
 /* summarize over all of them: its report is what this log ends with. */
 static int compare(struct dispatch *dispatch, struct error *err)
 {
-    const struct option_row *tables[] = {command_summarize.options, common_options, workspace_options, run_id_options};
-    cleanup_with(options_free) struct options *options = options_new(tables, sizeof tables / sizeof tables[0]);
+    cleanup_with(options_free) struct options *options = command_options_new(&command_summarize);
     const char *workspace = options_text(dispatch->options, "workspace");
     char **arguments = ARENA_ARRAY(dispatch->arena, dispatch->count + 2, char *);
     int count = 0;

@@ -181,8 +181,7 @@ static void put_error_result(const struct command *command, const struct options
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    const struct option_row *tables[] = {command->options, common_options, workspace_options, run_id_options};
-    struct options *options = options_new(tables, command->without_workspace ? 2 : command->without_run_id ? 3 : 4);
+    struct options *options = command_options_new(command);
     struct error err = {.class = ERROR_NONE};
     int exit_code = 0;
     if (read_options(command, options, argc, argv, &err) < 0) {

@@ -10,8 +10,7 @@ CLEANUP_DEFINE(struct options, options_free)
 /* The report that summarize prints goes nowhere. */
 static int summarize(const struct app *app, const char *workspace, const char *run_id, struct error *err)
 {
-    const struct option_row *tables[] = {command_summarize.options, common_options, workspace_options, run_id_options};
-    cleanup_with(options_free) struct options *options = options_new(tables, sizeof tables / sizeof *tables);
+    cleanup_with(options_free) struct options *options = command_options_new(&command_summarize);
     char workspace_name[] = "--workspace", run_id_name[] = "--run-id";
     char *arguments[] = {workspace_name, (char *)(uintptr_t)workspace, run_id_name, (char *)(uintptr_t)run_id};
     cleanup_fclose FILE *nowhere = fopen("/dev/null", "w");

@@ -35,32 +35,32 @@ static int take_key(struct options *options, const char *path, const char *key, 
     return set_option(options, path, key, value, err);
 }
 
-/* 1: *path is the model's file; free() it. 0: it has none; a name like org/model cannot be a file's. */
-static int find_file(const char *folder, const char *model, char **path, struct error *err)
+/* 1: *root is what the model's file at *path holds; json_decref() and free() them. 0: it has none; a name like org/model cannot be a file's. */
+static int open_file(const char *folder, const char *model, struct json_reader *reader, char **path, json_t **root, struct error *err)
 {
     *path = NULL;
+    *root = NULL;
     if (!model[0] || model[0] == '.' || strchr(model, '/'))
         return 0;
     cleanup_free char *name = mem_printf("%s%s", model, SUFFIX);
     *path = file_join(folder, name);
     if (!file_exists(folder))
         return error_set(err, ERROR_USAGE, "--models: there is no folder %s", folder);
-    return file_exists(*path) ? 1 : 0;
+    if (!file_exists(*path))
+        return 0;
+    *root = json_open(reader, *path, SCHEMA, err);
+    return *root ? 1 : -1;
 }
 
 int model_file_read(const char *folder, const char *model, struct options *options, struct arena *arena, struct sla *sla, struct error *err)
 {
     struct json_reader reader;
     cleanup_free char *path;
-    int found = find_file(folder, model, &path, err);
-    if (found <= 0)
-        return found;
-    json_t *root = json_open(&reader, path, SCHEMA, err);
-    if (!root)
-        return -1;
+    json_t *root, *value;
     const char *key;
-    json_t *value;
-    int status = 1;
+    int status = open_file(folder, model, &reader, &path, &root, err);
+    if (status <= 0)
+        return status;
     json_object_foreach(root, key, value) {
         if (status > 0 && take_key(options, path, key, value, err) < 0)
             status = -1;
@@ -75,25 +75,23 @@ int model_file_publish(const char *folder, const char *model, struct arena *aren
 {
     struct json_reader reader;
     cleanup_free char *path;
-    int found = find_file(folder, model, &path, err);
+    json_t *root;
+    int status = open_file(folder, model, &reader, &path, &root, err);
     *destinations = NULL;
     *count = 0;
-    if (found <= 0)
-        return found;
-    json_t *root = json_open(&reader, path, SCHEMA, err);
+    if (status <= 0)
+        return status;
     const json_t *list = json_object_get(root, "publish"), *item;
     const char **texts = ARENA_ARRAY(arena, json_array_size(list) + 1, const char *);
-    int status = root ? 0 : -1;
+    bool fine = !list || json_is_array(list);
     size_t k;
-    if (list && !json_is_array(list))
-        status = json_fail(&reader, "publish", "expected an array of destinations, as publish --to has them");
     json_array_foreach(list, k, item)
     {
-        if (json_is_string(item))
+        fine &= json_is_string(item);
+        if (fine)
             texts[(*count)++] = arena_strdup(arena, json_string_value(item));
-        else if (status == 0)
-            status = json_fail(&reader, "publish", "expected an array of destinations, as publish --to has them");
     }
+    status = fine ? 0 : json_fail(&reader, "publish", "expected an array of destinations, as publish --to has them");
     json_decref(root);
     *destinations = texts;
     return status;

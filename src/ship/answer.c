@@ -1,6 +1,7 @@
 #include "ship/answer.h"
 
 #include <ctype.h>
+#include <string.h>
 
 bool answer_is_passing(const struct http_response *response)
 {
@@ -45,4 +46,19 @@ long archive_source_read(void *context, char *bytes, size_t size)
     struct archive_source *source = context;
 
     return archive_stream_read(source->stream, bytes, size, &source->err);
+}
+
+int answer_take(int result, const struct archive_source *source, const struct http_response *response, struct delivery *delivery, struct error *err)
+{
+    if (source->err.class != ERROR_NONE) {
+        if (err)
+            *err = source->err;
+        return error_reclass(err, ERROR_PUBLISH);
+    }
+    answer_note(response, delivery);
+    if (result < 0)
+        return error_reclass(err, ERROR_PUBLISH);
+    delivery->status = response->status;
+    memcpy(delivery->etag, response->etag, sizeof delivery->etag);
+    return 0;
 }

@@ -23,5 +23,7 @@ struct archive_source {
     struct error err; /* why the stream failed; class ERROR_NONE: it did not */
 };
 long archive_source_read(void *context, char *bytes, size_t size);
+/* What became of such a request, whose sending returned `result`: 0, and the delivery has status and ETag, when a whole answer came. */
+int answer_take(int result, const struct archive_source *source, const struct http_response *response, struct delivery *delivery, struct error *err);
 
 #endif

@@ -159,16 +159,8 @@ static int http_put_archive(const struct http_target *target, const struct archi
     const int result = http_client_put(target->client, target->url, "application/gzip", plan->size, archive_source_read, &source,
                                        target->settings->stall_timeout_ns, &response, err);
 
-    if (source.err.class != ERROR_NONE) {
-        if (err)
-            *err = source.err;
-        return error_reclass(err, ERROR_PUBLISH);
-    }
-    answer_note(&response, delivery);
-    if (result < 0)
-        return error_reclass(err, ERROR_PUBLISH);
-    delivery->status = response.status;
-    memcpy(delivery->etag, response.etag, sizeof delivery->etag);
+    if (answer_take(result, &source, &response, delivery, err) < 0)
+        return -1;
     return response.status / 100 == 2 ? 0 : fail_status(target->shown, &response, err);
 }
 

@@ -104,16 +104,8 @@ static int send(const struct signed_upload *upload, const struct archive_plan *p
     };
     const int result = http_client_request(client, &request, &response, err);
 
-    if (body->source.err.class != ERROR_NONE) {
-        if (err)
-            *err = body->source.err;
-        return error_reclass(err, ERROR_PUBLISH);
-    }
-    answer_note(&response, delivery);
-    if (result < 0)
-        return error_reclass(err, ERROR_PUBLISH);
-    delivery->status = response.status;
-    memcpy(delivery->etag, response.etag, sizeof delivery->etag);
+    if (answer_take(result, &body->source, &response, delivery, err) < 0)
+        return -1;
     if (response.status / 100 == 2)
         return 0;
     explain(upload, &response.body, words, sizeof words);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "ship/answer.h"
 
 #define URL_MAX ((size_t)64 << 10)
 #define SIGNED_MAX (S3_HEADERS_MAX + 4)
@@ -211,11 +212,6 @@ static int send_signed(struct http_client *client, const struct s3_bucket *bucke
     return result;
 }
 
-static bool is_passing_trouble(enum http_trouble trouble)
-{
-    return trouble == HTTP_DNS || trouble == HTTP_CONNECT || trouble == HTTP_TIMEOUT || trouble == HTTP_BROKEN;
-}
-
 int s3_send(struct http_client *client, const struct s3_bucket *bucket, const struct s3_call *call, struct http_response *response,
             struct s3_trouble *trouble, struct error *err)
 {
@@ -231,7 +227,7 @@ int s3_send(struct http_client *client, const struct s3_bucket *bucket, const st
     aws_keys_free(&keys);
     if (result == 0)
         return 0;
-    trouble->passing = is_passing_trouble(response->trouble);
+    trouble->passing = answer_is_passing(response);
     trouble->other_keys = response->trouble == HTTP_STOPPED;
     return error_reclass(err, ERROR_PUBLISH);
 }
@@ -253,11 +249,6 @@ static const char *const codes_expired[] = {"ExpiredToken", "TokenRefreshRequire
 static const char *const codes_skewed[] = {"RequestTimeTooSkewed", "RequestExpired", NULL};
 static const char *const codes_region[] = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "TemporaryRedirect",
                                            NULL};
-
-static bool is_passing_status(int status)
-{
-    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
-}
 
 /* By how much our clock is off, as the server's Date says. */
 static void append_skew(struct buf *out, const struct s3_bucket *bucket, const struct http_response *response)
@@ -317,7 +308,7 @@ int s3_fail(struct http_client *client, const struct s3_bucket *bucket, const st
     snprintf(trouble->code, sizeof trouble->code, "%s", fault.code);
     for (size_t length = strlen(fault.message); length > 0 && strchr(". ", fault.message[length - 1]);)
         fault.message[--length] = '\0';
-    trouble->passing = is_passing_status(response->status) || is_one_of(fault.code, codes_passing);
+    trouble->passing = answer_is_passing(response) || is_one_of(fault.code, codes_passing);
     trouble->other_keys = is_one_of(fault.code, codes_expired) || is_one_of(fault.code, codes_skewed);
     trouble->retry_after_ns = response->retry_after_ns;
     append_advice(&advice, bucket, response, fault.code, fault.region);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "record/record.h"
+#include "support/must.h"
 #include "wire/csv_reader.h"
 #include "wire/guidellm_arguments.h"
 #include "wire/http_chunks.h"
@@ -19,22 +20,6 @@
 #include "wire/promtext.h"
 #include "wire/sse.h"
 #include "wire/yaml_reader.h"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-/* A copy that ends where the bytes end, so that the sanitizer sees a read beyond them. */
-static char *copy_exact(const uint8_t *data, size_t size)
-{
-    char *copy = malloc(size > 0 ? size : 1);
-    must(copy != NULL);
-    if (size > 0)
-        memcpy(copy, data, size);
-    return copy;
-}
 
 /* --- sse --- */
 

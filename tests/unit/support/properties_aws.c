@@ -7,27 +7,11 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "support/must.h"
 #include "wire/aws_keys.h"
 #include "wire/s3_answers.h"
 
 #define BODY_MAX ((size_t)8 << 20)
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-/* A copy that ends where the bytes end, so that the sanitizer sees a read beyond them. */
-static char *copy_exact(const uint8_t *data, size_t size)
-{
-    char *copy = malloc(size > 0 ? size : 1);
-
-    must(copy != NULL);
-    if (size > 0)
-        memcpy(copy, data, size);
-    return copy;
-}
 
 static void must_be_line(const char *text)
 {

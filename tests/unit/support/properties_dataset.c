@@ -11,14 +11,9 @@
 #include "plan/dataset_rows.h"
 #include "plan/plan.h"
 #include "plan/synthetic.h"
+#include "support/must.h"
 
 #define LOG_MAX ((size_t)16 << 20)
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 struct bytes_source {
     const uint8_t *data;

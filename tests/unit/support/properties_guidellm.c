@@ -6,14 +6,9 @@
 #include "base/mem.h"
 #include "plan/guidellm_dotenv.h"
 #include "plan/guidellm_options.h"
+#include "support/must.h"
 
 #define WORDS_MAX 64
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static enum guidellm_own own(const void *context, const char *name)
 {

@@ -1,19 +1,13 @@
 #include "support/properties_history.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/history_report.h"
 #include "report/report.h"
 #include "report/summary_read.h"
 #include "stats/gate.h"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#include "support/must.h"
 
 static void check_words(const struct history_run *run, struct arena *arena)
 {

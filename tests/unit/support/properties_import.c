@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -10,14 +9,9 @@
 #include "base/buf.h"
 #include "import/import.h"
 #include "report/report.h"
+#include "support/must.h"
 
 #define COUNT_UNKNOWN_TEXT "18446744073709551615"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static const struct import_format *const formats[] = {
 #define IMPORT(identifier, name) &import_##identifier,

@@ -7,14 +7,9 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "support/must.h"
 #include "wire/docker_config.h"
 #include "wire/http_challenge.h"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 void property_http_challenge(const uint8_t *data, size_t size)
 {

@@ -9,7 +9,7 @@
 
 #define TEXT_MAX 4000 /* within SECRET_LOOK_MAX nothing is cut */
 
-static enum secret_shape search(struct secret_scan *scan, const char *bytes, size_t length, size_t piece, uint64_t *offset)
+enum secret_shape search_in_pieces(struct secret_scan *scan, const char *bytes, size_t length, size_t piece, uint64_t *offset)
 {
     secret_scan_begin(scan);
     for (size_t k = 0; k < length; k += piece) {
@@ -51,7 +51,7 @@ void property_secret(const uint8_t *data, size_t size)
     const size_t length = size < TEXT_MAX ? size : TEXT_MAX;
     const char *bytes = (const char *)data;
     uint64_t whole_at = 0, pieces_at = 0;
-    const enum secret_shape whole = search(scan, bytes, length, TEXT_MAX, &whole_at), pieces = search(scan, bytes, length, 7, &pieces_at);
+    const enum secret_shape whole = search_in_pieces(scan, bytes, length, TEXT_MAX, &whole_at), pieces = search_in_pieces(scan, bytes, length, 7, &pieces_at);
 
     if (whole != pieces || whole_at != pieces_at || whole_at > length)
         abort();

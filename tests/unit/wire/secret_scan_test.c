@@ -73,18 +73,6 @@ static const struct {
 
 #define ROWS (sizeof rows / sizeof *rows)
 
-static enum secret_shape search(struct secret_scan *scan, const char *bytes, size_t length, size_t piece, uint64_t *offset)
-{
-    secret_scan_begin(scan);
-    for (size_t k = 0; k < length; k += piece) {
-        const enum secret_shape shape = secret_scan_feed(scan, bytes + k, length - k < piece ? length - k : piece, offset);
-
-        if (shape != SECRET_NONE)
-            return shape;
-    }
-    return secret_scan_end(scan, offset);
-}
-
 static void test_shapes(void **state)
 {
     cleanup_with(secret_scan_free) struct secret_scan *scan = secret_scan_new();
@@ -94,7 +82,7 @@ static void test_shapes(void **state)
         for (size_t piece = 1; piece < 4; piece++) {
             uint64_t offset = 0;
 
-            if (search(scan, rows[k].text, strlen(rows[k].text), piece, &offset) != rows[k].shape)
+            if (search_in_pieces(scan, rows[k].text, strlen(rows[k].text), piece, &offset) != rows[k].shape)
                 fail_msg("row %zu: %s", k, rows[k].text);
         }
     }
@@ -116,7 +104,7 @@ static void test_borders(void **state)
 
             memset(bytes, ' ', size);
             memcpy(bytes + border - before, rows[k].text, length);
-            if (search(scan, bytes, size, border, &offset) != rows[k].shape)
+            if (search_in_pieces(scan, bytes, size, border, &offset) != rows[k].shape)
                 fail_msg("row %zu, %zu before the border: %s", k, before, rows[k].text);
             if (rows[k].shape != SECRET_NONE)
                 assert_in_range(offset, border - before, border - before + length);
@@ -135,7 +123,7 @@ static void test_long_header(void **state)
     while (text.len < 4000)
         buf_append_text(&text, "x5c_");
     buf_append_text(&text, "." PAYLOAD);
-    assert_int_equal(search(scan, text.data, text.len, 1000, &offset), SECRET_JWT);
+    assert_int_equal(search_in_pieces(scan, text.data, text.len, 1000, &offset), SECRET_JWT);
 }
 
 static void test_random_bytes_and_base64(void **state)
@@ -151,17 +139,17 @@ static void test_random_bytes_and_base64(void **state)
     random_seed(&random, 7);
     for (size_t k = 0; k < size; k++)
         bytes[k] = (char)random_below(&random, 256);
-    assert_int_equal(search(scan, bytes, size, size, &offset), SECRET_NONE);
+    assert_int_equal(search_in_pieces(scan, bytes, size, size, &offset), SECRET_NONE);
     for (size_t k = 0; k < size; k++)
         bytes[k] = k % 77 == 76 ? '\n' : digits[random_below(&random, 64)];
-    assert_int_equal(search(scan, bytes, size, size, &offset), SECRET_NONE);
+    assert_int_equal(search_in_pieces(scan, bytes, size, size, &offset), SECRET_NONE);
     for (size_t k = 0; k < size; k++)
         {
         const size_t digit = random_below(&random, 64);
 
         bytes[k] = digits[digit < 62 ? digit : digit + 2];
     }
-    assert_int_equal(search(scan, bytes, size, size, &offset), SECRET_NONE);
+    assert_int_equal(search_in_pieces(scan, bytes, size, size, &offset), SECRET_NONE);
 }
 
 static void test_names(void **state)
